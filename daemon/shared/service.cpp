@@ -1,0 +1,169 @@
+#include "daemon/shared/service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <span>
+#include <variant>
+
+namespace keysluice {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+
+void put(Writer& out, std::string_view text) {
+    assert(text.size() <= kLongestPath);
+    out.prefixed<std::uint16_t>(as_bytes(text));
+}
+
+void put(Writer& out, const std::vector<Endpoint>& endpoints) {
+    assert(endpoints.size() <= kMostEndpoints);
+    out.be(static_cast<std::uint8_t>(endpoints.size()));
+    for (const Endpoint& endpoint : endpoints) {
+        put(out, to_string(endpoint));
+    }
+}
+
+void put(Writer& out, std::chrono::milliseconds timeout) {
+    out.be(static_cast<std::uint32_t>(timeout.count()));
+}
+
+/// Takes the members out of a message. What is wrong is remembered, and the values after that mean nothing.
+class Decoder {
+   public:
+    explicit Decoder(Bytes message) : in_(message) {}
+
+    std::uint8_t byte() { return in_.be<std::uint8_t>(); }
+
+    std::string text() {
+        const std::string_view text = as_text(in_.prefixed<std::uint16_t>());
+        expect(text.size() <= kLongestPath && text.find('\0') == std::string_view::npos, "a text");
+        return std::string(text);
+    }
+
+    std::string path() {
+        std::string path = text();
+        expect(path.empty() || path.starts_with('/'), "an absolute path");
+        return path;
+    }
+
+    std::vector<Endpoint> endpoints(bool host_names) {
+        const std::size_t count = byte();
+        expect(count <= kMostEndpoints, "the number of endpoints");
+        std::vector<Endpoint> endpoints;
+        for (std::size_t i = 0; i < count && ok(); ++i) {
+            const std::string spelling = text();
+            Result<Endpoint> endpoint = parse_endpoint(spelling);
+            expect(endpoint && to_string(*endpoint) == spelling &&
+                       (host_names || !std::holds_alternative<HostEndpoint>(*endpoint)),
+                   "an endpoint");
+            if (ok()) {
+                endpoints.push_back(*std::move(endpoint));
+            }
+        }
+        return endpoints;
+    }
+
+    template <typename Enum>
+    Enum choice(std::span<const std::string_view> names) {
+        const std::uint8_t value = byte();
+        expect(value < names.size(), "an enumerator");
+        return static_cast<Enum>(ok() ? value : 0);
+    }
+
+    std::chrono::milliseconds timeout() {
+        const std::chrono::milliseconds timeout(in_.be<std::uint32_t>());
+        expect(timeout >= kShortestTimeout && timeout <= kLongestTimeout, "a timeout");
+        return timeout;
+    }
+
+    void expect(bool as_expected, std::string_view what) {
+        if (!as_expected && ok()) {
+            wrong_ = what;
+        }
+    }
+
+    bool ok() const { return in_.ok() && wrong_.empty(); }
+
+    Result<void> finish() {
+        if (!wrong_.empty()) {
+            return fail("bad-service-message", fmt::format("a service message has {} out of its range", wrong_));
+        }
+        if (!in_.ok()) {
+            return fail("bad-service-message", "a service message ends too early");
+        }
+        if (!in_.finished()) {
+            return fail("bad-service-message",
+                        fmt::format("a service message has {} bytes behind its end", in_.rest().size()));
+        }
+        return {};
+    }
+
+   private:
+    Reader in_;
+    std::string_view wrong_;
+};
+
+}  // namespace
+
+bool is_service_name(std::string_view text) {
+    return !text.empty() && text.size() <= kLongestServiceName && std::ranges::all_of(text, [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+               c == '-';
+    });
+}
+
+std::vector<std::uint8_t> encode(const TlsService& service) {
+    Writer out;
+    out.be(kVersion);
+    put(out, service.name);
+    out.be(static_cast<std::uint8_t>(service.mode));
+    put(out, service.listen);
+    put(out, service.connect);
+    put(out, service.certificate);
+    put(out, service.private_key);
+    put(out, service.ca);
+    out.be(static_cast<std::uint8_t>(service.client_certificate));
+    put(out, service.server_name);
+    out.be(static_cast<std::uint8_t>(service.min_version));
+    out.be(static_cast<std::uint8_t>(service.offload));
+    put(out, service.handshake_timeout);
+    put(out, service.connect_timeout);
+    put(out, service.close_timeout);
+    put(out, service.drain_timeout);
+    return std::move(out).release();
+}
+
+Result<TlsService> decode_service(Bytes message) {
+    Decoder in(message);
+    if (const std::uint8_t version = in.byte(); in.ok() && version != kVersion) {
+        return fail("bad-service-message",
+                    fmt::format("a service message has version {}, this program knows version {}: the processes of "
+                                "keysluice come from different releases, restart all of them",
+                                version, kVersion));
+    }
+    TlsService service;
+    service.name = in.text();
+    in.expect(is_service_name(service.name), "a name");
+    service.mode = in.choice<Mode>(kModeNames);
+    service.listen = in.endpoints(false);
+    service.connect = in.endpoints(true);
+    service.certificate = in.path();
+    service.private_key = in.path();
+    service.ca = in.path();
+    service.client_certificate = in.choice<ClientCertificate>(kClientCertificateNames);
+    service.server_name = in.text();
+    service.min_version = in.choice<MinVersion>(kMinVersionNames);
+    service.offload = in.choice<Offload>(kOffloadNames);
+    service.handshake_timeout = in.timeout();
+    service.connect_timeout = in.timeout();
+    service.close_timeout = in.timeout();
+    service.drain_timeout = in.timeout();
+    if (Result<void> finished = in.finish(); !finished) {
+        return pass_on(std::move(finished));
+    }
+    return service;
+}
+
+}  // namespace keysluice

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "daemon/shared/endpoint.hpp"
+
+namespace keysluice {
+
+/// server: TLS comes in, plaintext goes out. client: the other way round.
+enum class Mode : std::uint8_t { server, client };
+enum class ClientCertificate : std::uint8_t { none, optional, required };
+enum class MinVersion : std::uint8_t { tls12, tls13 };
+/// automatic: kTLS where it works. require: refuse the connection otherwise. off: always the userspace record layer.
+enum class Offload : std::uint8_t { automatic, require, off };
+
+/// The spellings of the configuration, in the order of the enumerators.
+inline constexpr std::array<std::string_view, 2> kModeNames{"server", "client"};
+inline constexpr std::array<std::string_view, 3> kClientCertificateNames{"none", "optional", "required"};
+inline constexpr std::array<std::string_view, 2> kMinVersionNames{"1.2", "1.3"};
+inline constexpr std::array<std::string_view, 3> kOffloadNames{"auto", "require", "off"};
+
+[[nodiscard]] constexpr std::string_view to_string(Mode mode) {
+    return kModeNames[static_cast<std::size_t>(mode)];
+}
+[[nodiscard]] constexpr std::string_view to_string(ClientCertificate wanted) {
+    return kClientCertificateNames[static_cast<std::size_t>(wanted)];
+}
+[[nodiscard]] constexpr std::string_view to_string(MinVersion version) {
+    return kMinVersionNames[static_cast<std::size_t>(version)];
+}
+[[nodiscard]] constexpr std::string_view to_string(Offload offload) {
+    return kOffloadNames[static_cast<std::size_t>(offload)];
+}
+
+inline constexpr std::size_t kMostEndpoints = 64;
+inline constexpr std::size_t kLongestServiceName = 64;
+/// PATH_MAX without its terminator.
+inline constexpr std::size_t kLongestPath = 4095;
+inline constexpr std::chrono::milliseconds kShortestTimeout{1};
+inline constexpr std::chrono::milliseconds kLongestTimeout = std::chrono::hours(7 * 24);
+
+/// One [[tls.service]] of the configuration, checked and with its defaults filled in: what the daemon tells an engine
+/// and a relay. It holds names of key files, never a key. Paths are absolute or empty (not set).
+struct TlsService {
+    std::string name{};
+    Mode mode = Mode::server;
+    std::vector<Endpoint> listen{};   ///< never a HostEndpoint
+    std::vector<Endpoint> connect{};  ///< tried round robin
+    std::string certificate{};        ///< PEM chain, leaf first
+    std::string private_key{};        ///< PEM file; the configuration's "file:" or "credential:" is resolved already
+    std::string ca{};                 ///< PEM bundle of whom to trust
+    ClientCertificate client_certificate = ClientCertificate::none;
+    std::string server_name{};  ///< client mode: SNI, and the name that the certificate must carry
+    MinVersion min_version = MinVersion::tls12;
+    Offload offload = Offload::automatic;
+    std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
+    std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+    std::chrono::milliseconds close_timeout = std::chrono::seconds(60);
+    std::chrono::milliseconds drain_timeout = std::chrono::hours(1);
+
+    bool operator==(const TlsService&) const = default;
+};
+
+/// `[A-Za-z0-9_.-]{1,64}`
+[[nodiscard]] bool is_service_name(std::string_view text);
+
+/// For a channel between keysluice's own processes: a version byte, then the members in their order. Every value has
+/// exactly one encoding. The service must be within the limits above, as the configuration's are; less than 128 KiB.
+[[nodiscard]] std::vector<std::uint8_t> encode(const TlsService& service);
+
+/// Error: `bad-service-message`, also for a version that this program doesn't know and for anything left over.
+[[nodiscard]] Result<TlsService> decode_service(Bytes message);
+
+}  // namespace keysluice

@@ -1,0 +1,150 @@
+#include "daemon/shared/service.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+using namespace keysluice;
+using namespace std::chrono_literals;
+
+namespace {
+
+TlsService shop() {
+    return {.name = "shop",
+            .mode = Mode::client,
+            .listen = {parse_endpoint("127.0.0.1:80").value(), parse_endpoint("unix:/run/shop").value()},
+            .connect = {parse_endpoint("shop.example:443").value(), parse_endpoint("[2001:db8::1]:443").value()},
+            .certificate = "/etc/shop.pem",
+            .private_key = "/etc/shop.key",
+            .ca = "/etc/ca.pem",
+            .client_certificate = ClientCertificate::required,
+            .server_name = "shop.example",
+            .min_version = MinVersion::tls13,
+            .offload = Offload::off,
+            .handshake_timeout = 1ms,
+            .connect_timeout = 2s,
+            .close_timeout = 3min,
+            .drain_timeout = 168h};
+}
+
+std::string why(Bytes message) {
+    const auto service = decode_service(message);
+    REQUIRE_FALSE(service);
+    CHECK(service.error().reason == "bad-service-message");
+    return service.error().sentence;
+}
+
+/// The message with one text in it exchanged for another of the same length.
+std::vector<std::uint8_t> edited(std::string_view from, std::string_view to) {
+    REQUIRE(from.size() == to.size());
+    std::vector<std::uint8_t> message = encode(shop());
+    const std::size_t place = as_text(message).find(from);
+    REQUIRE(place != std::string_view::npos);
+    std::copy(to.begin(), to.end(), message.begin() + static_cast<std::ptrdiff_t>(place));
+    return message;
+}
+
+}  // namespace
+
+TEST_CASE("a service survives its encoding") {
+    for (const TlsService& service : {shop(), TlsService{.name = "a"}}) {
+        const auto message = encode(service);
+        CHECK(decode_service(message).value() == service);
+        CHECK(encode(decode_service(message).value()) == message);
+    }
+}
+
+TEST_CASE("the defaults are the contract's") {
+    const TlsService service;
+    CHECK(service.mode == Mode::server);
+    CHECK(service.client_certificate == ClientCertificate::none);
+    CHECK(service.min_version == MinVersion::tls12);
+    CHECK(service.offload == Offload::automatic);
+    CHECK(service.handshake_timeout == 10s);
+    CHECK(service.connect_timeout == 5s);
+    CHECK(service.close_timeout == 1min);
+    CHECK(service.drain_timeout == 1h);
+}
+
+TEST_CASE("the fullest service fits into one message") {
+    TlsService service = shop();
+    service.name = std::string(64, 'x');
+    service.listen.assign(64, parse_endpoint("unix:/" + std::string(106, 'x')).value());
+    const std::string label = std::string(62, 'x') + ".";
+    service.connect.assign(64, HostEndpoint{label + label + label + label + "x", 65535});
+    service.certificate = service.private_key = service.ca = "/" + std::string(4094, 'x');
+    const auto message = encode(service);
+    CHECK(message.size() < 128 * 1024);
+    CHECK(decode_service(message).value() == service);
+}
+
+TEST_CASE("a message cut off anywhere is refused") {
+    const auto message = encode(shop());
+    for (std::size_t size = 0; size < message.size(); ++size) {
+        CAPTURE(size);
+        CHECK(why(Bytes(message).first(size)) == "a service message ends too early");
+    }
+}
+
+TEST_CASE("a message with something behind its end is refused") {
+    auto message = encode(shop());
+    message.push_back(0);
+    CHECK(why(message) == "a service message has 1 bytes behind its end");
+}
+
+TEST_CASE("another version is refused") {
+    auto message = encode(shop());
+    message[0] = 2;
+    CHECK(why(message).starts_with("a service message has version 2, this program knows version 1"));
+}
+
+TEST_CASE("values out of their range are refused") {
+    CHECK(why(edited("shop", "sh p")) == "a service message has a name out of its range");
+    CHECK(why(edited("127.0.0.1:80", "127.0.0.1:8x")) == "a service message has an endpoint out of its range");
+    CHECK(why(edited("127.0.0.1:80", "host.test:80")) == "a service message has an endpoint out of its range");
+    CHECK(why(edited("127.0.0.1:80", "127.0.0.1:08")) == "a service message has an endpoint out of its range");
+    CHECK(why(edited("/etc/shop.pem", "xetc/shop.pem")) == "a service message has an absolute path out of its range");
+    CHECK(why(edited("/etc/shop.key", std::string_view("/etc/shop\0key", 13))) ==
+          "a service message has a text out of its range");
+}
+
+TEST_CASE("no byte of a message may become anything that isn't encoded the same way") {
+    const auto message = encode(shop());
+    for (std::size_t place = 0; place < message.size(); ++place) {
+        for (const std::uint8_t value : std::initializer_list<std::uint8_t>{0x00, 0x01, 0x03, 0x41, 0x80, 0xff}) {
+            auto changed = message;
+            changed[place] = value;
+            if (const auto service = decode_service(changed)) {
+                CHECK(encode(*service) == changed);
+            }
+        }
+    }
+}
+
+TEST_CASE("timeouts and enumerators are checked") {
+    const std::size_t size = encode(shop()).size();
+    struct Case {
+        std::size_t place;
+        std::uint8_t value;
+        std::string_view what;
+    };
+    for (const Case& test : {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"},
+                             Case{size - 17, 3, "an enumerator"}, Case{size - 18, 2, "an enumerator"}}) {
+        auto message = encode(shop());
+        message[test.place] = test.value;
+        CHECK(why(message) == "a service message has " + std::string(test.what) + " out of its range");
+    }
+}
+
+TEST_CASE("service names") {
+    for (const char* name : {"a", "shop", "A.b_c-9", "."}) {
+        CHECK(is_service_name(name));
+    }
+    CHECK(is_service_name(std::string(64, 'a')));
+    for (const std::string& name : {std::string(), std::string("a b"), std::string("a/b"), std::string(65, 'a'),
+                                    std::string("\xc3\xa9"), std::string("a\0", 2)}) {
+        CHECK_FALSE(is_service_name(name));
+    }
+}
