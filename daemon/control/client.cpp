@@ -1,0 +1,44 @@
+#include "daemon/control/client.hpp"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/unique_fd.hpp"
+#include "daemon/control/status.hpp"
+#include "daemon/shared/endpoint.hpp"
+#include "daemon/shared/sockets.hpp"
+
+namespace keysluice::control {
+
+int print_status(const std::string& runtime_directory, bool as_json) {
+    const std::string path = runtime_path(runtime_directory, "status.sock");
+    const auto address = to_socket_address(UnixEndpoint{path});
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (!address || connect(socket.get(), address->get(), address->length) != 0) {
+        std::fprintf(stderr, "%s: %s; is keysluiced running with this configuration?\n", path.c_str(),
+                     std::strerror(errno));
+        return 1;
+    }
+    std::string text;
+    std::array<char, 4096> chunk{};
+    ssize_t size = 0;
+    while ((size = recv(socket.get(), chunk.data(), chunk.size(), 0)) > 0) {
+        text.append(chunk.data(), static_cast<std::size_t>(size));
+    }
+    const auto table = to_table(text);
+    if (!table) {
+        std::fprintf(stderr, "%s: %s\n", path.c_str(), table.error().sentence.c_str());
+        return 1;
+    }
+    std::fputs(as_json ? text.c_str() : table->c_str(), stdout);
+    return 0;
+}
+
+}  // namespace keysluice::control

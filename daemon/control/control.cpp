@@ -1,0 +1,209 @@
+#include "daemon/control/control.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "daemon/control/listeners.hpp"
+#include "daemon/control/status_server.hpp"
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/sockets.hpp"
+
+namespace keysluice::control {
+
+namespace {
+
+ServiceId id_of(std::size_t index) { return {static_cast<std::uint16_t>(index)}; }
+
+}  // namespace
+
+Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed)
+    : loop_(loop),
+      configuration_(std::move(configuration)),
+      on_failed_(std::move(on_failed)),
+      keeper_(loop, runtime_path(configuration_.daemon.runtime_directory, "keeper.sock"),
+              {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this) {
+    keeper_.connect();
+}
+
+Control::~Control() = default;
+
+void Control::on_connected(Uplink& /*uplink*/) {
+    // A keeper that came back empty is told again what to hold.
+    for (const auto& [name, socket] : listeners_) {
+        Descriptors copy;
+        copy.emplace_back(fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+        static_cast<void>(keeper_.send(Listener{name}, std::move(copy)));
+    }
+}
+
+void Control::on_message(Uplink& /*uplink*/, Message message, Descriptors descriptors) {
+    if (const auto* listener = std::get_if<Listener>(&message); listener != nullptr && descriptors.size() == 1) {
+        listeners_.try_emplace(listener->name, std::move(descriptors[0]));
+    } else if (std::holds_alternative<ListenersComplete>(message) && !door_) {
+        start_serving();
+    }
+}
+
+void Control::start_serving() {
+    const std::string& directory = configuration_.daemon.runtime_directory;
+    auto door = ChannelListener::bind(runtime_path(directory, "control.sock"));
+    auto status = StatusServer::bind(runtime_path(directory, "status.sock"));
+    if (!door || !status) {
+        const Error& error = !door ? door.error() : status.error();
+        log_error("{} ({})", error.sentence, error.reason);
+        on_failed_();
+        return;
+    }
+    if (!bind_missing()) {
+        on_failed_();
+        return;
+    }
+    forget_unused();
+    door_ = std::make_unique<ChannelListener>(loop_, std::move(*door), [this](UniqueFd accepted) {
+        Peer& peer = peers_.emplace_back();
+        peer.channel = std::make_unique<Channel>(loop_, std::move(accepted), *this);
+    });
+    status_ = std::make_unique<StatusServer>(
+        loop_, std::move(*status), [this](std::uint32_t token) { return ask_all(token); },
+        [this](const std::vector<ProcessCounters>& processes) {
+            return to_json(configuration_, processes, look_at_kernel(configuration_.services));
+        });
+}
+
+bool Control::bind_missing() {
+    bool bound = true;
+    for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
+        bound = bind_service(index) && bound;
+    }
+    return bound;
+}
+
+bool Control::bind_service(std::size_t index) {
+    const TlsService& service = configuration_.services[index];
+    for (std::size_t i = 0; i < service.listen.size(); ++i) {
+        const Endpoint& endpoint = service.listen[i];
+        const bool shared = is_shared_by_engines(endpoint);
+        Result<void> result;
+        if (!listeners_.contains(listener_name(endpoint, 0))) {
+            result = check_address_is_free(endpoint);
+        }
+        const std::uint32_t sockets = shared ? 1 : configuration_.daemon.engines;
+        for (std::uint16_t engine = 0; engine < sockets && result; ++engine) {
+            const std::string name = listener_name(endpoint, engine);
+            if (listeners_.contains(name)) {
+                continue;
+            }
+            auto listener = bind_listener(endpoint, !shared);
+            if (!listener) {
+                result = std::unexpected(listener.error());
+                break;
+            }
+            Descriptors copy;
+            copy.emplace_back(fcntl(listener->get(), F_DUPFD_CLOEXEC, 0));
+            listeners_[name] = std::move(*listener);
+            static_cast<void>(keeper_.send(Listener{name}, std::move(copy)));
+        }
+        if (!result) {
+            log_error("{}: {} ({})", to_string(configuration_.sources[index].listen[i]), result.error().sentence,
+                      result.error().reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+void Control::forget_unused() {
+    std::map<std::string, UniqueFd> used;
+    for (const TlsService& service : configuration_.services) {
+        for (const Endpoint& endpoint : service.listen) {
+            for (std::uint16_t engine = 0; engine < configuration_.daemon.engines; ++engine) {
+                if (auto node = listeners_.extract(listener_name(endpoint, engine))) {
+                    used.insert(std::move(node));
+                }
+            }
+        }
+    }
+    for (const auto& [name, socket] : listeners_) {
+        log_info("no longer listening on {}", name);
+        static_cast<void>(keeper_.send(ForgetListener{name}));
+    }
+    listeners_ = std::move(used);
+}
+
+void Control::on_message(Channel& channel, Message message, Descriptors /*descriptors*/) {
+    const auto peer = std::ranges::find_if(peers_, [&](const Peer& one) { return one.channel.get() == &channel; });
+    if (const auto* hello = std::get_if<Hello>(&message); hello != nullptr && !peer->known) {
+        peer->hello = *hello;
+        peer->known = true;
+        tell_services(*peer);
+    } else if (const auto* loaded = std::get_if<ServiceLoaded>(&message)) {
+        on_loaded(*peer, *loaded);
+    } else if (auto* counters = std::get_if<Counters>(&message)) {
+        status_->on_counters(peer->hello, std::move(*counters));
+    }
+}
+
+void Control::tell_services(Peer& peer) {
+    for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
+        const TlsService& service = configuration_.services[index];
+        Descriptors sockets;
+        if (peer.hello.kind == ProcessKind::engine) {
+            for (const Endpoint& endpoint : service.listen) {
+                const auto listener = listeners_.find(listener_name(endpoint, peer.hello.index));
+                if (listener != listeners_.end()) {
+                    sockets.emplace_back(fcntl(listener->second.get(), F_DUPFD_CLOEXEC, 0));
+                }
+            }
+        }
+        static_cast<void>(peer.channel->send(Service{id_of(index), encode(service)}, std::move(sockets)));
+    }
+    if (peer.hello.kind == ProcessKind::relay) {
+        static_cast<void>(peer.channel->send(ServicesComplete{}));
+    }
+}
+
+void Control::on_loaded(const Peer& peer, const ServiceLoaded& loaded) {
+    if (loaded.id.value >= configuration_.services.size()) {
+        return;
+    }
+    const TlsService& service = configuration_.services[loaded.id.value];
+    if (!loaded.reason.empty()) {
+        log_error("{}: service {}: engine {} can't serve it: {} ({})",
+                  to_string(configuration_.sources[loaded.id.value].section), service.name, peer.hello.index,
+                  loaded.sentence, loaded.reason);
+        // Before anything was served, a person is waiting for the answer; later the others go on.
+        if (engines_ready_ == 0) {
+            on_failed_();
+        }
+        return;
+    }
+    ++engines_ready_;
+    if (engines_ready_ == configuration_.services.size() * configuration_.daemon.engines) {
+        const KernelView kernel = look_at_kernel({});
+        log_info("ready: {} services, {} engines; {}", configuration_.services.size(), configuration_.daemon.engines,
+                 kernel.ktls ? "the kernel carries the records"
+                             : fmt::format("records stay in userspace: {}", kernel.reason));
+    }
+}
+
+std::size_t Control::ask_all(std::uint32_t token) {
+    std::size_t asked = 0;
+    for (Peer& peer : peers_) {
+        asked += peer.known && peer.channel->send(AskCounters{token}) ? 1U : 0U;
+    }
+    return asked;
+}
+
+void Control::on_closed(Channel& channel, std::string_view why) {
+    const auto peer = std::ranges::find_if(peers_, [&](const Peer& one) { return one.channel.get() == &channel; });
+    if (peer->known) {
+        log_debug("{} {} left: {}", name_of(peer->hello.kind), peer->hello.index, why);
+    }
+    loop_.bury(std::move(peer->channel));
+    peers_.erase(peer);
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/control/configuration.hpp"
+#include "daemon/control/status_server.hpp"
+#include "daemon/shared/channel.hpp"
+#include "daemon/shared/uplink.hpp"
+
+namespace keysluice::control {
+
+/// keysluiced at run time: binds the listening sockets (or gets them back from the keeper), tells engines and relays
+/// what they serve, and answers who asks for the status.
+class Control final : Uplink::Owner, Channel::Owner {
+   public:
+    /// Nothing can be served, and a person has to mend it.
+    using OnFailed = std::function<void()>;
+
+    Control(Loop& loop, Configuration configuration, OnFailed on_failed);
+    ~Control() override;
+
+   private:
+    struct Peer {
+        std::unique_ptr<Channel> channel;
+        Hello hello;
+        bool known = false;
+    };
+
+    void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
+    void on_connected(Uplink& uplink) override;
+    void on_message(Channel& channel, Message message, Descriptors descriptors) override;
+    void on_closed(Channel& channel, std::string_view why) override;
+
+    void start_serving();
+    [[nodiscard]] bool bind_missing();
+    [[nodiscard]] bool bind_service(std::size_t index);
+    void forget_unused();
+    void tell_services(Peer& peer);
+    void on_loaded(const Peer& peer, const ServiceLoaded& loaded);
+    [[nodiscard]] std::size_t ask_all(std::uint32_t token);
+
+    Loop& loop_;
+    Configuration configuration_;
+    OnFailed on_failed_;
+    std::map<std::string, UniqueFd> listeners_;
+    std::list<Peer> peers_;
+    Uplink keeper_;
+    std::unique_ptr<ChannelListener> door_;
+    std::unique_ptr<StatusServer> status_;
+    std::size_t engines_ready_ = 0;
+};
+
+}  // namespace keysluice::control

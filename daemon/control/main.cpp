@@ -1,0 +1,103 @@
+#include <CLI/CLI.hpp>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "daemon/control/client.hpp"
+#include "daemon/control/control.hpp"
+#include "daemon/control/preparation.hpp"
+#include "daemon/keeper/children.hpp"
+#include "daemon/shared/arguments.hpp"
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/signals.hpp"
+
+using namespace keysluice;
+using namespace keysluice::control;
+
+namespace {
+
+struct Options {
+    std::string config = "/etc/keysluice/keysluice.toml";
+    bool all_in_one = false;
+    bool check = false;
+    bool status = false;
+    bool json = false;
+};
+
+int complain(const Diagnostics& diagnostics) {
+    for (const Diagnostic& diagnostic : diagnostics) {
+        std::fprintf(stderr, "%s\n", to_string(diagnostic).c_str());
+    }
+    return diagnostics.empty() ? 0 : 1;
+}
+
+/// The keeper becomes the parent: it takes this process over, and with it its number, and starts the others.
+int become_keeper(const Options& options, const Configuration& configuration) {
+    const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    const std::string keeper = folder / "keysluice-keeper";
+    const std::string engines = std::to_string(configuration.daemon.engines);
+    const std::string level(to_string(configuration.daemon.log_level));
+    const std::string config = std::filesystem::absolute(options.config);
+    execl(keeper.c_str(), keeper.c_str(), "--runtime-directory", configuration.daemon.runtime_directory.c_str(),
+          "--log-level", level.c_str(), "--engines", engines.c_str(), "--all-in-one", config.c_str(), nullptr);
+    std::fprintf(stderr, "%s can't be started\n", keeper.c_str());
+    return 1;
+}
+
+int serve(Configuration configuration) {
+    open_log("keysluiced", configuration.daemon.log_level);
+    prctl(PR_SET_DUMPABLE, 0);
+    Loop loop;
+    int status = 0;
+    Control control(loop, std::move(configuration), [&] {
+        status = kExitConfiguration;
+        loop.stop();
+    });
+    Signals signals(loop, {SIGTERM, SIGINT}, [&loop](int /*signal*/) { loop.stop(); });
+    loop.run();
+    return status;
+}
+
+int run(const Options& options) {
+    const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+    auto configuration = read_configuration(options.config, credentials == nullptr ? "" : credentials);
+    if (!configuration) {
+        complain(configuration.error());
+        return options.all_in_one || options.check || options.status ? 1 : kExitConfiguration;
+    }
+    choose_engines(*configuration);
+    if (options.status) {
+        return print_status(configuration->daemon.runtime_directory, options.json);
+    }
+    Diagnostics wrong;
+    if (options.all_in_one || options.check) {
+        wrong = check_files(*configuration, std::chrono::system_clock::now());
+    }
+    if (!options.check) {
+        const Diagnostics unknown = resolve_hosts(*configuration);
+        wrong.insert(wrong.end(), unknown.begin(), unknown.end());
+    }
+    if (!wrong.empty() || options.check) {
+        return complain(wrong);
+    }
+    return options.all_in_one ? become_keeper(options, *configuration) : serve(std::move(*configuration));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"keysluiced negotiates TLS and lets the kernel carry the records."};
+    Options options;
+    app.add_option("--config", options.config, "configuration file")->capture_default_str();
+    app.add_flag("--all-in-one", options.all_in_one, "run everything in the foreground, log to standard error");
+    app.add_flag("--check", options.check, "read the configuration, report every error, exit 0 or 1");
+    app.add_flag("--status", options.status, "ask the running service what it carries, and who carries it");
+    app.add_flag("--json", options.json, "with --status: as JSON");
+    app.set_version_flag("--version", std::string(KEYSLUICE_VERSION));
+    CLI11_PARSE(app, argc, argv);
+    return run(options);
+}

@@ -1,0 +1,105 @@
+#include "daemon/control/preparation.hpp"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "daemon/engine/service_context.hpp"
+
+namespace keysluice::control {
+
+namespace {
+
+/// The line to blame for an error of tls::Context.
+const Position& blame(const ServiceSource& source, std::string_view reason) {
+    if (reason.starts_with("private-key")) {
+        return source.private_key;
+    }
+    if (reason.starts_with("certificate")) {
+        return source.certificate;
+    }
+    if (reason.starts_with("ca-")) {
+        return source.ca;
+    }
+    return source.section;
+}
+
+std::vector<Endpoint> look_up(const HostEndpoint& host, std::string& why) {
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const int status = getaddrinfo(host.name.c_str(), nullptr, &hints, &found);
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+    if (status != 0) {
+        why = gai_strerror(status);
+        return {};
+    }
+    std::vector<Endpoint> endpoints;
+    for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+        if (one->ai_family == AF_INET) {
+            Ipv4Endpoint endpoint{.port = host.port};
+            const auto* address = reinterpret_cast<const sockaddr_in*>(one->ai_addr);
+            std::memcpy(endpoint.address.data(), &address->sin_addr, endpoint.address.size());
+            endpoints.emplace_back(endpoint);
+        } else if (one->ai_family == AF_INET6) {
+            Ipv6Endpoint endpoint{.port = host.port};
+            const auto* address = reinterpret_cast<const sockaddr_in6*>(one->ai_addr);
+            std::memcpy(endpoint.address.data(), &address->sin6_addr, endpoint.address.size());
+            endpoints.emplace_back(endpoint);
+        }
+    }
+    return endpoints;
+}
+
+}  // namespace
+
+Diagnostics check_files(const Configuration& configuration, std::chrono::system_clock::time_point now) {
+    Diagnostics diagnostics;
+    for (std::size_t i = 0; i < configuration.services.size(); ++i) {
+        const auto context = make_context(configuration.services[i], false, now);
+        if (!context) {
+            const Error& error = context.error();
+            diagnostics.push_back({blame(configuration.sources[i], error.reason), error.reason, error.sentence});
+        }
+    }
+    return diagnostics;
+}
+
+Diagnostics resolve_hosts(Configuration& configuration) {
+    Diagnostics diagnostics;
+    for (std::size_t i = 0; i < configuration.services.size(); ++i) {
+        std::vector<Endpoint> resolved;
+        for (const Endpoint& target : configuration.services[i].connect) {
+            const auto* host = std::get_if<HostEndpoint>(&target);
+            if (host == nullptr) {
+                resolved.push_back(target);
+                continue;
+            }
+            std::string why = "no address";
+            const std::vector<Endpoint> found = look_up(*host, why);
+            if (found.empty()) {
+                diagnostics.push_back({configuration.sources[i].section, "host-not-found",
+                                       fmt::format("connect: {} can't be looked up: {}", host->name, why)});
+            }
+            resolved.insert(resolved.end(), found.begin(), found.end());
+        }
+        resolved.resize(std::min(resolved.size(), kMostEndpoints));
+        configuration.services[i].connect = std::move(resolved);
+    }
+    return diagnostics;
+}
+
+void choose_engines(Configuration& configuration) {
+    if (configuration.daemon.engines == 0) {
+        const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        configuration.daemon.engines = static_cast<std::uint32_t>(std::clamp(cpus, 1L, 256L));
+    }
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <chrono>
+
+#include "daemon/control/configuration.hpp"
+
+namespace keysluice::control {
+
+/// Loads every certificate, key and CA file as an engine would, and reports what is wrong at the line that names it.
+[[nodiscard]] Diagnostics check_files(const Configuration& configuration, std::chrono::system_clock::time_point now);
+
+/// Looks the host names in `connect` up and puts their addresses in their place, so that nothing waits for DNS while
+/// it serves. Blocks. A name that can't be found is reported.
+[[nodiscard]] Diagnostics resolve_hosts(Configuration& configuration);
+
+/// 0 engines means one for each CPU.
+void choose_engines(Configuration& configuration);
+
+}  // namespace keysluice::control

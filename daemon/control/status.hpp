@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/control/configuration.hpp"
+#include "daemon/shared/messages.hpp"
+
+namespace keysluice::control {
+
+/// What one engine or relay counted.
+struct ProcessCounters {
+    Hello process;
+    std::vector<Count> counts;
+};
+
+/// What the kernel says of itself and of our sockets, read back and not remembered.
+struct KernelView {
+    struct Group {
+        std::string what;  ///< "TLS 1.3 AES-256-GCM, rx sw, tx sw"
+        std::uint64_t sockets = 0;
+    };
+    bool ktls = false;
+    std::string reason;  ///< why there is no kTLS
+    std::vector<Group> groups;
+    std::uint64_t decrypt_errors = 0;
+};
+
+/// The sockets of these services as sock_diag reports them, grouped by what carries their records.
+[[nodiscard]] KernelView look_at_kernel(const std::vector<TlsService>& services);
+
+/// The status as one JSON document, version 1.
+[[nodiscard]] std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,
+                                  const KernelView& kernel);
+
+/// The status document as a table for a person. Error: `status-malformed`.
+[[nodiscard]] Result<std::string> to_table(const std::string& json);
+
+}  // namespace keysluice::control

@@ -1,0 +1,134 @@
+// nlohmann-json is slow to compile: it stands in this file only.
+
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "daemon/control/status.hpp"
+#include "daemon/shared/counters.hpp"
+
+namespace keysluice::control {
+
+namespace {
+
+using nlohmann::json;
+
+json empty_service(const TlsService& service) {
+    return {{"name", service.name},
+            {"mode", to_string(service.mode)},
+            {"offload", to_string(service.offload)},
+            {"listen", json::array()},
+            {"active", {{"kernel", 0}, {"userspace", 0}}},
+            {"negotiating", 0},
+            {"established", {{"kernel", 0}, {"userspace", 0}}},
+            {"reasons", json::object()},
+            {"failed", json::object()},
+            {"accepted_by_engine", json::object()}};
+}
+
+void add_to(json& number, std::uint64_t value) {
+    // Gauges go up in one process and may go down in another: the sum is taken modulo 2^64 and is never negative.
+    number = (number.is_null() ? 0 : number.get<std::uint64_t>()) + value;
+}
+
+void add_count(json& service, const Hello& process, const Count& count) {
+    static const std::map<std::string_view, std::pair<const char*, const char*>> kPlaces{
+        {counter::kActiveKernel, {"active", "kernel"}},
+        {counter::kActiveUserspace, {"active", "userspace"}},
+        {counter::kEstablishedKernel, {"established", "kernel"}},
+        {counter::kEstablishedUserspace, {"established", "userspace"}}};
+    const std::string_view name = count.name;
+    if (const auto place = kPlaces.find(name); place != kPlaces.end()) {
+        add_to(service[place->second.first][place->second.second], count.value);
+    } else if (name == counter::kNegotiating) {
+        add_to(service["negotiating"], count.value);
+    } else if (name == counter::kAccepted) {
+        add_to(service["accepted_by_engine"][std::to_string(process.index)], count.value);
+    } else if (name.starts_with(counter::kFailed)) {
+        add_to(service["failed"][std::string(name.substr(counter::kFailed.size()))], count.value);
+    } else if (name.starts_with(counter::kWhyUserspace)) {
+        add_to(service["reasons"][std::string(name.substr(counter::kWhyUserspace.size()))], count.value);
+    } else {
+        add_to(service[count.name], count.value);
+    }
+}
+
+json kernel_to_json(const KernelView& kernel) {
+    json groups = json::array();
+    for (const KernelView::Group& group : kernel.groups) {
+        groups.push_back({{"record_layer", group.what}, {"sockets", group.sockets}});
+    }
+    return {{"ktls", kernel.ktls},
+            {"reason", kernel.reason},
+            {"sockets", groups},
+            {"decrypt_errors", kernel.decrypt_errors}};
+}
+
+std::string reasons_of(const json& reasons) {
+    std::string text;
+    for (const auto& [reason, count] : reasons.items()) {
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count.get<std::uint64_t>(), reason);
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,
+                    const KernelView& kernel) {
+    json services = json::array();
+    for (const TlsService& service : configuration.services) {
+        json& one = services.emplace_back(empty_service(service));
+        for (const Endpoint& endpoint : service.listen) {
+            one["listen"].push_back(to_string(endpoint));
+        }
+    }
+    json list = json::array();
+    for (const ProcessCounters& process : processes) {
+        list.push_back({{"kind", name_of(process.process.kind)},
+                        {"index", process.process.index},
+                        {"pid", process.process.pid}});
+        for (const Count& count : process.counts) {
+            if (count.service.value < services.size()) {
+                add_count(services[count.service.value], process.process, count);
+            }
+        }
+    }
+    const json document{{"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
+    return document.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
+}
+
+Result<std::string> to_table(const std::string& text) {
+    const json status = json::parse(text, nullptr, false);
+    if (!status.is_object() || !status.contains("services") || !status.contains("kernel")) {
+        return fail("status-malformed", "what came from status.sock is not a status document");
+    }
+    std::string table = fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", "SERVICE", "IN KERNEL", "USERSPACE",
+                                    "ESTABLISHED", "HANDSHAKES");
+    for (const json& service : status["services"]) {
+        const json& made = service["established"];
+        table += fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", service["name"].get<std::string>(),
+                             service["active"]["kernel"].get<std::uint64_t>(),
+                             service["active"]["userspace"].get<std::uint64_t>(),
+                             made["kernel"].get<std::uint64_t>() + made["userspace"].get<std::uint64_t>(),
+                             service["negotiating"].get<std::uint64_t>());
+        if (!service["reasons"].empty()) {
+            table += fmt::format("    in userspace because: {}\n", reasons_of(service["reasons"]));
+        }
+        if (!service["failed"].empty()) {
+            table += fmt::format("    failed: {}\n", reasons_of(service["failed"]));
+        }
+    }
+    const json& kernel = status["kernel"];
+    table += kernel["ktls"].get<bool>() ? "The kernel can carry records. Its sockets of these services, from sock_diag:\n"
+                                        : fmt::format("The kernel carries no records: {}\n",
+                                                      kernel["reason"].get<std::string>());
+    for (const json& group : kernel["sockets"]) {
+        table += fmt::format("    {:>6} × {}\n", group["sockets"].get<std::uint64_t>(),
+                             group["record_layer"].get<std::string>());
+    }
+    return table;
+}
+
+}  // namespace keysluice::control

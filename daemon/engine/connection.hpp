@@ -1,0 +1,77 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+
+#include "daemon/engine/acceptor.hpp"
+#include "daemon/engine/installation.hpp"
+#include "daemon/engine/negotiation.hpp"
+#include "daemon/engine/userspace_relay.hpp"
+#include "daemon/shared/counters.hpp"
+#include "daemon/shared/farewells.hpp"
+#include "daemon/shared/messages.hpp"
+#include "daemon/shared/service.hpp"
+#include "ktls/probe.hpp"
+
+namespace keysluice {
+
+/// A service as an engine serves it. Connections hold it, so that it outlives its removal from the configuration.
+struct ServedService {
+    ServiceId id;
+    TlsService settings;
+    std::optional<tls::Context> context;
+    std::size_t next_target = 0;  ///< round robin over settings.connect
+};
+
+/// One accepted connection while it lives in the engine.
+///
+///     negotiating ─┬─► kernel: both descriptors leave for the keeper, this object ends
+///                  └─► userspace: (server mode: connecting to the backend) ─► relaying ─► ended
+class Connection final : Negotiation::Owner, UserspaceRelay::Owner {
+   public:
+    /// What the engine lends to its connections.
+    class Host {
+       public:
+        virtual ~Host() = default;
+        virtual Loop& loop() = 0;
+        virtual CounterSet& counters() = 0;
+        virtual Farewells& farewells() = 0;
+        [[nodiscard]] virtual const ktls::Capabilities& kernel() const = 0;
+        /// Gives the sockets to the keeper; false when the keeper does not take them.
+        [[nodiscard]] virtual bool hand_over(const Handover& handover, std::vector<UniqueFd> sockets) = 0;
+        virtual void ended(Connection& connection) = 0;
+    };
+
+    Connection(Host& host, std::shared_ptr<ServedService> service, Accepted accepted);
+    ~Connection() override;
+
+    void start();
+
+    /// The engine's own place for this connection.
+    std::list<std::unique_ptr<Connection>>::iterator self;
+
+   private:
+    void on_established(Negotiation& negotiation, Negotiated result) override;
+    void on_failed(Negotiation& negotiation, const Error& error, UniqueFd tls) override;
+    void on_ended(UserspaceRelay& relay, const Error* error, UniqueFd farewell) override;
+
+    void leave_for_kernel(Negotiated result);
+    void stay_in_userspace(Negotiated result, std::string_view why);
+    void on_backend(Result<UniqueFd> backend);
+    void relay();
+    void refuse(const Error& error, UniqueFd tls);
+    void fail_with(const Error& error);
+    void over();
+
+    Host& host_;
+    std::shared_ptr<ServedService> service_;
+    SocketAddress peer_;
+    std::unique_ptr<Negotiation> negotiation_;
+    std::unique_ptr<Connector> connector_;
+    std::unique_ptr<UserspaceRelay> relay_;
+    Negotiated established_;
+    bool active_userspace_ = false;
+};
+
+}  // namespace keysluice

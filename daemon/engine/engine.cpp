@@ -1,0 +1,160 @@
+#include "daemon/engine/engine.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "daemon/engine/service_context.hpp"
+#include "daemon/shared/clock.hpp"
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/sockets.hpp"
+
+namespace keysluice {
+
+namespace {
+
+/// More handovers than this waiting for the keeper: let the clients wait in the listen queue instead.
+constexpr std::size_t kKeeperBacklog = 256;
+/// A connection in the userspace record layer has two descriptors.
+constexpr std::size_t kDescriptorsPerConnection = 2;
+
+std::size_t capacity_for(std::size_t descriptor_limit) {
+    const std::size_t usable = descriptor_limit > kReservedDescriptors ? descriptor_limit - kReservedDescriptors : 2;
+    return std::max<std::size_t>(usable / kDescriptorsPerConnection, 1);
+}
+
+}  // namespace
+
+Engine::Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit)
+    : loop_(loop),
+      index_(index),
+      capacity_(capacity_for(descriptor_limit)),
+      kernel_(ktls::probe()),
+      farewells_(loop),
+      keeper_(loop, runtime_path(runtime_directory, "keeper.sock"),
+              {ProcessKind::engine, index, static_cast<std::uint32_t>(getpid())}, *this),
+      control_(loop, runtime_path(runtime_directory, "control.sock"),
+               {ProcessKind::engine, index, static_cast<std::uint32_t>(getpid())}, *this),
+      drain_timer_(loop) {
+    keeper_.connect();
+    control_.connect();
+}
+
+Engine::~Engine() { loop_.disarm(drain_timer_); }
+
+void Engine::on_connected(Uplink& uplink) {
+    if (&uplink == &keeper_ && draining_) {
+        static_cast<void>(keeper_.send(Draining{}));
+    }
+}
+
+void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors) {
+    if (&uplink != &control_) {
+        return;
+    }
+    if (const auto* service = std::get_if<Service>(&message)) {
+        serve(*service, std::move(descriptors));
+    } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
+        static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
+    }
+}
+
+void Engine::serve(const Service& offered, Descriptors listeners) {
+    Offer& offer = offers_[offered.id];
+    if (draining_ || (offer.service && offer.encoded == offered.settings)) {
+        return;  // keysluiced came back and tells again what we know
+    }
+    auto settings = decode_service(offered.settings);
+    ServiceLoaded answer{.id = offered.id, .reason = {}, .sentence = {}};
+    auto service = std::make_shared<ServedService>();
+    service->id = offered.id;
+    Result<void> loaded = settings ? Result<void>{} : std::unexpected(settings.error());
+    if (settings) {
+        service->settings = std::move(*settings);
+        loaded = load(*service);
+    }
+    if (!loaded) {
+        answer.reason = loaded.error().reason;
+        answer.sentence = loaded.error().sentence;
+        static_cast<void>(control_.send(answer));
+        return;
+    }
+    offer.service = service;
+    offer.encoded = offered.settings;
+    offer.acceptors.clear();
+    for (UniqueFd& listener : listeners) {
+        auto acceptor = std::make_unique<Acceptor>(loop_, *this, std::move(listener));
+        by_acceptor_[acceptor.get()] = service;
+        offer.acceptors.push_back(std::move(acceptor));
+    }
+    static_cast<void>(control_.send(answer));
+}
+
+Result<void> Engine::load(ServedService& service) {
+    if (service.settings.offload == Offload::require && !kernel_.ktls) {
+        return fail("offload-required",
+                    fmt::format("service {} says offload = \"require\", but {}", service.settings.name, kernel_.reason));
+    }
+    const bool export_keys = kernel_.ktls && service.settings.offload != Offload::off;
+    auto context = make_context(service.settings, export_keys, std::chrono::system_clock::now());
+    if (!context) {
+        return pass_on(std::move(context));
+    }
+    service.context.emplace(std::move(*context));
+    return {};
+}
+
+bool Engine::has_room() {
+    return connections_.size() < capacity_ && (!kernel_.ktls || (keeper_.connected() && keeper_.queued() < kKeeperBacklog));
+}
+
+void Engine::on_accepted(Acceptor& acceptor, Accepted accepted) {
+    const auto& service = by_acceptor_.at(&acceptor);
+    counters_.add(service->id, counter::kAccepted);
+    auto& connection = connections_.emplace_front(
+        std::make_unique<Connection>(*this, service, std::move(accepted)));
+    connection->self = connections_.begin();
+    connection->start();
+}
+
+void Engine::on_exhausted(Acceptor& acceptor, int error) {
+    const auto& service = by_acceptor_.at(&acceptor);
+    counters_.add(service->id, "paused");
+    log_peer_failure(service->settings.name,
+                     {"descriptors-exhausted",
+                      fmt::format("accepting pauses with {} connections here: {}; raise LimitNOFILE",
+                                  connections_.size(), std::strerror(error))});
+}
+
+bool Engine::hand_over(const Handover& handover, std::vector<UniqueFd> sockets) {
+    return keeper_.send(handover, std::move(sockets));
+}
+
+void Engine::ended(Connection& connection) {
+    auto owned = std::move(*connection.self);
+    connections_.erase(owned->self);
+    loop_.bury(std::move(owned));
+    if (draining_ && connections_.empty()) {
+        loop_.stop();
+    }
+}
+
+void Engine::drain() {
+    if (std::exchange(draining_, true)) {
+        return;
+    }
+    std::chrono::milliseconds longest{0};
+    for (auto& [id, offer] : offers_) {
+        offer.acceptors.clear();
+        longest = std::max(longest, offer.service ? offer.service->settings.drain_timeout : longest);
+    }
+    static_cast<void>(keeper_.send(Draining{}));
+    log_info("draining: {} connections are still here, for at most {} s", connections_.size(), longest.count() / 1000);
+    loop_.arm(drain_timer_, now() + longest);
+    if (connections_.empty()) {
+        loop_.stop();
+    }
+}
+
+}  // namespace keysluice

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "daemon/engine/acceptor.hpp"
+#include "daemon/engine/connection.hpp"
+#include "daemon/shared/channel.hpp"
+#include "daemon/shared/uplink.hpp"
+
+namespace keysluice {
+
+/// The handshake engine: accepts, negotiates, and gives each connection either to the kernel (by way of the keeper and
+/// a relay) or keeps it in its own userspace record layer. It is stateless: any engine can be replaced at any time.
+class Engine final : Connection::Host, Acceptor::Owner, Uplink::Owner {
+   public:
+    Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit);
+    ~Engine() override;
+
+    /// Accepts nothing more, and stops the loop when the last connection has ended or the drain timeout is over.
+    void drain();
+
+   private:
+    struct Offer {
+        std::shared_ptr<ServedService> service;
+        std::vector<std::uint8_t> encoded;
+        std::list<std::unique_ptr<Acceptor>> acceptors;
+    };
+    struct DrainTimer final : Deadline {
+        explicit DrainTimer(Loop& loop) : loop(loop) {}
+        void on_deadline() override { loop.stop(); }
+        Loop& loop;
+    };
+
+    Loop& loop() override { return loop_; }
+    CounterSet& counters() override { return counters_; }
+    Farewells& farewells() override { return farewells_; }
+    [[nodiscard]] const ktls::Capabilities& kernel() const override { return kernel_; }
+    [[nodiscard]] bool hand_over(const Handover& handover, std::vector<UniqueFd> sockets) override;
+    void ended(Connection& connection) override;
+
+    [[nodiscard]] bool has_room() override;
+    void on_accepted(Acceptor& acceptor, Accepted accepted) override;
+    void on_exhausted(Acceptor& acceptor, int error) override;
+
+    void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
+    void on_connected(Uplink& uplink) override;
+    void serve(const Service& offered, Descriptors listeners);
+    [[nodiscard]] Result<void> load(ServedService& service);
+
+    Loop& loop_;
+    std::uint16_t index_;
+    std::size_t capacity_;
+    ktls::Capabilities kernel_;
+    CounterSet counters_;
+    Farewells farewells_;
+    std::map<ServiceId, Offer> offers_;
+    std::map<const Acceptor*, std::shared_ptr<ServedService>> by_acceptor_;
+    std::list<std::unique_ptr<Connection>> connections_;
+    Uplink keeper_;
+    Uplink control_;
+    DrainTimer drain_timer_;
+    bool draining_ = false;
+};
+
+}  // namespace keysluice

@@ -1,0 +1,45 @@
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cstdio>
+
+#include "daemon/engine/engine.hpp"
+#include "daemon/shared/arguments.hpp"
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/signals.hpp"
+#include "daemon/shared/sockets.hpp"
+
+using namespace keysluice;
+
+namespace {
+
+constexpr const char* kUsage =
+    "keysluice-engine negotiates TLS. keysluiced or the keeper starts it.\n"
+    "  --runtime-directory DIR   where the processes meet (/run/keysluice)\n"
+    "  --index N                 which engine of several this one is\n"
+    "  --log-level LEVEL         error, warning, info or debug\n"
+    "SIGTERM drains: it accepts nothing more and ends with its last connection. SIGINT ends it at once.\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto arguments = parse_arguments({argv, static_cast<std::size_t>(argc)});
+    if (!arguments || arguments->help) {
+        std::fputs(arguments ? kUsage : (arguments.error().sentence + "\n").c_str(), arguments ? stdout : stderr);
+        return arguments ? 0 : 2;
+    }
+    open_log("engine " + std::to_string(arguments->index), arguments->log_level);
+    // Private keys live here: no core file, no debugger of the same user.
+    prctl(PR_SET_DUMPABLE, 0);
+    Loop loop;
+    Engine engine(loop, arguments->runtime_directory, arguments->index, raise_descriptor_limit());
+    Signals signals(loop, {SIGTERM, SIGINT}, [&](int signal) {
+        if (signal == SIGTERM) {
+            engine.drain();
+        } else {
+            loop.stop();
+        }
+    });
+    loop.run();
+    return 0;
+}

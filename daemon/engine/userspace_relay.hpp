@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "daemon/engine/negotiation.hpp"
+#include "daemon/shared/loop.hpp"
+
+namespace keysluice {
+
+/// A connection whose records OpenSSL handles in this process, because the kernel can't or may not.
+///
+/// It relays both ways with the rules of the kernel's relay: back-pressure (a side is read only when the other has taken
+/// everything), half-close both ways, close_notify before FIN, truncation passed on as a reset.
+class UserspaceRelay final {
+   public:
+    class Owner {
+       public:
+        virtual ~Owner() = default;
+        /// Destroy it by way of Loop::bury. `error` is null after an orderly end. `farewell` may hold the TLS socket:
+        /// we have said our last word on it, and the peer should get to read it.
+        virtual void on_ended(UserspaceRelay& relay, const Error* error, UniqueFd farewell) = 0;
+    };
+
+    UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout);
+    ~UserspaceRelay();
+
+    void start();
+
+   private:
+    struct Side final : Watcher {
+        explicit Side(UserspaceRelay& relay) : owner(relay) {}
+        void on_events(std::uint32_t events) override { owner.on_events(*this, events); }
+
+        UserspaceRelay& owner;
+        UniqueFd fd;
+        std::uint32_t wanted = 0;
+        bool watched = false;
+        bool hung_up = false;  ///< EPOLLHUP, which epoll repeats for ever, was seen
+        bool ended = false;    ///< nothing more comes from this side
+        bool shut = false;     ///< we sent it our FIN
+        bool writable = true;  ///< false after EAGAIN, until EPOLLOUT
+    };
+    struct CloseTimer final : Deadline {
+        explicit CloseTimer(UserspaceRelay& relay) : owner(relay) {}
+        void on_deadline() override;
+        UserspaceRelay& owner;
+    };
+
+    void on_events(Side& side, std::uint32_t events);
+    void advance();
+    /// Each returns false when the connection is over.
+    [[nodiscard]] bool read_tls();
+    [[nodiscard]] bool decrypt_all();
+    [[nodiscard]] bool read_plain();
+    [[nodiscard]] bool write_tls();
+    [[nodiscard]] bool write_plain(Bytes fresh);
+    [[nodiscard]] bool plain_side_broke();
+    void set_interest(Side& side, bool readable, bool writable);
+    /// The ends of a connection: orderly; reset both ways; reset the plaintext side and let TLS read our last words.
+    void end(const Error* error, UniqueFd farewell = {});
+    void abort(const Error& error);
+    void part(const Error* error);
+    void unwatch(Side& side);
+
+    Loop& loop_;
+    Owner& owner_;
+    Side tls_;
+    Side plain_;
+    std::unique_ptr<tls::Session> session_;
+    std::vector<std::uint8_t> to_plain_;  ///< decrypted, not yet taken by the plaintext side
+    CloseTimer close_timer_;
+    Duration close_timeout_;
+    bool over_ = false;
+};
+
+}  // namespace keysluice

@@ -1,0 +1,137 @@
+#include "daemon/keeper/children.hpp"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "daemon/shared/clock.hpp"
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/signals.hpp"
+
+namespace keysluice {
+
+Children::~Children() {
+    loop_.disarm(*this);
+    for (const Child& child : children_) {
+        if (child.pid > 0) {
+            kill(child.pid, SIGKILL);
+        }
+    }
+}
+
+void Children::start(Program program) {
+    Child& child = children_.emplace_back();
+    child.program = std::move(program);
+    spawn(child);
+}
+
+void Children::spawn(Child& child) {
+    std::vector<char*> argv;
+    for (std::string& argument : child.program.arguments) {
+        argv.push_back(argument.data());
+    }
+    argv.push_back(nullptr);
+    const pid_t parent = getpid();
+    child.started = now();
+    child.pid = fork();
+    if (child.pid == 0) {
+        restore_signals();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent) {
+            execv(argv.front(), argv.data());
+            log_error("{}: {}", argv.front(), std::strerror(errno));
+        }
+        _exit(127);
+    }
+    if (child.pid < 0) {
+        log_error("{} can't be started: {}", child.program.name, std::strerror(errno));
+        child.start_again = now() + kPause;
+        loop_.arm(*this, child.start_again);
+    }
+}
+
+void Children::reap() {
+    int wait_status = 0;
+    pid_t pid = 0;
+    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+        const auto child = std::ranges::find(children_, pid, &Child::pid);
+        if (child != children_.end()) {
+            child->pid = -1;
+            on_exit(child, wait_status);
+        }
+    }
+    if (stopping_ && std::ranges::none_of(children_, [](const Child& child) { return child.pid > 0; })) {
+        loop_.stop();
+    }
+}
+
+void Children::on_exit(std::list<Child>::iterator child, int wait_status) {
+    if (stopping_) {
+        return;
+    }
+    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == kExitConfiguration && child->program.essential) {
+        status_ = 1;
+        stop();
+        return;
+    }
+    if (child->retiring) {
+        log_info("{} has drained and ended", child->program.name);
+        children_.erase(child);
+        return;
+    }
+    if (WIFSIGNALED(wait_status)) {
+        log_warning("{} was killed by signal {}; starting it again", child->program.name, WTERMSIG(wait_status));
+    } else {
+        log_warning("{} ended with status {}; starting it again", child->program.name, WEXITSTATUS(wait_status));
+    }
+    if (now() - child->started >= kShortLife) {
+        spawn(*child);
+        return;
+    }
+    child->start_again = now() + kPause;
+    loop_.arm(*this, child->start_again);
+}
+
+void Children::replace(const std::string& name) {
+    const auto child = std::ranges::find_if(
+        children_, [&](const Child& one) { return one.program.name == name && !one.retiring && one.pid > 0; });
+    if (child != children_.end() && !stopping_) {
+        child->retiring = true;
+        start(child->program);
+    }
+}
+
+void Children::stop() {
+    stopping_ = true;
+    bool any = false;
+    for (const Child& child : children_) {
+        if (child.pid > 0) {
+            any = true;
+            kill(child.pid, SIGINT);
+        }
+    }
+    if (!any) {
+        loop_.stop();
+        return;
+    }
+    loop_.arm(*this, now() + kGrace);
+}
+
+void Children::on_deadline() {
+    if (stopping_) {
+        log_warning("some processes did not end in time and are killed");
+        loop_.stop();
+        return;
+    }
+    for (Child& child : children_) {
+        if (child.pid < 0) {
+            spawn(child);
+        }
+    }
+}
+
+}  // namespace keysluice

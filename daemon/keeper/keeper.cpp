@@ -1,0 +1,148 @@
+#include "daemon/keeper/keeper.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/sockets.hpp"
+
+namespace keysluice {
+
+Result<std::unique_ptr<Keeper>> Keeper::create(Loop& loop, const std::string& runtime_directory, std::size_t relays,
+                                               std::size_t slots, OnDraining on_draining) {
+    auto socket = ChannelListener::bind(runtime_path(runtime_directory, "keeper.sock"));
+    if (!socket) {
+        return pass_on(std::move(socket));
+    }
+    std::vector<RelayShare> shares;
+    for (std::size_t i = 0; i < relays; ++i) {
+        auto share = RelayShare::create(slots);
+        if (!share) {
+            return pass_on(std::move(share));
+        }
+        shares.push_back(std::move(*share));
+    }
+    return std::unique_ptr<Keeper>(new Keeper(loop, std::move(*socket), std::move(shares), std::move(on_draining)));
+}
+
+Keeper::Keeper(Loop& loop, UniqueFd socket, std::vector<RelayShare> shares, OnDraining on_draining)
+    : loop_(loop),
+      shares_(std::move(shares)),
+      on_draining_(std::move(on_draining)),
+      door_(loop, std::move(socket), [this](UniqueFd accepted) {
+          Peer& peer = peers_.emplace_back();
+          peer.channel = std::make_unique<Channel>(loop_, std::move(accepted), *this);
+      }) {}
+
+Keeper::~Keeper() = default;
+
+void Keeper::on_message(Channel& channel, Message message, Descriptors descriptors) {
+    const auto peer = std::ranges::find_if(peers_, [&](const Peer& one) { return one.channel.get() == &channel; });
+    if (const auto* hello = std::get_if<Hello>(&message); hello != nullptr && !peer->known) {
+        on_hello(*peer, *hello);
+        return;
+    }
+    if (!peer->known) {
+        return;
+    }
+    switch (peer->hello.kind) {
+        case ProcessKind::control:
+            on_control(*peer, message, std::move(descriptors));
+            break;
+        case ProcessKind::engine:
+            on_engine(*peer, message, std::move(descriptors));
+            break;
+        case ProcessKind::relay:
+            on_relay(*peer, message, std::move(descriptors));
+            break;
+    }
+}
+
+void Keeper::on_hello(Peer& peer, const Hello& hello) {
+    peer.hello = hello;
+    peer.known = true;
+    switch (hello.kind) {
+        case ProcessKind::control:
+            tell_listeners(*peer.channel);
+            break;
+        case ProcessKind::engine:
+            adjust_engines();
+            break;
+        case ProcessKind::relay:
+            share_of(hello.index).connect(*peer.channel);
+            break;
+    }
+}
+
+void Keeper::tell_listeners(Channel& channel) {
+    for (const auto& [name, socket] : listeners_) {
+        Descriptors copy;
+        copy.emplace_back(fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+        static_cast<void>(channel.send(Listener{name}, std::move(copy)));
+    }
+    static_cast<void>(channel.send(ListenersComplete{}));
+}
+
+void Keeper::on_control(Peer& /*peer*/, const Message& message, Descriptors descriptors) {
+    if (const auto* listener = std::get_if<Listener>(&message); listener != nullptr && descriptors.size() == 1) {
+        listeners_[listener->name] = std::move(descriptors[0]);
+    } else if (const auto* forgotten = std::get_if<ForgetListener>(&message)) {
+        listeners_.erase(forgotten->name);
+    }
+}
+
+void Keeper::on_engine(Peer& peer, const Message& message, Descriptors descriptors) {
+    if (const auto* handover = std::get_if<Handover>(&message); handover != nullptr && !descriptors.empty()) {
+        RelayShare& share = share_of(peer.hello.index);
+        if (share.full()) {
+            // adjust_engines() stops reading before this happens; what slips through is refused visibly.
+            std::ranges::for_each(descriptors, [](const UniqueFd& socket) { reset_on_close(socket.get()); });
+            return;
+        }
+        share.take(*handover, std::move(descriptors));
+        if (share.full()) {
+            log_warning("relay {} has no place left for connections; new ones wait", peer.hello.index);
+            adjust_engines();
+        }
+    } else if (std::holds_alternative<Draining>(message)) {
+        on_draining_(peer.hello.index);
+    }
+}
+
+void Keeper::on_relay(Peer& peer, const Message& message, Descriptors descriptors) {
+    RelayShare& share = share_of(peer.hello.index);
+    if (const auto* attach = std::get_if<Attach>(&message); attach != nullptr && descriptors.size() == 1) {
+        share.attach(attach->slot, std::move(descriptors[0]));
+    } else if (const auto* pipe = std::get_if<Pipe>(&message)) {
+        share.keep_pipe(pipe->pipe, std::move(descriptors));
+    } else if (const auto* release = std::get_if<Release>(&message)) {
+        const bool was_full = share.full();
+        std::ranges::for_each(release->slots, [&share](Slot slot) { share.release(slot); });
+        if (was_full) {
+            adjust_engines();
+        }
+    }
+}
+
+void Keeper::adjust_engines() {
+    for (Peer& peer : peers_) {
+        if (peer.known && peer.hello.kind == ProcessKind::engine) {
+            peer.channel->set_reading(!share_of(peer.hello.index).full());
+        }
+    }
+}
+
+void Keeper::on_closed(Channel& channel, std::string_view why) {
+    const auto peer = std::ranges::find_if(peers_, [&](const Peer& one) { return one.channel.get() == &channel; });
+    if (peer->known) {
+        log_debug("{} {} left: {}", name_of(peer->hello.kind), peer->hello.index, why);
+        if (peer->hello.kind == ProcessKind::relay && share_of(peer->hello.index).channel() == &channel) {
+            share_of(peer->hello.index).disconnect();
+        }
+    }
+    loop_.bury(std::move(peer->channel));
+    peers_.erase(peer);
+}
+
+}  // namespace keysluice

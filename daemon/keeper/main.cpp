@@ -1,0 +1,87 @@
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "daemon/keeper/children.hpp"
+#include "daemon/keeper/keeper.hpp"
+#include "daemon/shared/arguments.hpp"
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/signals.hpp"
+#include "daemon/shared/sockets.hpp"
+
+using namespace keysluice;
+
+namespace {
+
+constexpr const char* kUsage =
+    "keysluice-keeper holds what must outlive the other processes of keysluice. keysluiced starts it.\n"
+    "  --runtime-directory DIR   where the processes meet (/run/keysluice)\n"
+    "  --engines N               how many engines and relays there are\n"
+    "  --log-level LEVEL         error, warning, info or debug\n"
+    "  --all-in-one FILE         start the other processes too, with this configuration\n";
+
+/// Two descriptors a connection and at most two pipes of two: what a slot may cost, here for all relays together.
+constexpr std::size_t kDescriptorsPerSlot = 6;
+constexpr std::size_t kMostSlots = 65536;
+
+std::size_t slots_for(std::size_t descriptor_limit, std::size_t relays) {
+    const std::size_t usable = descriptor_limit > kReservedDescriptors ? descriptor_limit - kReservedDescriptors : 0;
+    return std::clamp<std::size_t>(usable / kDescriptorsPerSlot / relays, 1, kMostSlots);
+}
+
+std::vector<std::string> command(const std::string& program, const Arguments& arguments) {
+    const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    return {folder / program, "--runtime-directory", arguments.runtime_directory, "--log-level",
+            std::string(to_string(arguments.log_level))};
+}
+
+void start_children(Children& children, const Arguments& arguments) {
+    const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    children.start({"control", {folder / "keysluiced", "--config", arguments.all_in_one}, true});
+    for (std::uint16_t i = 0; i < arguments.engines; ++i) {
+        for (const std::string kind : {"engine", "relay"}) {
+            auto words = command("keysluice-" + kind, arguments);
+            words.insert(words.end(), {"--index", std::to_string(i)});
+            children.start({kind + " " + std::to_string(i), std::move(words), false});
+        }
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto arguments = parse_arguments({argv, static_cast<std::size_t>(argc)});
+    if (!arguments || arguments->help) {
+        std::fputs(arguments ? kUsage : (arguments.error().sentence + "\n").c_str(), arguments ? stdout : stderr);
+        return arguments ? 0 : 2;
+    }
+    open_log("keeper", arguments->log_level);
+    std::error_code error;
+    std::filesystem::create_directories(arguments->runtime_directory, error);
+    const std::size_t relays = std::max<std::size_t>(arguments->engines, 1);
+    const std::size_t slots = slots_for(raise_descriptor_limit(), relays);
+    Loop loop;
+    Children children(loop);
+    Signals signals(loop, {SIGTERM, SIGINT, SIGCHLD}, [&](int signal) {
+        if (signal == SIGCHLD) {
+            children.reap();
+        } else {
+            children.stop();
+        }
+    });
+    auto keeper = Keeper::create(loop, arguments->runtime_directory, relays, slots, [&](std::uint16_t engine) {
+        children.replace("engine " + std::to_string(engine));
+    });
+    if (!keeper) {
+        log_error("{} ({})", keeper.error().sentence, keeper.error().reason);
+        return 1;
+    }
+    log_info("room for {} kernel-carried connections", slots * relays);
+    if (!arguments->all_in_one.empty()) {
+        start_children(children, *arguments);
+    }
+    loop.run();
+    return children.status();
+}

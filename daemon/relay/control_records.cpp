@@ -1,0 +1,161 @@
+// The part of Session that deals with records other than application data.
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "daemon/relay/session.hpp"
+#include "ktls/handshake.hpp"
+
+namespace keysluice {
+
+namespace {
+
+using ktls::AlertDescription;
+
+/// RFC 8446 5.2: no record carries more than 2^14 bytes.
+constexpr std::size_t kLargestRecord = 16UL * 1024;
+
+MutableBytes record_scratch() {
+    static thread_local std::array<std::uint8_t, kLargestRecord> buffer;
+    return buffer;
+}
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+}  // namespace
+
+Session::Step Session::look_closer(ktls::Splice said) {
+    // A byte of room tells what comes next, and leaves application data in the kernel.
+    std::array<std::uint8_t, 1> first{};
+    const auto peeked = ktls::peek_record(tls_.fd.get(), first, said);
+    if (!peeked) {
+        if (peeked.error().reason == "bad-record") {
+            return refuse(AlertDescription::unexpected_message, peeked.error());
+        }
+        return abort(peeked.error());  // behind a bad MAC the kernel sends nothing any more, no alert either
+    }
+    return std::visit(
+        Overloaded{[](const ktls::Data&) { return Step::moved; },
+                   [this](const ktls::Control&) {
+                       const MutableBytes room = record_scratch();
+                       const auto record = ktls::receive_record(tls_.fd.get(), room);
+                       if (!record) {
+                           return refuse(AlertDescription::internal_error, record.error());
+                       }
+                       const auto* control = std::get_if<ktls::Control>(&*record);
+                       return control == nullptr ? Step::moved : on_control(*control, Bytes(room).first(control->size));
+                   },
+                   [this](const ktls::EmptyRecord&) { return count_idle_record(); },
+                   [this](const ktls::WouldBlock&) {
+                       tls_.readable = false;
+                       return to_plain_.in_pipe > 0 ? Step::moved : Step::stuck;
+                   },
+                   [this](const ktls::EndOfStream&) {
+                       if (tls_.shut) {
+                           // Both have said what they had to; many peers answer our close_notify with a bare FIN.
+                           return part();
+                       }
+                       return abort({"truncated", "the TLS side ended without close_notify"});
+                   }},
+        *peeked);
+}
+
+Session::Step Session::on_control(const ktls::Control& control, Bytes payload) {
+    switch (control.type) {
+        case ktls::ContentType::alert:
+            return on_alert(payload);
+        case ktls::ContentType::handshake:
+            return on_handshake(payload);
+        case ktls::ContentType::application_data:
+            return count_idle_record();
+        case ktls::ContentType::change_cipher_spec:
+            break;
+    }
+    return refuse(AlertDescription::unexpected_message,
+                  {"unexpected-record", fmt::format("a record of type {} has no place after the handshake",
+                                                    static_cast<unsigned>(control.type))});
+}
+
+Session::Step Session::on_alert(Bytes payload) {
+    const auto alert = ktls::parse_alert(payload);
+    if (!alert) {
+        return refuse(AlertDescription::decode_error, alert.error());
+    }
+    switch (ktls::meaning(*alert, version_)) {
+        case ktls::AlertMeaning::closed:
+            entry_.flags |= TableEntry::kTlsEnded;
+            return Step::moved;
+        case ktls::AlertMeaning::ignored:
+            return count_idle_record();
+        case ktls::AlertMeaning::failed:
+            break;
+    }
+    return abort({"peer-alert", fmt::format("the peer sent the alert {}", ktls::name(alert->description))});
+}
+
+Session::Step Session::on_handshake(Bytes payload) {
+    const std::size_t skipped = std::min<std::size_t>(ticket_rest_, payload.size());
+    ticket_rest_ -= static_cast<std::uint32_t>(skipped);
+    if (skipped > 0 && skipped == payload.size()) {
+        return count_idle_record();
+    }
+    ktls::HandshakeMessages messages(version_, payload.subspan(skipped));
+    const auto unexpected = [this](std::string_view what) {
+        return refuse(AlertDescription::unexpected_message,
+                      {"unexpected-handshake-message", fmt::format("{} has no place after the handshake", what)});
+    };
+    while (const auto message = messages.next()) {
+        const Step step = std::visit(
+            Overloaded{
+                [](const ktls::NewSessionTicket&) { return Step::moved; },
+                [this](const ktls::KeyUpdate&) {
+                    // RFC 8446 6.2, internal_error: "An internal error unrelated to the peer or the correctness of the
+                    // protocol […] makes it impossible to continue."
+                    return refuse(AlertDescription::internal_error,
+                                  {"key-update", "the peer changes its keys, which this version does not follow"});
+                },
+                [this, &unexpected](const ktls::Renegotiation&) {
+                    if (version_ == ktls::Version::tls13) {
+                        return unexpected("a hello");
+                    }
+                    // RFC 5246 7.2.2: the peer may go on after this warning.
+                    const auto alert = ktls::encode_alert(AlertDescription::no_renegotiation);
+                    static_cast<void>(ktls::send_control(tls_.fd.get(), ktls::ContentType::alert, alert));
+                    return Step::moved;
+                },
+                [&unexpected](const ktls::CertificateRequest&) { return unexpected("a certificate request"); },
+                [&unexpected](const ktls::OtherMessage& other) {
+                    return unexpected(fmt::format("a handshake message of type {}", other.type));
+                },
+                [this, &unexpected](const ktls::Incomplete& incomplete) {
+                    constexpr std::uint8_t kNewSessionTicket = 4;
+                    if (incomplete.type != kNewSessionTicket) {
+                        return unexpected("a fragmented handshake message");
+                    }
+                    ticket_rest_ = static_cast<std::uint32_t>(incomplete.missing);
+                    return Step::moved;
+                },
+                [this](const ktls::Violation& violation) {
+                    return refuse(violation.alert, {violation.reason, violation.sentence});
+                }},
+            *message);
+        if (step == Step::over) {
+            return step;
+        }
+    }
+    return count_idle_record();
+}
+
+Session::Step Session::count_idle_record() {
+    if (++idle_records_ > kMostIdleRecords) {
+        return refuse(AlertDescription::unexpected_message,
+                      {"record-flood", fmt::format("more than {} records in a row carry no data", kMostIdleRecords)});
+    }
+    return Step::moved;
+}
+
+}  // namespace keysluice

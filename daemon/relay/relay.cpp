@@ -1,0 +1,205 @@
+#include "daemon/relay/relay.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "daemon/shared/clock.hpp"
+#include "daemon/shared/log.hpp"
+#include "daemon/shared/sockets.hpp"
+
+namespace keysluice {
+
+namespace {
+
+UniqueFd duplicate_fd(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
+Hello hello_from(std::uint16_t index) {
+    return {.kind = ProcessKind::relay, .index = index, .pid = static_cast<std::uint32_t>(getpid())};
+}
+
+}  // namespace
+
+Relay::Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t index)
+    : loop_(loop),
+      farewells_(loop),
+      pipes_([this](const SplicePipe& pipe) {
+          Descriptors ends;
+          ends.push_back(duplicate_fd(pipe.read_end.get()));
+          ends.push_back(duplicate_fd(pipe.write_end.get()));
+          static_cast<void>(keeper_.send(Pipe{pipe.id}, std::move(ends)));
+      }),
+      keeper_(loop, runtime_path(runtime_directory, "keeper.sock"), hello_from(index), *this),
+      control_(loop, runtime_path(runtime_directory, "control.sock"), hello_from(index), *this) {
+    // The keeper sends connections as soon as it is called: their services come first.
+    control_.connect();
+}
+
+Relay::~Relay() = default;
+
+void Relay::on_connected(Uplink& /*uplink*/) {}
+
+void Relay::on_message(Uplink& uplink, Message message, Descriptors descriptors) {
+    if (&uplink == &control_) {
+        on_control_message(message);
+    } else {
+        on_keeper_message(message, std::move(descriptors));
+    }
+}
+
+void Relay::on_control_message(const Message& message) {
+    if (const auto* service = std::get_if<Service>(&message)) {
+        learn(*service);
+    } else if (std::holds_alternative<ServicesComplete>(message)) {
+        if (!std::exchange(keeper_called_, true)) {
+            keeper_.connect();
+        }
+    } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
+        static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
+    }
+}
+
+void Relay::learn(const Service& offered) {
+    auto settings = decode_service(offered.settings);
+    if (!settings) {
+        log_error("{} ({})", settings.error().sentence, settings.error().reason);
+        return;
+    }
+    auto& service = services_[offered.id];
+    if (!service || service->settings != *settings) {
+        service = std::make_shared<RelayedService>(RelayedService{offered.id, std::move(*settings)});
+    }
+}
+
+void Relay::on_keeper_message(const Message& message, Descriptors descriptors) {
+    if (std::holds_alternative<Table>(message)) {
+        inherit_table(std::move(descriptors));
+    } else if (const auto* pipe = std::get_if<Pipe>(&message)) {
+        if (descriptors.size() == 2) {
+            pipes_.inherit(pipe->pipe, std::move(descriptors[0]), std::move(descriptors[1]));
+        }
+    } else if (const auto* adopted = std::get_if<Adopt>(&message)) {
+        adopt(*adopted, std::move(descriptors));
+    }
+}
+
+void Relay::inherit_table(Descriptors descriptors) {
+    auto table = descriptors.size() == 1 ? ConnectionTable::open(std::move(descriptors[0]))
+                                         : fail("table-failed", "the keeper sent no table");
+    if (!table) {
+        log_error("{} ({})", table.error().sentence, table.error().reason);
+        loop_.stop();
+        return;
+    }
+    table_ = std::move(*table);
+}
+
+void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
+    const auto service = services_.find(adopted.connection.service);
+    if (!table_ || !table_->holds(adopted.slot) || descriptors.empty() || service == services_.end() ||
+        held_.contains(adopted.slot)) {
+        log_error("a connection of service {} can't be taken over: {}", adopted.connection.service.value,
+                  descriptors.empty() ? "its socket is missing" : "its service or place is not known here");
+        for (const UniqueFd& socket : descriptors) {
+            reset_on_close(socket.get());
+        }
+        released_.push_back(adopted.slot);
+        send_releases();
+        return;
+    }
+    Held& held = held_[adopted.slot];
+    held.service = service->second;
+    held.tls13 = adopted.connection.tls13;
+    held.tls = std::move(descriptors[0]);
+    counters_.add(held.service->id, counter::kActiveKernel);
+    if (descriptors.size() > 1) {
+        begin(adopted.slot, std::move(descriptors[1]));
+    } else {
+        connect_backend(adopted.slot);
+    }
+}
+
+void Relay::connect_backend(Slot slot) {
+    Held& held = held_.at(slot);
+    const TlsService& settings = held.service->settings;
+    held.connector = std::make_unique<Connector>(
+        loop_, settings.connect, held.service->next_target++, settings.connect_timeout,
+        [this, slot](Result<UniqueFd> backend) { on_backend(slot, std::move(backend)); });
+    held.connector->start();
+}
+
+void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
+    Held& held = held_.at(slot);
+    loop_.bury(std::move(held.connector));
+    if (backend) {
+        Descriptors copy;
+        copy.push_back(duplicate_fd(backend->get()));
+        static_cast<void>(keeper_.send(Attach{slot}, std::move(copy)));
+        begin(slot, std::move(*backend));
+        return;
+    }
+    const auto alert = ktls::encode_alert(ktls::AlertDescription::internal_error);
+    static_cast<void>(ktls::send_control(held.tls.get(), ktls::ContentType::alert, alert));
+    counters_.add(held.service->id, fmt::format("{}{}", counter::kFailed, backend.error().reason));
+    log_peer_failure(fmt::format("{}: {}", held.service->settings.name, describe_peer(held.tls.get())),
+                     backend.error());
+    farewells_.add(std::move(held.tls));
+    drop(slot);
+}
+
+void Relay::begin(Slot slot, UniqueFd plain) {
+    Held& held = held_.at(slot);
+    held.session = std::make_unique<Session>(*this, slot, table_->at(slot),
+                                             held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12,
+                                             std::move(held.tls), std::move(plain),
+                                             held.service->settings.close_timeout);
+    held.session->start();
+}
+
+void Relay::come_back(Session& session) {
+    if (coming_back_.empty()) {
+        loop_.defer([this] {
+            for (const Slot slot : std::exchange(coming_back_, {})) {
+                const auto found = held_.find(slot);
+                if (found != held_.end() && found->second.session) {
+                    found->second.session->resume();
+                }
+            }
+        });
+    }
+    coming_back_.push_back(session.slot());
+}
+
+void Relay::on_ended(Session& session, const Error* error, UniqueFd farewell) {
+    const Slot slot = session.slot();
+    const Held& held = held_.at(slot);
+    if (error != nullptr) {
+        counters_.add(held.service->id, fmt::format("{}{}", counter::kFailed, error->reason));
+        log_peer_failure(fmt::format("{}: carried by the kernel", held.service->settings.name), *error);
+    }
+    if (farewell) {
+        farewells_.add(std::move(farewell));
+    }
+    drop(slot);
+}
+
+void Relay::drop(Slot slot) {
+    const auto found = held_.find(slot);
+    counters_.add(found->second.service->id, counter::kActiveKernel, -1);
+    loop_.bury(std::move(found->second.session));
+    held_.erase(found);
+    released_.push_back(slot);
+    if (released_.size() == 1) {
+        loop_.defer([this] { send_releases(); });
+    } else if (released_.size() == kMaximumListed) {
+        send_releases();
+    }
+}
+
+void Relay::send_releases() {
+    static_cast<void>(keeper_.send(Release{std::exchange(released_, {})}));
+}
+
+}  // namespace keysluice

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/relay/session.hpp"
+#include "daemon/shared/connector.hpp"
+#include "daemon/shared/counters.hpp"
+#include "daemon/shared/farewells.hpp"
+#include "daemon/shared/service.hpp"
+#include "daemon/shared/uplink.hpp"
+
+namespace keysluice {
+
+/// A service as a relay sees it: where plaintext goes, and how long to wait. Connections hold it.
+struct RelayedService {
+    ServiceId id;
+    TlsService settings;
+    std::size_t next_target = 0;  ///< round robin over settings.connect
+};
+
+/// Takes connections from the keeper, connects them to their backends, and moves bytes until both sides have ended.
+class Relay final : Session::Host, Uplink::Owner {
+   public:
+    Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t index);
+    ~Relay() override;
+
+   private:
+    /// A connection of this relay: first on its way to a backend, then a session.
+    struct Held {
+        std::shared_ptr<RelayedService> service;
+        bool tls13 = false;
+        UniqueFd tls;  ///< until the session owns it
+        std::unique_ptr<Connector> connector;
+        std::unique_ptr<Session> session;
+    };
+
+    Loop& loop() override { return loop_; }
+    PipePool& pipes() override { return pipes_; }
+    void come_back(Session& session) override;
+    void on_ended(Session& session, const Error* error, UniqueFd farewell) override;
+
+    void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
+    void on_connected(Uplink& uplink) override;
+    void on_control_message(const Message& message);
+    void on_keeper_message(const Message& message, Descriptors descriptors);
+    void learn(const Service& offered);
+    void inherit_table(Descriptors descriptors);
+    void adopt(const Adopt& adopt, Descriptors descriptors);
+    void connect_backend(Slot slot);
+    void on_backend(Slot slot, Result<UniqueFd> backend);
+    void begin(Slot slot, UniqueFd plain);
+    void drop(Slot slot);
+    void send_releases();
+
+    Loop& loop_;
+    CounterSet counters_;
+    Farewells farewells_;
+    std::optional<ConnectionTable> table_;
+    PipePool pipes_;
+    std::unordered_map<ServiceId, std::shared_ptr<RelayedService>> services_;
+    std::unordered_map<Slot, Held> held_;
+    std::vector<Slot> released_;
+    std::vector<Slot> coming_back_;
+    Uplink keeper_;
+    Uplink control_;
+    bool keeper_called_ = false;
+};
+
+}  // namespace keysluice

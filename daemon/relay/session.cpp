@@ -1,0 +1,340 @@
+#include "daemon/relay/session.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "daemon/shared/clock.hpp"
+#include "daemon/shared/sockets.hpp"
+
+namespace keysluice {
+
+namespace {
+
+/// What one splice asks for; a pipe of the stock size holds this much.
+constexpr std::size_t kPipeBytes = 64UL * 1024;
+/// How often one side may go on before the other connections get their turn.
+constexpr int kStepsPerTurn = 16;
+
+ssize_t splice_some(int from, int to, std::size_t most) {
+    return splice(from, nullptr, to, nullptr, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+}
+
+Error broken(std::string_view reason, std::string_view side, int error) {
+    return {reason, fmt::format("the {} side broke: {}", side, std::strerror(error))};
+}
+
+}  // namespace
+
+Session::Session(Host& host, Slot slot, TableEntry& entry, ktls::Version version, UniqueFd tls, UniqueFd plain,
+                 Duration close_timeout)
+    : host_(host),
+      entry_(entry),
+      slot_(slot),
+      version_(version),
+      tls_(*this, std::move(tls)),
+      plain_(*this, std::move(plain)),
+      to_plain_{.noted_pipe = &entry.pipe_to_plain},
+      to_tls_{.noted_pipe = &entry.pipe_to_tls},
+      close_timer_(*this),
+      close_timeout_(close_timeout) {}
+
+Session::~Session() {
+    host_.loop().disarm(close_timer_);
+    unwatch();
+}
+
+void Session::start() {
+    adopt_pipe(to_plain_);
+    adopt_pipe(to_tls_);
+    constexpr std::uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    reset_on_close(plain_.fd.get());
+    host_.loop().add(tls_.fd.get(), kEdges, tls_);
+    host_.loop().add(plain_.fd.get(), kEdges, plain_);
+    watched_ = true;
+    advance();
+}
+
+void Session::Side::on_events(std::uint32_t events) {
+    // Errors and hang-ups are learnt from the next splice, which tells which one it is.
+    readable = readable || (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0U;
+    writable = writable || (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0U;
+    owner.on_events();
+}
+
+void Session::on_events() {
+    if (over_) {
+        return;
+    }
+    if (++idle_wake_ups_ > kMostIdleWakeUps) {
+        static_cast<void>(abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
+        return;
+    }
+    advance();
+}
+
+void Session::advance() {
+    for (int step = 0; step < kStepsPerTurn; ++step) {
+        const Step up = move_to_plain();
+        if (up == Step::over) {
+            return;
+        }
+        const Step down = move_to_tls();
+        if (down == Step::over || pass_ends_on() == Step::over) {
+            return;
+        }
+        if (up == Step::stuck && down == Step::stuck) {
+            return;
+        }
+        idle_wake_ups_ = 0;
+    }
+    // More to do, but the others first. Edges do not repeat themselves, so we come back on our own.
+    host_.come_back(*this);
+}
+
+Session::Step Session::move_to_plain() {
+    if (to_plain_.in_pipe == 0) {
+        // RFC 8446 6.1: "Any data received after a closure alert has been received MUST be ignored."
+        if (has(TableEntry::kTlsEnded) || !tls_.readable || !plain_.writable) {
+            return Step::stuck;
+        }
+        if (const Step filled = fill_from_tls(); filled != Step::moved || to_plain_.in_pipe == 0) {
+            return filled;
+        }
+    }
+    return drain(to_plain_, plain_);
+}
+
+Session::Step Session::move_to_tls() {
+    if (to_tls_.in_pipe == 0) {
+        if (has(TableEntry::kPlainEnded) || !plain_.readable || !tls_.writable) {
+            return Step::stuck;
+        }
+        if (const Step filled = fill_from_plain(); filled != Step::moved || to_tls_.in_pipe == 0) {
+            return filled;
+        }
+    }
+    return drain(to_tls_, tls_);
+}
+
+Session::Step Session::fill_from_tls() {
+    if (!borrow_pipe(to_plain_)) {
+        return out_of_pipes();
+    }
+    // The kernel gives at most one record a call: collect what fits, so that the other side is called once.
+    while (to_plain_.in_pipe < kPipeBytes) {
+        const ssize_t size = splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kPipeBytes - to_plain_.in_pipe);
+        if (size > 0) {
+            to_plain_.in_pipe += static_cast<std::size_t>(size);
+            idle_records_ = 0;
+            continue;
+        }
+        const int error = errno;
+        if (to_plain_.in_pipe == 0) {
+            return_pipe(to_plain_);
+        }
+        // 0 and EINVAL have used up what would tell them apart later: look now.
+        if (size == 0) {
+            return look_closer(ktls::Splice::returned_zero);
+        }
+        if (error == EINVAL) {
+            return look_closer(ktls::Splice::said_einval);
+        }
+        // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is empty.
+        if (to_plain_.in_pipe > 0) {
+            return Step::moved;
+        }
+        if (error == EAGAIN || error == EINTR) {
+            tls_.readable = false;
+            return Step::stuck;
+        }
+        return look_closer(ktls::Splice::none);
+    }
+    return Step::moved;
+}
+
+Session::Step Session::fill_from_plain() {
+    if (!borrow_pipe(to_tls_)) {
+        return out_of_pipes();
+    }
+    const ssize_t size = splice_some(plain_.fd.get(), to_tls_.pipe->write_end.get(), kPipeBytes);
+    if (size > 0) {
+        to_tls_.in_pipe = static_cast<std::size_t>(size);
+        return Step::moved;
+    }
+    const int error = errno;
+    return_pipe(to_tls_);
+    if (size == 0) {
+        entry_.flags |= TableEntry::kPlainEnded;
+        return Step::moved;
+    }
+    if (error == EAGAIN || error == EINTR) {
+        plain_.readable = false;
+        return Step::stuck;
+    }
+    return abort(broken("plain-side-reset", "plaintext", error));
+}
+
+Session::Step Session::drain(Flow& flow, Side& to) {
+    if (!to.writable) {
+        return Step::stuck;
+    }
+    const ssize_t size = splice_some(flow.pipe->read_end.get(), to.fd.get(), flow.in_pipe);
+    if (size > 0) {
+        flow.in_pipe -= static_cast<std::size_t>(size);
+        if (flow.in_pipe == 0) {
+            return_pipe(flow);
+        }
+        return Step::moved;
+    }
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        to.writable = false;
+        return Step::stuck;
+    }
+    if (&to == &tls_) {
+        return abort(broken("tls-side-reset", "TLS", errno));
+    }
+    if (has(TableEntry::kNotifySent)) {
+        return part();
+    }
+    return abort(broken("plain-side-reset", "plaintext", errno));
+}
+
+Session::Step Session::pass_ends_on() {
+    if (has(TableEntry::kTlsEnded) && to_plain_.in_pipe == 0 && !plain_.shut) {
+        shutdown(plain_.fd.get(), SHUT_WR);
+        plain_.shut = true;
+    }
+    if (has(TableEntry::kPlainEnded) && to_tls_.in_pipe == 0 && !tls_.shut) {
+        if (const Step said = say_close_notify(); said == Step::over) {
+            return said;
+        }
+    }
+    if (tls_.shut && plain_.shut) {
+        close_in_order(plain_.fd.get());
+        return end(nullptr);
+    }
+    if (has(TableEntry::kTlsEnded | TableEntry::kPlainEnded)) {
+        host_.loop().arm(close_timer_, now() + close_timeout_);
+    }
+    return Step::stuck;
+}
+
+Session::Step Session::say_close_notify() {
+    if (!has(TableEntry::kNotifySent)) {
+        // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg); a
+        // FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of it.
+        pollfd room{.fd = tls_.fd.get(), .events = POLLOUT, .revents = 0};
+        if (!tls_.writable || poll(&room, 1, 0) != 1) {
+            tls_.writable = false;
+            return Step::stuck;
+        }
+        // RFC 8446 6.1: "Each party MUST send a "close_notify" alert before closing its write side of the connection,
+        // unless it has already sent some error alert."
+        const auto alert = ktls::encode_alert(ktls::AlertDescription::close_notify);
+        const auto sent = ktls::send_control(tls_.fd.get(), ktls::ContentType::alert, alert);
+        if (!sent) {
+            return abort(sent.error());
+        }
+        if (*sent == ktls::Sent::would_block) {
+            tls_.writable = false;
+            return Step::stuck;
+        }
+        entry_.flags |= TableEntry::kNotifySent;
+    }
+    shutdown(tls_.fd.get(), SHUT_WR);
+    tls_.shut = true;
+    return Step::moved;
+}
+
+void Session::CloseTimer::on_deadline() {
+    static_cast<void>(owner.abort({"close-timeout", "one side has ended and the other neither sends nor ends"}));
+}
+
+bool Session::borrow_pipe(Flow& flow) {
+    if (flow.pipe == nullptr) {
+        flow.pipe = host_.pipes().borrow();
+        if (flow.pipe == nullptr) {
+            return false;
+        }
+        *flow.noted_pipe = static_cast<std::uint16_t>(flow.pipe->id.value + 1);
+    }
+    return true;
+}
+
+void Session::return_pipe(Flow& flow) {
+    *flow.noted_pipe = 0;
+    if (flow.in_pipe == 0) {
+        host_.pipes().give_back(flow.pipe);
+    } else {
+        host_.pipes().empty_and_give_back(flow.pipe);
+    }
+    flow.pipe = nullptr;
+    flow.in_pipe = 0;
+}
+
+void Session::adopt_pipe(Flow& flow) {
+    if (*flow.noted_pipe == 0) {
+        return;
+    }
+    flow.pipe = host_.pipes().find({static_cast<std::uint16_t>(*flow.noted_pipe - 1)});
+    int left = 0;
+    if (flow.pipe == nullptr || ioctl(flow.pipe->read_end.get(), FIONREAD, &left) != 0) {
+        *flow.noted_pipe = 0;
+        flow.pipe = nullptr;
+        return;
+    }
+    flow.in_pipe = static_cast<std::size_t>(left);
+    if (flow.in_pipe == 0) {
+        return_pipe(flow);
+    }
+}
+
+Session::Step Session::out_of_pipes() {
+    return abort({"descriptors-exhausted", "no descriptor is left for a pipe; raise LimitNOFILE"});
+}
+
+Session::Step Session::end(const Error* error, UniqueFd farewell) {
+    over_ = true;
+    host_.loop().disarm(close_timer_);
+    for (Flow* flow : {&to_plain_, &to_tls_}) {
+        if (flow->pipe != nullptr) {
+            return_pipe(*flow);
+        }
+    }
+    unwatch();
+    host_.on_ended(*this, error, std::move(farewell));
+    return Step::over;
+}
+
+Session::Step Session::abort(const Error& error) {
+    reset_on_close(tls_.fd.get());
+    return end(&error);
+}
+
+Session::Step Session::refuse(ktls::AlertDescription alert, const Error& error) {
+    // Best effort: behind a bad MAC the kernel refuses to send (net/tls/tls_sw.c), and there is nobody to wait for.
+    static_cast<void>(ktls::send_control(tls_.fd.get(), ktls::ContentType::alert, ktls::encode_alert(alert)));
+    unwatch();
+    return end(&error, std::move(tls_.fd));
+}
+
+Session::Step Session::part() {
+    unwatch();
+    return end(nullptr, std::move(tls_.fd));
+}
+
+void Session::unwatch() {
+    if (std::exchange(watched_, false)) {
+        // The keeper holds duplicates of both, so that closing ours does not take them out of epoll.
+        host_.loop().remove(tls_.fd.get(), tls_);
+        host_.loop().remove(plain_.fd.get(), plain_);
+    }
+}
+
+}  // namespace keysluice

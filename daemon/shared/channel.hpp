@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "daemon/shared/loop.hpp"
+#include "daemon/shared/messages.hpp"
+
+namespace keysluice {
+
+/// Descriptors that came beside a message.
+using Descriptors = std::vector<UniqueFd>;
+
+/// One end of a connection between two of keysluice's processes.
+///
+/// Packets go out in order. What the other end does not take at once waits in a queue of at most kLongestQueue
+/// packets. A packet that is malformed or whose descriptors were cut off (MSG_CTRUNC) closes the channel: half of a
+/// message is never acted upon.
+class Channel final : Watcher {
+   public:
+    class Owner {
+       public:
+        virtual ~Owner() = default;
+        virtual void on_message(Channel& channel, Message message, Descriptors descriptors) = 0;
+        /// The other end is gone, or broke the format (`why` says so). The channel may be destroyed from here only
+        /// by way of Loop::bury.
+        virtual void on_closed(Channel& channel, std::string_view why) = 0;
+    };
+
+    static constexpr std::size_t kLongestQueue = 16384;
+
+    Channel(Loop& loop, UniqueFd socket, Owner& owner);
+    ~Channel() override;
+
+    /// False when the queue is full or the other end is gone; the descriptors are closed then.
+    [[nodiscard]] bool send(const Message& message, Descriptors descriptors = {});
+    [[nodiscard]] std::size_t queued() const { return queue_.size(); }
+    /// False: what the other end sends waits in the kernel, and then at the sender.
+    void set_reading(bool reading);
+    [[nodiscard]] bool open() const { return static_cast<bool>(socket_); }
+    /// Effective user of the process at the other end (SO_PEERCRED).
+    [[nodiscard]] std::uint32_t peer_uid() const;
+
+   private:
+    struct Packet {
+        std::vector<std::uint8_t> body;
+        Descriptors descriptors;
+    };
+
+    void on_events(std::uint32_t events) override;
+    [[nodiscard]] bool receive_one();
+    [[nodiscard]] bool write_out(const Packet& packet);
+    void flush();
+    void watch();
+    void close(std::string_view why);
+
+    Loop& loop_;
+    UniqueFd socket_;
+    Owner& owner_;
+    std::deque<Packet> queue_;
+    bool reading_ = true;
+};
+
+/// Connects to the SEQPACKET socket at `path`.
+[[nodiscard]] Result<UniqueFd> connect_channel(const std::string& path);
+
+/// Accepts channels on the SEQPACKET socket at `path`, from processes of our own user and of root only.
+class ChannelListener final : Watcher {
+   public:
+    using OnChannel = std::function<void(UniqueFd)>;
+
+    [[nodiscard]] static Result<UniqueFd> bind(const std::string& path);
+    ChannelListener(Loop& loop, UniqueFd socket, OnChannel on_channel);
+    ~ChannelListener() override;
+
+   private:
+    void on_events(std::uint32_t events) override;
+
+    Loop& loop_;
+    UniqueFd socket_;
+    OnChannel on_channel_;
+};
+
+}  // namespace keysluice

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "daemon/shared/messages.hpp"
+
+namespace keysluice {
+
+/// What a relay's successor has to know of one connection, in memory that keeper and relay share: which pipe holds bytes
+/// on their way, and which of the two ends has been said already. The relay writes it before it acts, so that a death
+/// between two instructions leaves a usable state.
+struct TableEntry {
+    static constexpr std::uint8_t kTlsEnded = 1;       ///< close_notify was received from the TLS side
+    static constexpr std::uint8_t kPlainEnded = 2;     ///< the plaintext side's FIN was received
+    static constexpr std::uint8_t kNotifySent = 4;     ///< our close_notify left
+
+    std::uint16_t used = 0;
+    std::uint16_t service = 0;
+    std::uint8_t tls13 = 0;
+    std::uint8_t flags = 0;
+    std::uint16_t pipe_to_plain = 0;  ///< PipeId + 1, 0: none
+    std::uint16_t pipe_to_tls = 0;
+};
+
+/// The table of one relay: a memory file of a fixed size, mapped by the keeper and by the relay.
+class ConnectionTable {
+   public:
+    ConnectionTable() = default;
+    /// A new, sealed memory file with room for `capacity` connections. Error: `table-failed`.
+    [[nodiscard]] static Result<ConnectionTable> create(std::size_t capacity);
+    /// The table behind a descriptor that came from the keeper. Error: `table-failed`.
+    [[nodiscard]] static Result<ConnectionTable> open(UniqueFd file);
+
+    ConnectionTable(ConnectionTable&& other) noexcept;
+    ConnectionTable& operator=(ConnectionTable&& other) noexcept;
+    ConnectionTable(const ConnectionTable&) = delete;
+    ConnectionTable& operator=(const ConnectionTable&) = delete;
+    ~ConnectionTable();
+
+    [[nodiscard]] std::span<TableEntry> entries() { return entries_; }
+    [[nodiscard]] TableEntry& at(Slot slot) { return entries_[slot.value]; }
+    [[nodiscard]] bool holds(Slot slot) const { return slot.value < entries_.size(); }
+    [[nodiscard]] int file() const { return file_.get(); }
+
+   private:
+    UniqueFd file_;
+    std::span<TableEntry> entries_;
+};
+
+}  // namespace keysluice

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/shared/messages.hpp"
+
+namespace keysluice {
+
+/// What one engine or relay has counted, for each service. Names are few and come from our own code: the kinds below,
+/// and "failed:" or "why-userspace:" with a reason code behind it.
+class CounterSet {
+   public:
+    void add(ServiceId service, std::string_view name, std::int64_t by = 1) {
+        values_[{service, std::string(name)}] += static_cast<std::uint64_t>(by);
+    }
+
+    [[nodiscard]] std::uint64_t value(ServiceId service, std::string_view name) const {
+        const auto found = values_.find({service, std::string(name)});
+        return found == values_.end() ? 0 : found->second;
+    }
+
+    [[nodiscard]] std::vector<Count> list() const {
+        std::vector<Count> counts;
+        for (const auto& [key, value] : values_) {
+            if (counts.size() < kMaximumListed) {
+                counts.push_back({.service = key.first, .name = key.second, .value = value});
+            }
+        }
+        return counts;
+    }
+
+   private:
+    std::map<std::pair<ServiceId, std::string>, std::uint64_t> values_;
+};
+
+namespace counter {
+inline constexpr std::string_view kAccepted = "accepted";
+inline constexpr std::string_view kEstablishedKernel = "established-kernel";
+inline constexpr std::string_view kEstablishedUserspace = "established-userspace";
+inline constexpr std::string_view kActiveKernel = "active-kernel";
+inline constexpr std::string_view kActiveUserspace = "active-userspace";
+inline constexpr std::string_view kNegotiating = "negotiating";
+inline constexpr std::string_view kFailed = "failed:";
+inline constexpr std::string_view kWhyUserspace = "why-userspace:";
+}  // namespace counter
+
+}  // namespace keysluice

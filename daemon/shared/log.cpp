@@ -1,0 +1,96 @@
+#include "daemon/shared/log.hpp"
+
+#include <unistd.h>
+
+#include <map>
+
+#include "daemon/shared/clock.hpp"
+
+namespace keysluice {
+
+namespace {
+
+struct Window {
+    Instant since{};
+    unsigned lines = 0;
+    unsigned left_out = 0;
+};
+
+constexpr unsigned kLinesPerSecond = 10;
+
+struct Sink {
+    std::string program = "keysluice";
+    LogLevel level = LogLevel::info;
+    std::map<std::string, Window, std::less<>> windows;
+};
+
+Sink& sink() {
+    static Sink instance;
+    return instance;
+}
+
+std::string_view name_of(LogLevel level) {
+    switch (level) {
+        case LogLevel::error:
+            return "error";
+        case LogLevel::warning:
+            return "warning";
+        case LogLevel::info:
+            return "info";
+        case LogLevel::debug:
+            return "debug";
+    }
+    return "";
+}
+
+std::string printable(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        if (byte < 0x20 || byte == 0x7f) {
+            result += fmt::format("\\x{:02x}", byte);
+        } else {
+            result += character;
+        }
+    }
+    return result;
+}
+
+}  // namespace
+
+void open_log(std::string program, LogLevel level) {
+    sink().program = std::move(program);
+    sink().level = level;
+}
+
+void set_log_level(LogLevel level) { sink().level = level; }
+
+bool logs(LogLevel level) { return level <= sink().level; }
+
+void write_log(LogLevel level, std::string_view text) {
+    if (!logs(level)) {
+        return;
+    }
+    const std::string line = fmt::format("{}: {}: {}\n", sink().program, name_of(level), printable(text));
+    // A log that can't be written must not stop the service.
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+void log_peer_failure(std::string_view subject, const Error& error) {
+    Window& window = sink().windows[std::string(error.reason)];
+    const Instant at = now();
+    if (at - window.since >= std::chrono::seconds(1)) {
+        if (window.left_out > 0) {
+            log_warning("{} more failures with the reason {} were not logged one by one", window.left_out, error.reason);
+        }
+        window = {.since = at};
+    }
+    if (++window.lines > kLinesPerSecond) {
+        ++window.left_out;
+        return;
+    }
+    log_warning("{}: {} ({})", subject, error.sentence, error.reason);
+}
+
+}  // namespace keysluice

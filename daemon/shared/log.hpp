@@ -1,0 +1,50 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace keysluice {
+
+enum class LogLevel : std::uint8_t { error, warning, info, debug };
+
+/// The log sink of this process: standard error, one line a message, written at once. `program` names the process in
+/// front of each line ("engine 0").
+void open_log(std::string program, LogLevel level);
+void set_log_level(LogLevel level);
+[[nodiscard]] bool logs(LogLevel level);
+
+/// Writes one line. Control characters, which may come from a peer, are escaped.
+void write_log(LogLevel level, std::string_view text);
+
+template <typename... Args>
+void log_error(fmt::format_string<Args...> format, Args&&... args) {
+    write_log(LogLevel::error, fmt::format(format, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+    write_log(LogLevel::warning, fmt::format(format, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+void log_info(fmt::format_string<Args...> format, Args&&... args) {
+    write_log(LogLevel::info, fmt::format(format, std::forward<Args>(args)...));
+}
+
+template <typename... Args>
+void log_debug(fmt::format_string<Args...> format, Args&&... args) {
+    if (logs(LogLevel::debug)) {
+        write_log(LogLevel::debug, fmt::format(format, std::forward<Args>(args)...));
+    }
+}
+
+/// A failure that a remote can cause, and so could use to flood the log: at most ten lines a second for each reason,
+/// then one line that counts what was left out.
+void log_peer_failure(std::string_view subject, const Error& error);
+
+}  // namespace keysluice

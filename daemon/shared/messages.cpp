@@ -1,0 +1,205 @@
+#include "daemon/shared/messages.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace keysluice {
+
+namespace {
+
+constexpr std::uint8_t kFormat = 1;
+constexpr std::size_t kMaximumName = 255;
+constexpr std::size_t kMaximumSentence = 4096;
+
+Bytes cut(std::string_view text, std::size_t limit) { return as_bytes(text.substr(0, limit)); }
+
+std::string text_of(Bytes bytes) { return std::string(as_text(bytes)); }
+
+// One pair of functions for each message: what `put` writes, `get` reads.
+
+void put(Writer& to, const Hello& hello) {
+    to.be(static_cast<std::uint8_t>(hello.kind)).be(hello.index).be(hello.pid);
+}
+bool get(Reader& from, Hello& hello) {
+    const auto kind = from.be<std::uint8_t>();
+    hello = {.kind = static_cast<ProcessKind>(kind),
+             .index = from.be<std::uint16_t>(),
+             .pid = from.be<std::uint32_t>()};
+    return kind <= static_cast<std::uint8_t>(ProcessKind::relay);
+}
+
+void put(Writer& to, const Listener& listener) { to.prefixed<std::uint8_t>(cut(listener.name, kMaximumName)); }
+bool get(Reader& from, Listener& listener) {
+    listener.name = text_of(from.prefixed<std::uint8_t>());
+    return !listener.name.empty();
+}
+
+void put(Writer& /*to*/, const ListenersComplete& /*message*/) {}
+bool get(Reader& /*from*/, ListenersComplete& /*message*/) { return true; }
+
+void put(Writer& to, const ForgetListener& listener) { to.prefixed<std::uint8_t>(cut(listener.name, kMaximumName)); }
+bool get(Reader& from, ForgetListener& listener) {
+    listener.name = text_of(from.prefixed<std::uint8_t>());
+    return !listener.name.empty();
+}
+
+void put(Writer& to, const Handover& handover) {
+    to.be(handover.service.value).be(static_cast<std::uint8_t>(handover.tls13 ? 1 : 0));
+}
+bool get(Reader& from, Handover& handover) {
+    handover.service = {from.be<std::uint16_t>()};
+    const auto tls13 = from.be<std::uint8_t>();
+    handover.tls13 = tls13 == 1;
+    return tls13 <= 1;
+}
+
+void put(Writer& to, const Adopt& adopt) {
+    to.be(adopt.slot.value);
+    put(to, adopt.connection);
+}
+bool get(Reader& from, Adopt& adopt) {
+    adopt.slot = {from.be<std::uint32_t>()};
+    return get(from, adopt.connection);
+}
+
+void put(Writer& to, const Attach& attach) { to.be(attach.slot.value); }
+bool get(Reader& from, Attach& attach) {
+    attach.slot = {from.be<std::uint32_t>()};
+    return true;
+}
+
+void put(Writer& to, const Release& release) {
+    to.be(static_cast<std::uint16_t>(release.slots.size()));
+    for (const Slot slot : release.slots) {
+        to.be(slot.value);
+    }
+}
+bool get(Reader& from, Release& release) {
+    const auto count = from.be<std::uint16_t>();
+    if (count > kMaximumListed) {
+        return false;
+    }
+    for (std::size_t i = 0; i < count && from.ok(); ++i) {
+        release.slots.push_back({from.be<std::uint32_t>()});
+    }
+    return true;
+}
+
+void put(Writer& to, const Pipe& pipe) { to.be(pipe.pipe.value); }
+bool get(Reader& from, Pipe& pipe) {
+    pipe.pipe = {from.be<std::uint16_t>()};
+    return true;
+}
+
+void put(Writer& /*to*/, const Table& /*message*/) {}
+bool get(Reader& /*from*/, Table& /*message*/) { return true; }
+
+void put(Writer& /*to*/, const Draining& /*message*/) {}
+bool get(Reader& /*from*/, Draining& /*message*/) { return true; }
+
+void put(Writer& to, const Service& service) { to.be(service.id.value).prefixed<std::uint16_t>(service.settings); }
+bool get(Reader& from, Service& service) {
+    service.id = {from.be<std::uint16_t>()};
+    const Bytes settings = from.prefixed<std::uint16_t>();
+    service.settings.assign(settings.begin(), settings.end());
+    return true;
+}
+
+void put(Writer& /*to*/, const ServicesComplete& /*message*/) {}
+bool get(Reader& /*from*/, ServicesComplete& /*message*/) { return true; }
+
+void put(Writer& to, const ServiceLoaded& loaded) {
+    to.be(loaded.id.value)
+        .prefixed<std::uint8_t>(cut(loaded.reason, kMaximumName))
+        .prefixed<std::uint16_t>(cut(loaded.sentence, kMaximumSentence));
+}
+bool get(Reader& from, ServiceLoaded& loaded) {
+    loaded.id = {from.be<std::uint16_t>()};
+    loaded.reason = text_of(from.prefixed<std::uint8_t>());
+    loaded.sentence = text_of(from.prefixed<std::uint16_t>());
+    return true;
+}
+
+void put(Writer& to, const AskCounters& ask) { to.be(ask.token); }
+bool get(Reader& from, AskCounters& ask) {
+    ask.token = from.be<std::uint32_t>();
+    return true;
+}
+
+void put(Writer& to, const Counters& counters) {
+    to.be(counters.token).be(static_cast<std::uint16_t>(counters.counts.size()));
+    for (const Count& count : counters.counts) {
+        to.be(count.service.value).prefixed<std::uint8_t>(cut(count.name, kMaximumName)).be(count.value);
+    }
+}
+bool get(Reader& from, Counters& counters) {
+    counters.token = from.be<std::uint32_t>();
+    const auto count = from.be<std::uint16_t>();
+    if (count > kMaximumListed) {
+        return false;
+    }
+    for (std::size_t i = 0; i < count && from.ok(); ++i) {
+        Count one;
+        one.service = {from.be<std::uint16_t>()};
+        one.name = text_of(from.prefixed<std::uint8_t>());
+        one.value = from.be<std::uint64_t>();
+        counters.counts.push_back(std::move(one));
+    }
+    return true;
+}
+
+template <typename Kind>
+Result<Message> decode_body(Reader& from) {
+    Kind message;
+    if (!get(from, message) || !from.finished()) {
+        return fail("message-malformed", "a message between keysluice's processes is not as its kind demands");
+    }
+    return Message(std::move(message));
+}
+
+template <std::size_t... Index>
+Result<Message> decode_kind(std::size_t kind, Reader& from, std::index_sequence<Index...> /*kinds*/) {
+    using Decoder = Result<Message> (*)(Reader&);
+    static constexpr std::array<Decoder, sizeof...(Index)> kDecoders{
+        &decode_body<std::variant_alternative_t<Index, Message>>...};
+    return kDecoders.at(kind)(from);
+}
+
+}  // namespace
+
+std::string_view name_of(ProcessKind kind) {
+    switch (kind) {
+        case ProcessKind::control:
+            return "control";
+        case ProcessKind::engine:
+            return "engine";
+        case ProcessKind::relay:
+            return "relay";
+    }
+    return "";
+}
+
+std::vector<std::uint8_t> encode(const Message& message) {
+    Writer to;
+    to.be(kFormat).be(static_cast<std::uint8_t>(message.index()));
+    std::visit([&to](const auto& kind) { put(to, kind); }, message);
+    return std::move(to).release();
+}
+
+Result<Message> decode(Bytes packet) {
+    Reader from(packet);
+    const auto format = from.be<std::uint8_t>();
+    const auto kind = from.be<std::uint8_t>();
+    if (!from.ok() || format != kFormat || kind >= std::variant_size_v<Message>) {
+        return fail("message-malformed",
+                    fmt::format("a message between keysluice's processes has format {} and kind {}; expected format {} and "
+                                "a kind below {}: are all programs of one version?",
+                                format, kind, kFormat, std::variant_size_v<Message>));
+    }
+    return decode_kind(kind, from, std::make_index_sequence<std::variant_size_v<Message>>());
+}
+
+}  // namespace keysluice

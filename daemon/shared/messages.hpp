@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/strong_id.hpp"
+
+/// What keysluice's processes tell each other over unix SEQPACKET sockets: one message a packet, descriptors beside it
+/// (SCM_RIGHTS). The first byte is the version of this format, the second the kind of message.
+namespace keysluice {
+
+/// A connection's place in the shared table of one relay.
+using Slot = StrongId<struct SlotTag, std::uint32_t>;
+/// A service's position in the configuration.
+using ServiceId = StrongId<struct ServiceIdTag, std::uint16_t>;
+/// A pipe's position in the pool of one relay.
+using PipeId = StrongId<struct PipeIdTag, std::uint16_t>;
+
+enum class ProcessKind : std::uint8_t { control, engine, relay };
+[[nodiscard]] std::string_view name_of(ProcessKind kind);
+
+/// First message of every process to the keeper, and of engines and relays to keysluiced.
+struct Hello {
+    ProcessKind kind{};
+    std::uint16_t index = 0;
+    std::uint32_t pid = 0;
+    bool operator==(const Hello&) const = default;
+};
+
+/// keysluiced → keeper, with the listening socket: hold it under this name. keeper → keysluiced: you hold this one.
+struct Listener {
+    std::string name;
+    bool operator==(const Listener&) const = default;
+};
+
+/// keeper → keysluiced: that were all listening sockets.
+struct ListenersComplete {
+    bool operator==(const ListenersComplete&) const = default;
+};
+
+/// keysluiced → keeper: let go of this listening socket.
+struct ForgetListener {
+    std::string name;
+    bool operator==(const ForgetListener&) const = default;
+};
+
+/// engine → keeper, with the kTLS socket and, in client mode, the plaintext socket: the kernel carries it now.
+struct Handover {
+    ServiceId service;
+    bool tls13 = false;
+    bool operator==(const Handover&) const = default;
+};
+
+/// keeper → relay, with the same descriptors and, where there is one, the plaintext socket: this connection is yours.
+struct Adopt {
+    Slot slot;
+    Handover connection;
+    bool operator==(const Adopt&) const = default;
+};
+
+/// relay → keeper, with the plaintext socket: it belongs to this connection.
+struct Attach {
+    Slot slot;
+    bool operator==(const Attach&) const = default;
+};
+
+/// relay → keeper: these connections are over, let go of their descriptors.
+struct Release {
+    std::vector<Slot> slots;
+    bool operator==(const Release&) const = default;
+};
+
+/// relay → keeper, with read and write end: a pipe of the pool. keeper → a successor: you inherit it.
+struct Pipe {
+    PipeId pipe;
+    bool operator==(const Pipe&) const = default;
+};
+
+/// keeper → relay, with the memory file of its table.
+struct Table {
+    bool operator==(const Table&) const = default;
+};
+
+/// engine → keeper: I accept nothing more and end when my last connection does; start my successor.
+struct Draining {
+    bool operator==(const Draining&) const = default;
+};
+
+/// keysluiced → engine, with its listening sockets, and keysluiced → relay. `settings` as encode(TlsService) wrote it.
+struct Service {
+    ServiceId id;
+    std::vector<std::uint8_t> settings;
+    bool operator==(const Service&) const = default;
+};
+
+/// keysluiced → relay: that were all services; connections may come.
+struct ServicesComplete {
+    bool operator==(const ServicesComplete&) const = default;
+};
+
+/// engine → keysluiced: whether this service's certificate and key could be loaded. An empty reason: yes.
+struct ServiceLoaded {
+    ServiceId id;
+    std::string reason;
+    std::string sentence;
+    bool operator==(const ServiceLoaded&) const = default;
+};
+
+/// keysluiced → engine or relay: what have you counted?
+struct AskCounters {
+    std::uint32_t token = 0;
+    bool operator==(const AskCounters&) const = default;
+};
+
+struct Count {
+    ServiceId service;
+    std::string name;
+    std::uint64_t value = 0;
+    bool operator==(const Count&) const = default;
+};
+
+/// The answer to AskCounters, with its token.
+struct Counters {
+    std::uint32_t token = 0;
+    std::vector<Count> counts;
+    bool operator==(const Counters&) const = default;
+};
+
+using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release, Pipe,
+                             Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters>;
+
+/// Names are cut at 255 bytes and sentences at 4 KiB; lists longer than a packet holds are a bug of the sender.
+[[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);
+
+/// Fails closed: a version, kind, length or trailing byte that is not expected is an error (`message-malformed`).
+[[nodiscard]] Result<Message> decode(Bytes packet);
+
+/// How many entries one packet may list.
+inline constexpr std::size_t kMaximumListed = 1024;
+
+}  // namespace keysluice
