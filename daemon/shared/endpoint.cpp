@@ -23,7 +23,7 @@ constexpr std::size_t kLongestHostName = 253;
 constexpr std::size_t kLongestLabel = 63;
 
 std::unexpected<Error> bad(std::string_view text, std::string_view what) {
-    return fail("bad-endpoint", fmt::format("{} {}", quoted(text), what));
+    return fail("bad-endpoint", fmt::format("{} {}", in_quotes(text), what));
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -37,8 +37,9 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
 }
 
 std::unexpected<Error> bad_port(std::string_view text, std::string_view port) {
-    return bad(text, port.empty() ? "has no port behind the colon: a number from 1 to 65535 is expected there"
-                                  : fmt::format("has the port {}: expected a number from 1 to 65535", quoted(port)));
+    return bad(text, port.empty()
+                         ? "has no port behind the colon: a number from 1 to 65535 is expected there"
+                         : fmt::format("has the port {}: expected a number from 1 to 65535", in_quotes(port)));
 }
 
 template <std::size_t Size>
@@ -92,7 +93,7 @@ Result<Endpoint> parse_bracketed(std::string_view text) {
     }
     if (!read_address(AF_INET6, host, endpoint.address)) {
         return bad(text, fmt::format("is not an IPv6 address and a port: {} in the brackets is no IPv6 address",
-                                     quoted(host)));
+                                     in_quotes(host)));
     }
     in6_addr raw{};
     std::memcpy(&raw, endpoint.address.data(), sizeof raw);
@@ -121,11 +122,11 @@ Result<Endpoint> parse_named(std::string_view text, std::string_view host, std::
                                      port));
     }
     if (looks_like_ipv4(host)) {
-        return bad(text, fmt::format("is not an address and a port: {} is no IPv4 address", quoted(host)));
+        return bad(text, fmt::format("is not an address and a port: {} is no IPv4 address", in_quotes(host)));
     }
     if (!is_host_name(host)) {
         return bad(text, fmt::format("is not an address and a port: {} is neither an address nor a host name",
-                                     quoted(host)));
+                                     in_quotes(host)));
     }
     return HostEndpoint{std::string(host), port};
 }
@@ -172,7 +173,7 @@ struct ToSocketAddress {
     Result<SocketAddress> operator()(const HostEndpoint& endpoint) const {
         return fail("host-not-resolved",
                     fmt::format("{} is a host name, which must be looked up before it has a socket address",
-                                quoted(endpoint.name)));
+                                in_quotes(endpoint.name)));
     }
 };
 

@@ -9,29 +9,26 @@ namespace {
 
 constexpr std::size_t kLongestQuotation = 120;
 
-void append_escaped(std::string& out, char character) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (character == '\n') {
-        out += "\\n";
-    } else if (character == '"' || character == '\\') {
-        out += '\\';
-        out += character;
-    } else if (byte < 0x20 || byte > 0x7e) {
-        out += fmt::format("\\x{:02x}", byte);
-    } else {
-        out += character;
-    }
-}
-
 }  // namespace
 
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    for (const char character : text.substr(0, kLongestQuotation)) {
-        append_escaped(out, character);
+std::string escaped(std::string_view text) {
+    std::string out;
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        if (character == '\n') {
+            out += "\\n";
+        } else if (byte < 0x20 || byte > 0x7e) {
+            out += fmt::format("\\x{:02x}", byte);
+        } else {
+            out += character;
+        }
     }
-    out += text.size() > kLongestQuotation ? "\"…" : "\"";
     return out;
+}
+
+std::string in_quotes(std::string_view text) {
+    return fmt::format("\"{}\"{}", escaped(text.substr(0, kLongestQuotation)),
+                       text.size() > kLongestQuotation ? "…" : "");
 }
 
 }  // namespace keysluice

@@ -1,0 +1,203 @@
+#include "daemon/control/configuration.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "daemon/control/configuration_files.hpp"
+#include "daemon/control/section.hpp"
+#include "daemon/control/service_reader.hpp"
+#include "daemon/control/suggestion.hpp"
+#include "daemon/control/toml_document.hpp"
+#include "daemon/shared/quoted.hpp"
+
+namespace keysluice::control {
+namespace {
+
+constexpr std::int64_t kMostEngines = 256;
+/// Leaves room in a sockaddr_un for the names of our own sockets below the directory.
+constexpr std::size_t kLongestRuntimeDirectory = 80;
+
+/// Puts the files together, and checks what concerns more than one table.
+class Assembly {
+   public:
+    explicit Assembly(std::string_view credentials) : credentials_(credentials) {}
+
+    void add(std::string_view text, const std::string& file) {
+        auto document = parse_toml(text, file);
+        if (!document) {
+            add(std::move(document).error());
+            return;
+        }
+        const std::size_t before = diagnostics_.size();
+        read_document(*document, Position{file, 1, 1});
+        std::stable_sort(diagnostics_.begin() + static_cast<std::ptrdiff_t>(before), diagnostics_.end(),
+                         [](const Diagnostic& a, const Diagnostic& b) { return a.where < b.where; });
+    }
+
+    void add(Diagnostic diagnostic) { diagnostics_.push_back(std::move(diagnostic)); }
+
+    ConfigurationResult finish() && {
+        if (!diagnostics_.empty()) {
+            return std::unexpected(std::move(diagnostics_));
+        }
+        return std::move(configuration_);
+    }
+
+   private:
+    void read_document(const TomlTable& document, const Position& start);
+    void read_daemon(const TomlTable& table, const Position& where);
+    void read_runtime_directory(Section& section);
+    void read_bus(Section& section);
+    void read_tls(const TomlTable& table, const Position& where);
+    void add_service(ServiceEntry entry);
+
+    std::string_view credentials_;
+    Configuration configuration_;
+    Diagnostics diagnostics_;
+    std::map<std::string, Position, std::less<>> daemon_keys_;
+    std::map<std::string, Position, std::less<>> names_;
+    std::map<Endpoint, Position> listeners_;
+};
+
+void Assembly::read_document(const TomlTable& document, const Position& start) {
+    Section section(document, start, "the file", diagnostics_);
+    const auto table = [&](std::string_view key) -> const TomlTable* {
+        const TomlValue* const value = section.value(key);
+        const auto* const found = value == nullptr ? nullptr : std::get_if<TomlTable>(&value->content);
+        if (value != nullptr && found == nullptr) {
+            section.report(value->where, "wrong-type",
+                           fmt::format("{}: expected a table, got {}", key, kind_of(*value)));
+        }
+        return found;
+    };
+    if (const TomlTable* const daemon = table("daemon")) {
+        read_daemon(*daemon, section.position("daemon"));
+    }
+    if (const TomlTable* const tls = table("tls")) {
+        read_tls(*tls, section.position("tls"));
+    }
+    if (section.value("ike") != nullptr) {
+        section.report(section.position("ike"), "not-in-this-version",
+                       "[ike] and [[ike.connection]]: this version of keysluice does not speak IKE yet; remove them");
+    }
+    section.refuse_the_rest();
+}
+
+void Assembly::read_daemon(const TomlTable& table, const Position& where) {
+    Section section(table, where, "[daemon]", diagnostics_);
+    DaemonSettings& daemon = configuration_.daemon;
+    section.integer("engines", 0, kMostEngines, daemon.engines);
+    read_runtime_directory(section);
+    read_bus(section);
+    section.choice("log_level", kLogLevelNames, daemon.log_level);
+    section.refuse_the_rest();
+    for (const TomlEntry& entry : table.entries) {
+        if (const auto [earlier, added] = daemon_keys_.try_emplace(entry.key, entry.where); !added) {
+            section.report(
+                entry.where, "duplicate-key",
+                fmt::format("{} in [daemon] is set already at {}", in_quotes(entry.key), to_string(earlier->second)));
+        }
+    }
+}
+
+void Assembly::read_runtime_directory(Section& section) {
+    section.path("runtime_directory", configuration_.daemon.runtime_directory);
+    if (const std::size_t size = configuration_.daemon.runtime_directory.size(); size > kLongestRuntimeDirectory) {
+        section.report(section.position("runtime_directory"), "bad-path",
+                       fmt::format("runtime_directory has {} bytes: at most {} leave room for the names of sockets "
+                                   "in it",
+                                   size, kLongestRuntimeDirectory));
+    }
+}
+
+void Assembly::read_bus(Section& section) {
+    static constexpr std::array<std::string_view, 2> kNames{"system", "none"};
+    const std::string* const bus = section.text("bus", "a string");
+    if (bus == nullptr) {
+        return;
+    }
+    // D-Bus specification, "Server Addresses": a transport, a colon, and key=value pairs.
+    const std::size_t colon = bus->find(':');
+    const bool address = colon != std::string::npos && colon > 0 && bus->find('=', colon) != std::string::npos;
+    if (address || std::ranges::find(kNames, *bus) != kNames.end()) {
+        configuration_.daemon.bus = *bus;
+    } else {
+        section.report(
+            section.position("bus"), "not-a-choice",
+            fmt::format("bus = {}: expected \"system\", \"none\" or a D-Bus address such as \"unix:path=…\"{}",
+                        in_quotes(*bus), did_you_mean(*bus, kNames)));
+    }
+}
+
+void Assembly::read_tls(const TomlTable& table, const Position& where) {
+    Section section(table, where, "[tls]", diagnostics_);
+    const TomlValue* const services = section.value("service");
+    const auto* const array = services == nullptr ? nullptr : std::get_if<TomlArray>(&services->content);
+    if (services != nullptr && array == nullptr) {
+        section.report(services->where, "wrong-type",
+                       fmt::format("tls.service: expected [[tls.service]], in double brackets and once for each "
+                                   "service, got {}",
+                                   kind_of(*services)));
+    }
+    for (const TomlValue& item : array == nullptr ? std::span<const TomlValue>() : std::span(array->items)) {
+        if (const auto* const service = std::get_if<TomlTable>(&item.content)) {
+            add_service(read_service(*service, item.where, credentials_, diagnostics_));
+        } else {
+            section.report(item.where, "wrong-type",
+                           fmt::format("tls.service: expected a table, got {}", kind_of(item)));
+        }
+    }
+    section.refuse_the_rest();
+}
+
+void Assembly::add_service(ServiceEntry entry) {
+    const std::string& name = entry.service.name;
+    if (!name.empty()) {
+        if (const auto [earlier, added] = names_.try_emplace(name, entry.source.section); !added) {
+            add({entry.source.section, "duplicate-name",
+                 fmt::format("a service with the name \"{}\" stands already at {}", name,
+                             to_string(earlier->second))});
+        }
+    }
+    for (std::size_t i = 0; i < entry.service.listen.size(); ++i) {
+        const Endpoint& endpoint = entry.service.listen[i];
+        if (const auto [earlier, added] = listeners_.try_emplace(endpoint, entry.source.listen[i]); !added) {
+            add({entry.source.listen[i], "duplicate-listen",
+                 fmt::format("listen: \"{}\" stands already at {}", to_string(endpoint),
+                             to_string(earlier->second))});
+        }
+    }
+    configuration_.services.push_back(std::move(entry.service));
+    configuration_.sources.push_back(std::move(entry.source));
+}
+
+}  // namespace
+
+ConfigurationResult read_configuration(const std::filesystem::path& file, std::string_view credentials) {
+    Assembly assembly(credentials);
+    std::vector<std::filesystem::path> files{file};
+    if (auto fragments = find_fragments(file)) {
+        files.insert(files.end(), fragments->begin(), fragments->end());
+    } else {
+        assembly.add(std::move(fragments).error());
+    }
+    for (const std::filesystem::path& path : files) {
+        if (auto text = load_text(path)) {
+            assembly.add(*text, path.string());
+        } else {
+            assembly.add(std::move(text).error());
+        }
+    }
+    return std::move(assembly).finish();
+}
+
+ConfigurationResult parse_configuration(std::string_view text, std::string_view name, std::string_view credentials) {
+    Assembly assembly(credentials);
+    assembly.add(text, std::string(name));
+    return std::move(assembly).finish();
+}
+
+}  // namespace keysluice::control

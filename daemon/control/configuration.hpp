@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/control/diagnostic.hpp"
+#include "daemon/shared/service.hpp"
+
+namespace keysluice::control {
+
+enum class LogLevel : std::uint8_t { error, warning, info, debug };
+
+/// The spellings of the configuration, in the order of the enumerators.
+inline constexpr std::array<std::string_view, 4> kLogLevelNames{"error", "warning", "info", "debug"};
+
+/// The [daemon] table.
+struct DaemonSettings {
+    std::uint32_t engines = 0;  ///< handshake engines, 0: one per CPU
+    std::string runtime_directory = "/run/keysluice";
+    std::string bus = "system";  ///< "system", "none" or a D-Bus address; nothing is published on a bus yet
+    LogLevel log_level = LogLevel::info;
+
+    bool operator==(const DaemonSettings&) const = default;
+};
+
+/// Where a service stands in the configuration, for errors that show only later: a key that doesn't match its
+/// certificate, a port in use. What the file doesn't set has the position of its [[tls.service]].
+struct ServiceSource {
+    Position section;
+    Position certificate;
+    Position private_key;
+    Position ca;
+    std::vector<Position> listen;  ///< one for each of the service's listen endpoints
+
+    bool operator==(const ServiceSource&) const = default;
+};
+
+struct Configuration {
+    DaemonSettings daemon;
+    std::vector<TlsService> services;
+    std::vector<ServiceSource> sources;  ///< sources[i] is where services[i] stands
+};
+
+/// A whole configuration without a fault, or every fault that was found, in the order of the files and lines.
+using ConfigurationResult = std::expected<Configuration, Diagnostics>;
+
+/// Largest configuration file.
+inline constexpr std::size_t kLargestFile = 4U << 20U;
+
+/// Reads `file` and then the conf.d/*.toml beside it in alphabetical order (hidden files are left out). Each of them
+/// may add services; each key of [daemon] may be set once in all of them.
+///
+/// `credentials` is the directory that "credential:NAME" refers to, systemd's $CREDENTIALS_DIRECTORY; empty: there is
+/// none, and a credential is an error. Whether certificates and keys can be loaded is tls::Context's to find out.
+[[nodiscard]] ConfigurationResult read_configuration(const std::filesystem::path& file, std::string_view credentials);
+
+/// The same for one text; `name` stands for the file's name in the diagnostics.
+[[nodiscard]] ConfigurationResult parse_configuration(std::string_view text, std::string_view name,
+                                                      std::string_view credentials);
+
+}  // namespace keysluice::control

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "daemon/control/diagnostic.hpp"
+
+namespace keysluice::control {
+
+/// A whole file of at most kLargestFile bytes.
+/// Errors: `file-unreadable`, `file-is-directory`, `file-too-large`.
+[[nodiscard]] std::expected<std::string, Diagnostic> load_text(const std::filesystem::path& file);
+
+/// The conf.d/*.toml beside `file`, sorted; none where there is no conf.d. Hidden files, an editor's as a rule, are
+/// left out. Error: `file-unreadable`.
+[[nodiscard]] std::expected<std::vector<std::filesystem::path>, Diagnostic> find_fragments(
+    const std::filesystem::path& file);
+
+}  // namespace keysluice::control

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/control/toml_document.hpp"
+#include "daemon/shared/endpoint.hpp"
+
+namespace keysluice::control {
+
+struct DurationRange {
+    std::chrono::milliseconds shortest;
+    std::chrono::milliseconds longest;
+};
+
+/// One table of the configuration, read key by key. What is wrong is reported and read over: a member that can't be
+/// read keeps its value, and the rest of the table is checked all the same.
+///
+/// The keys that were asked for are the keys that exist; `refuse_the_rest()` comes last and reports all others.
+class Section {
+   public:
+    /// `title` is how the file writes it: "[daemon]".
+    Section(const TomlTable& table, Position where, std::string title, Diagnostics& diagnostics);
+
+    [[nodiscard]] bool has(std::string_view key) const { return table_.find(key) != nullptr; }
+    /// Of the key's value, or of the section where there is no such key.
+    [[nodiscard]] Position position(std::string_view key) const;
+
+    /// The key's value, or nothing. These two leave it to the caller to say what is wrong with it.
+    [[nodiscard]] const TomlValue* value(std::string_view key);
+    [[nodiscard]] const std::string* text(std::string_view key, std::string_view expected);
+
+    void integer(std::string_view key, std::int64_t least, std::int64_t most, std::uint32_t& into);
+    void path(std::string_view key, std::string& into);
+    void duration(std::string_view key, DurationRange range, std::chrono::milliseconds& into);
+    /// An array of 1 to kMostEndpoints of them; `places` gets one position for each.
+    void endpoints(std::string_view key, std::vector<Endpoint>& into, std::vector<Position>& places);
+
+    /// One of `names`, which stand in the order of the enumerators.
+    template <typename Enum>
+    void choice(std::string_view key, std::span<const std::string_view> names, Enum& into) {
+        if (const auto index = choose(key, names)) {
+            into = static_cast<Enum>(*index);
+        }
+    }
+
+    void report(Position where, std::string_view reason, std::string sentence);
+    void refuse_the_rest();
+
+   private:
+    std::optional<std::size_t> choose(std::string_view key, std::span<const std::string_view> names);
+    void endpoint(std::string_view key, const TomlValue& item, std::vector<Endpoint>& into,
+                  std::vector<Position>& places);
+    void wrong_type(std::string_view key, const TomlValue& value, std::string_view expected);
+
+    const TomlTable& table_;
+    Position where_;
+    std::string title_;
+    Diagnostics& diagnostics_;
+    std::vector<std::string_view> known_;
+};
+
+/// "500ms", "10s", "5min" or "1h": a whole number and a unit.
+[[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// What is wrong with it as an absolute path, or nothing.
+[[nodiscard]] std::optional<std::string> path_fault(std::string_view path);
+
+}  // namespace keysluice::control
