@@ -1,0 +1,142 @@
+#include "netlink/socket.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "netlink/ack.hpp"
+
+namespace keysluice::netlink {
+namespace {
+
+constexpr timeval kSilence{.tv_sec = 2, .tv_usec = 0};
+constexpr std::size_t kMaxMessages = 4'000'000;
+// The largest piece in which the kernel hands out a dump (net/netlink/af_netlink.c, netlink_dump).
+constexpr std::size_t kBufferSize = 32'768;
+
+enum class Progress { more, done };
+
+struct Dump {
+    unsigned int sequence;
+    std::string_view what;
+    const Socket::Visitor& visit;
+    std::size_t seen = 0;
+    bool interrupted = false;
+    Result<void> visited = {};
+
+    Result<Progress> take(const nlmsghdr& message) {
+        // The late answer of a dump that was given up because the kernel was silent.
+        if (message.nlmsg_seq != sequence) {
+            return Progress::more;
+        }
+        interrupted = interrupted || (message.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        if (message.nlmsg_type == NLMSG_ERROR || message.nlmsg_type == NLMSG_DONE) {
+            return finish(message);
+        }
+        if (message.nlmsg_type < NLMSG_MIN_TYPE) {
+            return Progress::more;
+        }
+        if (++seen > kMaxMessages) {
+            return fail("netlink-too-long",
+                        fmt::format("the kernel answered {} with more than {} messages", what, kMaxMessages));
+        }
+        // The rest of a dump that its visitor has given up is read all the same: the kernel takes no other one
+        // before.
+        if (visited) {
+            visited = visit(message);
+        }
+        return Progress::more;
+    }
+
+    Result<Progress> finish(const nlmsghdr& message) const {
+        const auto ack = acknowledgement(message);
+        if (!ack) {
+            return fail("netlink-malformed", fmt::format("the kernel's answer to {} was cut short", what));
+        }
+        if (ack->error != 0) {
+            return std::unexpected(refusal(*ack, what));
+        }
+        if (!visited) {
+            return std::unexpected(visited.error());
+        }
+        if (interrupted) {
+            return fail("netlink-dump-interrupted",
+                        fmt::format("what {} lists changed while the kernel listed it; try again", what));
+        }
+        return Progress::done;
+    }
+
+    Result<Progress> take_all(const std::vector<std::uint8_t>& buffer, int size) {
+        const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+        while (mnl_nlmsg_ok(message, size)) {
+            if (auto progress = take(*message); !progress || *progress == Progress::done) {
+                return progress;
+            }
+            message = mnl_nlmsg_next(message, &size);
+        }
+        return Progress::more;
+    }
+};
+
+std::unexpected<Error> system_failure(std::string_view reason, std::string_view doing) {
+    return fail(reason, fmt::format("{}: {}", doing, std::strerror(errno)));
+}
+
+std::unexpected<Error> receive_failure(std::string_view what) {
+    if (errno == EAGAIN) {
+        return fail("netlink-silent", fmt::format("the kernel did not answer {} within {} s", what, kSilence.tv_sec));
+    }
+    return system_failure("netlink-receive-failed", fmt::format("receiving the answer to {}", what));
+}
+
+}  // namespace
+
+Result<Socket> Socket::open(int protocol) {
+    Handle handle{mnl_socket_open2(protocol, SOCK_CLOEXEC)};
+    if (!handle || mnl_socket_bind(handle.get(), 0, MNL_SOCKET_AUTOPID) < 0) {
+        return system_failure("netlink-unavailable",
+                              fmt::format("opening a netlink socket of protocol {}", protocol));
+    }
+    if (setsockopt(mnl_socket_get_fd(handle.get()), SOL_SOCKET, SO_RCVTIMEO, &kSilence, sizeof(kSilence)) != 0) {
+        return system_failure("netlink-unavailable", "limiting the wait on a netlink socket");
+    }
+    for (const int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}) {
+        int on = 1;
+        // A kernel before 4.20 knows fewer of them: it explains less, and everything else is the same.
+        static_cast<void>(mnl_socket_setsockopt(handle.get(), option, &on, sizeof(on)));
+    }
+    return Socket(std::move(handle));
+}
+
+Result<void> Socket::dump(nlmsghdr& request, std::string_view what, const Visitor& visit) {
+    request.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.nlmsg_seq = ++sequence_;
+    if (mnl_socket_sendto(handle_.get(), &request, request.nlmsg_len) < 0) {
+        return system_failure("netlink-send-failed", fmt::format("asking the kernel for {}", what));
+    }
+    std::vector<std::uint8_t> buffer(kBufferSize);
+    Dump dump{.sequence = sequence_, .what = what, .visit = visit};
+    while (true) {
+        const ssize_t size = mnl_socket_recvfrom(handle_.get(), buffer.data(), buffer.size());
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size < 0) {
+            return receive_failure(what);
+        }
+        const auto progress = dump.take_all(buffer, static_cast<int>(size));
+        if (!progress) {
+            return std::unexpected(progress.error());
+        }
+        if (*progress == Progress::done) {
+            return {};
+        }
+    }
+}
+
+}  // namespace keysluice::netlink

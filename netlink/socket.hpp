@@ -1,0 +1,44 @@
+#pragma once
+
+#include <libmnl/libmnl.h>
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace keysluice::netlink {
+
+/// One netlink socket of one protocol (NETLINK_SOCK_DIAG, …), for one thread.
+///
+/// The kernel is asked to explain its refusals (NETLINK_EXT_ACK) and to check requests strictly
+/// (NETLINK_GET_STRICT_CHK); its words stand in the error's sentence.
+class Socket {
+   public:
+    /// Sees one message of a dump and returns a failure to see no more of it.
+    using Visitor = std::function<Result<void>(const nlmsghdr&)>;
+
+    [[nodiscard]] static Result<Socket> open(int protocol);
+
+    /// Sends the request as a dump (its flags and sequence number are set here) and shows every answer to `visit`.
+    ///
+    /// Blocks, but bounded: the kernel works on a dump inside the calls, so a silence of two seconds is a failure,
+    /// and so is an answer of more than 4 million messages. A dump that the kernel marks as interrupted by a change
+    /// fails with "netlink-dump-interrupted" at its end, when the visitor has seen it all: decide whether to repeat.
+    /// `what` names the request in the sentence of a failure.
+    [[nodiscard]] Result<void> dump(nlmsghdr& request, std::string_view what, const Visitor& visit);
+
+   private:
+    struct Close {
+        void operator()(mnl_socket* socket) const { mnl_socket_close(socket); }
+    };
+    using Handle = std::unique_ptr<mnl_socket, Close>;
+
+    explicit Socket(Handle handle) : handle_(std::move(handle)) {}
+
+    Handle handle_;
+    unsigned int sequence_ = 0;
+};
+
+}  // namespace keysluice::netlink

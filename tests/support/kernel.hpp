@@ -1,0 +1,33 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "ktls/probe.hpp"
+
+namespace keysluice::test {
+
+/// What the running kernel can do, asked once.
+inline const ktls::Capabilities& kernel_capabilities() {
+    static const ktls::Capabilities capabilities = ktls::probe();
+    return capabilities;
+}
+
+/// Whether to run a test that needs kTLS: `if (!kernel_has_ktls()) { return; }`.
+///
+/// Without kTLS this says that the test was skipped. In the guest (KEYSLUICE_GUEST is set) nothing is skipped: there
+/// it is a failure.
+inline bool kernel_has_ktls() {
+    const ktls::Capabilities& capabilities = kernel_capabilities();
+    if (!capabilities.absent) {
+        return true;
+    }
+    if (std::getenv("KEYSLUICE_GUEST") != nullptr) {
+        FAIL(capabilities.absent->sentence);
+    }
+    MESSAGE("skipped: ", capabilities.absent->sentence);
+    return false;
+}
+
+}  // namespace keysluice::test
