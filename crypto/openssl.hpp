@@ -1,0 +1,24 @@
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+
+#include <memory>
+
+namespace keysluice::crypto {
+
+/// Calls an OpenSSL `…_free` function: `std::unique_ptr<X509, Free<X509_free>>`.
+template <auto Function>
+struct Free {
+    template <typename T>
+    void operator()(T* object) const {
+        Function(object);
+    }
+};
+
+using CipherPtr = std::unique_ptr<EVP_CIPHER, Free<EVP_CIPHER_free>>;
+using CipherContextPtr = std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX_free>>;
+using KdfPtr = std::unique_ptr<EVP_KDF, Free<EVP_KDF_free>>;
+using KdfContextPtr = std::unique_ptr<EVP_KDF_CTX, Free<EVP_KDF_CTX_free>>;
+
+}  // namespace keysluice::crypto

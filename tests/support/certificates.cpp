@@ -1,0 +1,106 @@
+#include "tests/support/certificates.hpp"
+
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace keysluice::testing {
+
+namespace {
+
+std::shared_ptr<EVP_PKEY> make_key(KeyType type) {
+    EVP_PKEY* key = type == KeyType::p256 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")
+                                          : EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA",
+                                                              std::size_t{type == KeyType::rsa2048 ? 2048U : 1024U});
+    return {key, EVP_PKEY_free};
+}
+
+void add_extension(X509* certificate, X509* issuer, int kind, const std::string& value) {
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str());
+    if (extension == nullptr) {
+        throw std::runtime_error("bad certificate extension: " + value);
+    }
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
+std::shared_ptr<X509> sign(const CertificateRequest& request, EVP_PKEY* key, int serial) {
+    std::shared_ptr<X509> made{X509_new(), X509_free};
+    X509* certificate = made.get();
+    X509* issuer = request.issuer != nullptr ? request.issuer->certificate.get() : certificate;
+    X509_set_version(certificate, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), request.from.count());
+    X509_gmtime_adj(X509_getm_notAfter(certificate), request.until.count());
+    X509_NAME* subject = X509_get_subject_name(certificate);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(request.subject.c_str()), -1, -1, 0);
+    X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
+    X509_set_pubkey(certificate, key);
+    add_extension(certificate, issuer, NID_basic_constraints, request.authority ? "critical,CA:TRUE" : "CA:FALSE");
+    add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
+    if (!request.names.empty()) {
+        add_extension(certificate, issuer, NID_subject_alt_name, request.names);
+    }
+    X509_sign(certificate, request.issuer != nullptr ? request.issuer->key.get() : key, EVP_sha256());
+    return made;
+}
+
+}  // namespace
+
+CertificateFolder::CertificateFolder() {
+    std::string pattern = std::filesystem::temp_directory_path() / "keysluice-test-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) {
+        throw std::runtime_error("no temporary folder");
+    }
+    folder_ = pattern;
+}
+
+CertificateFolder::~CertificateFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+}
+
+Issued CertificateFolder::make(const CertificateRequest& request) {
+    ++made_;
+    Issued issued;
+    issued.key = make_key(request.key);
+    issued.certificate = sign(request, issued.key.get(), made_);
+    issued.certificate_file = folder_ / (std::to_string(made_) + ".pem");
+    issued.key_file = folder_ / (std::to_string(made_) + ".key");
+    const tls::BioPtr certificate{BIO_new_file(issued.certificate_file.c_str(), "w")};
+    const tls::BioPtr key{BIO_new_file(issued.key_file.c_str(), "w")};
+    PEM_write_bio_X509(certificate.get(), issued.certificate.get());
+    PEM_write_bio_PKCS8PrivateKey(key.get(), issued.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    return issued;
+}
+
+std::filesystem::path CertificateFolder::write(std::string_view name, std::string_view contents) {
+    std::filesystem::path file = folder_ / name;
+    std::ofstream(file, std::ios::binary) << contents;
+    return file;
+}
+
+std::filesystem::path CertificateFolder::write_encrypted(const Issued& issued) {
+    std::filesystem::path file = folder_ / "encrypted.key";
+    const tls::BioPtr out{BIO_new_file(file.c_str(), "w")};
+    std::string passphrase = "sesame";
+    PEM_write_bio_PKCS8PrivateKey(out.get(), issued.key.get(), EVP_aes_128_cbc(), passphrase.data(),
+                                  static_cast<int>(passphrase.size()), nullptr, nullptr);
+    return file;
+}
+
+std::string contents_of(const std::filesystem::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+}  // namespace keysluice::testing

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tls/openssl.hpp"
+
+namespace keysluice::testing {
+
+enum class KeyType { p256, rsa2048, rsa1024 };
+
+/// A certificate, its key, and the PEM files that hold them.
+struct Issued {
+    std::shared_ptr<X509> certificate;
+    std::shared_ptr<EVP_PKEY> key;
+    std::filesystem::path certificate_file;
+    std::filesystem::path key_file;
+};
+
+struct CertificateRequest {
+    std::string subject = "shop.example";                 ///< common name
+    std::string names = "DNS:shop.example,IP:192.0.2.1";  ///< subjectAltName in OpenSSL's notation; empty: none
+    KeyType key = KeyType::p256;
+    const Issued* issuer = nullptr;  ///< null: signed by itself
+    bool authority = false;
+    std::chrono::seconds from = std::chrono::hours(-1);  ///< both relative to now
+    std::chrono::seconds until = std::chrono::hours(24);
+};
+
+/// A temporary folder of PEM files that goes with this object.
+class CertificateFolder {
+   public:
+    CertificateFolder();
+    CertificateFolder(const CertificateFolder&) = delete;
+    CertificateFolder& operator=(const CertificateFolder&) = delete;
+    ~CertificateFolder();
+
+    Issued make(const CertificateRequest& request);
+    /// Any other file.
+    std::filesystem::path write(std::string_view name, std::string_view contents);
+    /// A key file behind a passphrase.
+    std::filesystem::path write_encrypted(const Issued& issued);
+    [[nodiscard]] const std::filesystem::path& path() const { return folder_; }
+
+   private:
+    std::filesystem::path folder_;
+    int made_ = 0;
+};
+
+/// A file's bytes.
+std::string contents_of(const std::filesystem::path& file);
+
+}  // namespace keysluice::testing

@@ -1,0 +1,188 @@
+#include "tls/context.hpp"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <new>
+#include <string_view>
+#include <utility>
+
+#include "tls/cipher_policy.hpp"
+#include "tls/credentials.hpp"
+#include "tls/failure.hpp"
+#include "tls/observations.hpp"
+
+namespace keysluice::tls {
+
+namespace {
+
+constexpr std::size_t kMaxNameLength = 253;
+/// Keys of 112 bits of strength (RSA 2048) and more, SHA-1 signatures refused.
+constexpr int kSecurityLevel = 2;
+
+int number_of(Version version) {
+    return version == Version::tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
+Result<SslContextPtr> make_context(const SSL_METHOD* method, const Protocol& protocol) {
+    SslContextPtr context{SSL_CTX_new(method)};
+    if (!context) {
+        throw std::bad_alloc();
+    }
+    SSL_CTX* raw = context.get();
+    if (protocol.min_version > protocol.max_version) {
+        return fail("version-range-empty", fmt::format("the oldest allowed version, {}, is newer than the newest, {}",
+                                                       name_of(protocol.min_version), name_of(protocol.max_version)));
+    }
+    SSL_CTX_set_min_proto_version(raw, number_of(protocol.min_version));
+    SSL_CTX_set_max_proto_version(raw, number_of(protocol.max_version));
+    SSL_CTX_set_security_level(raw, kSecurityLevel);
+    // The machine's openssl.cnf may have set options, such as leaving out the extended master secret.
+    SSL_CTX_clear_options(raw, SSL_CTX_get_options(raw));
+    SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
+    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(raw, 0);
+    if (protocol.export_keys) {
+        observe_secrets(raw);
+    }
+    if (auto applied = apply_ciphers(raw, protocol); !applied) {
+        return pass_on(std::move(applied));
+    }
+    return context;
+}
+
+Result<void> use_certificate(SSL_CTX* context, const std::filesystem::path& file,
+                             const std::filesystem::path& key_file, std::chrono::system_clock::time_point now) {
+    auto chain = read_certificate_chain(file, now);
+    if (!chain) {
+        return pass_on(std::move(chain));
+    }
+    auto key = read_private_key(key_file, *chain->leaf);
+    if (!key) {
+        return pass_on(std::move(key));
+    }
+    ERR_clear_error();
+    bool taken =
+        SSL_CTX_use_certificate(context, chain->leaf.get()) == 1 && SSL_CTX_use_PrivateKey(context, key->get()) == 1;
+    for (const CertificatePtr& intermediate : chain->intermediates) {
+        taken = taken && SSL_CTX_add1_chain_cert(context, intermediate.get()) == 1;
+    }
+    if (!taken) {
+        return fail("certificate-refused",
+                    fmt::format("{}: OpenSSL refuses this certificate: {}", file.native(), take_openssl_error()));
+    }
+    return {};
+}
+
+Result<void> trust(SSL_CTX* context, const std::filesystem::path& file, bool announce) {
+    const auto authorities = read_authorities(file);
+    if (!authorities) {
+        return std::unexpected(authorities.error());
+    }
+    X509_STORE* store = SSL_CTX_get_cert_store(context);
+    for (const CertificatePtr& authority : *authorities) {
+        X509_STORE_add_cert(store, authority.get());
+        if (announce) {
+            SSL_CTX_add_client_CA(context, authority.get());
+        }
+    }
+    ERR_clear_error();
+    return {};
+}
+
+bool is_dns_name(std::string_view name) {
+    const auto belongs = [](char letter) {
+        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+               (letter >= '0' && letter <= '9') || letter == '-' || letter == '_' || letter == '.';
+    };
+    return name.size() <= kMaxNameLength && std::ranges::all_of(name, belongs) && !name.starts_with('.') &&
+           !name.ends_with('.') && !name.contains("..");
+}
+
+/// The name that certificates must carry.
+Result<void> expect_name(SSL_CTX* context, const std::string& name) {
+    if (name.empty()) {
+        return fail("server-name-missing", "server_name is missing: without it any certificate would do");
+    }
+    X509_VERIFY_PARAM* expected = SSL_CTX_get0_param(context);
+    if (X509_VERIFY_PARAM_set1_ip_asc(expected, name.c_str()) == 1) {
+        return {};
+    }
+    ERR_clear_error();
+    if (!is_dns_name(name)) {
+        return fail(
+            "server-name-malformed",
+            fmt::format("server_name \"{}\": a DNS name without a final dot or an IP address is expected", name));
+    }
+    X509_VERIFY_PARAM_set1_host(expected, name.data(), name.size());
+    X509_VERIFY_PARAM_set_hostflags(expected,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    return {};
+}
+
+int verify_mode(ClientCertificate wanted) {
+    switch (wanted) {
+        case ClientCertificate::none:
+            return SSL_VERIFY_NONE;
+        case ClientCertificate::optional:
+            return SSL_VERIFY_PEER;
+        case ClientCertificate::required:
+            return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    }
+    std::unreachable();
+}
+
+}  // namespace
+
+Result<Context> Context::server(const ServerSettings& settings, std::chrono::system_clock::time_point now) {
+    auto context = make_context(TLS_server_method(), settings.protocol);
+    if (!context) {
+        return pass_on(std::move(context));
+    }
+    if (settings.certificate.empty()) {
+        return fail("certificate-missing", "a server needs a certificate and its private key");
+    }
+    if (auto used = use_certificate(context->get(), settings.certificate, settings.private_key, now); !used) {
+        return pass_on(std::move(used));
+    }
+    if (settings.client_certificate != ClientCertificate::none) {
+        if (settings.ca.empty()) {
+            return fail("ca-missing", "client certificates are asked for, but ca does not say whom to trust");
+        }
+        if (auto trusted = trust(context->get(), settings.ca, true); !trusted) {
+            return pass_on(std::move(trusted));
+        }
+    }
+    SSL_CTX_set_verify(context->get(), verify_mode(settings.client_certificate), nullptr);
+    observe_server(context->get());
+    return Context(std::move(*context));
+}
+
+Result<Context> Context::client(const ClientSettings& settings, std::chrono::system_clock::time_point now) {
+    auto context = make_context(TLS_client_method(), settings.protocol);
+    if (!context) {
+        return pass_on(std::move(context));
+    }
+    if (settings.ca.empty()) {
+        return fail("ca-missing", "ca does not say whom to trust: no server could be verified");
+    }
+    if (auto trusted = trust(context->get(), settings.ca, false); !trusted) {
+        return pass_on(std::move(trusted));
+    }
+    if (auto expected = expect_name(context->get(), settings.server_name); !expected) {
+        return pass_on(std::move(expected));
+    }
+    if (!settings.certificate.empty()) {
+        if (auto used = use_certificate(context->get(), settings.certificate, settings.private_key, now); !used) {
+            return pass_on(std::move(used));
+        }
+    }
+    observe_client(context->get());
+    return Context(std::move(*context));
+}
+
+}  // namespace keysluice::tls

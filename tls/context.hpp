@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "base/result.hpp"
+#include "tls/openssl.hpp"
+#include "tls/types.hpp"
+
+namespace keysluice::tls {
+
+/// What both sides of the protocol are told alike.
+struct Protocol {
+    Version min_version = Version::tls12;
+    Version max_version = Version::tls13;
+    /// OpenSSL's names, colon-separated, best first; empty: all that are sound, with AES-128-CCM last. Expressions
+    /// such as "HIGH" are refused, and so is a suite that is not ECDHE with an AEAD cipher.
+    std::string tls12_ciphers;
+    std::string tls13_ciphersuites;
+    /// TLS 1.3 sessions can export their keys. It costs a little in each handshake: only where a kernel takes them.
+    bool export_keys = false;
+};
+
+enum class ClientCertificate { none, optional, required };
+
+struct ServerSettings {
+    std::filesystem::path certificate;  ///< PEM chain, leaf first
+    std::filesystem::path private_key;
+    std::filesystem::path ca;  ///< who may sign client certificates; empty only with ClientCertificate::none
+    ClientCertificate client_certificate = ClientCertificate::none;
+    Protocol protocol;
+};
+
+struct ClientSettings {
+    std::filesystem::path ca;           ///< who may sign the server's certificate
+    std::string server_name;            ///< DNS name or IP address: sent (a name only), and checked
+    std::filesystem::path certificate;  ///< our own, with its key; empty: none
+    std::filesystem::path private_key;
+    Protocol protocol;
+};
+
+/// What all sessions of one service share: certificates, keys, trust and the rules of the protocol. Built once, from
+/// files; a session keeps what it needs of it alive.
+///
+/// The rules: TLS 1.2 with ECDHE, an AEAD cipher and the extended master secret (RFC 7627) or TLS 1.3; no
+/// renegotiation, compression, tickets, resumption or early data. `now` is only for the certificates in the files.
+///
+/// Reasons of failure: those of credentials.hpp, certificate-missing, certificate-refused, ca-missing,
+/// server-name-missing, server-name-malformed, cipher-unknown, cipher-not-allowed, version-range-empty.
+class Context {
+   public:
+    static Result<Context> server(const ServerSettings& settings, std::chrono::system_clock::time_point now);
+    static Result<Context> client(const ClientSettings& settings, std::chrono::system_clock::time_point now);
+
+    [[nodiscard]] SSL_CTX* get() const { return context_.get(); }
+
+   private:
+    explicit Context(SslContextPtr context) : context_(std::move(context)) {}
+
+    SslContextPtr context_;
+};
+
+}  // namespace keysluice::tls

@@ -1,0 +1,208 @@
+#include "tls/credentials.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <string>
+#include <utility>
+
+#include "base/secret.hpp"
+#include "base/unique_fd.hpp"
+#include "tls/failure.hpp"
+
+namespace keysluice::tls {
+
+namespace {
+
+/// Larger than any bundle of authorities in use (some 500 KiB), small enough to be read by mistake.
+constexpr off_t kMaxFileSize = 8L * 1024 * 1024;
+
+/// A file's bytes; they may be a private key, so they are wiped.
+class FileBytes {
+   public:
+    static std::expected<FileBytes, std::string> read(const std::filesystem::path& file);
+
+    FileBytes(FileBytes&& other) noexcept : bytes_(std::move(other.bytes_)) { other.bytes_.clear(); }
+    FileBytes& operator=(FileBytes&&) = delete;
+    FileBytes(const FileBytes&) = delete;
+    FileBytes& operator=(const FileBytes&) = delete;
+    ~FileBytes() { wipe(bytes_.data(), bytes_.size()); }
+
+    /// OpenSSL's view of the bytes, which must outlive it.
+    [[nodiscard]] BioPtr reader() const {
+        return BioPtr{BIO_new_mem_buf(bytes_.data(), static_cast<int>(bytes_.size()))};
+    }
+
+   private:
+    explicit FileBytes(std::size_t size) : bytes_(size) {}
+
+    std::vector<std::uint8_t> bytes_;
+};
+
+std::expected<FileBytes, std::string> FileBytes::read(const std::filesystem::path& file) {
+    const auto system_error = [] { return std::unexpected(std::string(std::strerror(errno))); };
+    const UniqueFd descriptor{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    struct stat status{};
+    if (!descriptor || ::fstat(descriptor.get(), &status) != 0) {
+        return system_error();
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return std::unexpected("it is not a regular file");
+    }
+    if (status.st_size > kMaxFileSize) {
+        return std::unexpected("it is larger than 8 MiB");
+    }
+    FileBytes contents{static_cast<std::size_t>(status.st_size)};
+    std::size_t filled = 0;
+    while (filled < contents.bytes_.size()) {
+        const ssize_t count =
+            ::read(descriptor.get(), contents.bytes_.data() + filled, contents.bytes_.size() - filled);
+        if (count < 0) {
+            return system_error();
+        }
+        if (count == 0) {
+            return std::unexpected("it became shorter while it was read");
+        }
+        filled += static_cast<std::size_t>(count);
+    }
+    return contents;
+}
+
+/// OpenSSL would ask on the terminal; a service has nobody to ask.
+int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+}
+
+/// All certificates of a PEM file. Text and other objects between them are passed over, as everywhere.
+std::expected<std::vector<CertificatePtr>, std::string> parse_certificates(const FileBytes& contents) {
+    const BioPtr reader = contents.reader();
+    std::vector<CertificatePtr> certificates;
+    ERR_clear_error();
+    while (X509* certificate = PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr)) {
+        certificates.emplace_back(certificate);
+    }
+    const unsigned long code = ERR_peek_last_error();
+    const bool reached_end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+    const std::string problem = take_openssl_error();
+    if (!reached_end) {
+        return std::unexpected(problem);
+    }
+    if (certificates.empty()) {
+        return std::unexpected("there is none in it");
+    }
+    return certificates;
+}
+
+std::string date_of(const ASN1_TIME* time) {
+    std::tm date{};
+    if (ASN1_TIME_to_tm(time, &date) != 1) {
+        ERR_clear_error();
+        return "an unreadable date";
+    }
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", date.tm_year + 1900, date.tm_mon + 1, date.tm_mday,
+                       date.tm_hour, date.tm_min, date.tm_sec);
+}
+
+Result<void> check_validity(const std::filesystem::path& file, const X509& certificate,
+                            std::chrono::system_clock::time_point now) {
+    std::time_t moment = std::chrono::system_clock::to_time_t(now);
+    const ASN1_TIME* first = X509_get0_notBefore(&certificate);
+    const ASN1_TIME* last = X509_get0_notAfter(&certificate);
+    if (X509_cmp_time(last, &moment) <= 0) {
+        return fail("certificate-expired", fmt::format("{}: the certificate of {} expired at {}; renew it",
+                                                       file.native(), subject_of(certificate), date_of(last)));
+    }
+    if (X509_cmp_time(first, &moment) > 0) {
+        return fail("certificate-not-yet-valid",
+                    fmt::format("{}: the certificate of {} is valid from {} on; is this machine's clock right?",
+                                file.native(), subject_of(certificate), date_of(first)));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<CertificateChain> read_certificate_chain(const std::filesystem::path& file,
+                                                std::chrono::system_clock::time_point now) {
+    const auto contents = FileBytes::read(file);
+    if (!contents) {
+        return fail("certificate-unreadable",
+                    fmt::format("{}: the certificate can't be read: {}", file.native(), contents.error()));
+    }
+    auto certificates = parse_certificates(*contents);
+    if (!certificates) {
+        return fail("certificate-malformed", fmt::format("{}: PEM certificates are expected, leaf first: {}",
+                                                         file.native(), certificates.error()));
+    }
+    for (const CertificatePtr& certificate : *certificates) {
+        if (auto valid = check_validity(file, *certificate, now); !valid) {
+            return pass_on(std::move(valid));
+        }
+    }
+    CertificateChain chain;
+    chain.leaf = std::move(certificates->front());
+    certificates->erase(certificates->begin());
+    chain.intermediates = std::move(*certificates);
+    return chain;
+}
+
+Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file, const X509& certificate) {
+    const auto contents = FileBytes::read(file);
+    if (!contents) {
+        return fail("private-key-unreadable",
+                    fmt::format("{}: the private key can't be read: {}", file.native(), contents.error()));
+    }
+    bool encrypted = false;
+    PrivateKeyPtr key{PEM_read_bio_PrivateKey(contents->reader().get(), nullptr, refuse_passphrase, &encrypted)};
+    const std::string problem = take_openssl_error();
+    if (encrypted) {
+        return fail("private-key-encrypted",
+                    fmt::format("{}: the private key wants a passphrase; store it unencrypted, readable for the "
+                                "service alone, or as a credential",
+                                file.native()));
+    }
+    if (!key) {
+        return fail("private-key-malformed",
+                    fmt::format("{}: a private key in PEM format is expected: {}", file.native(), problem));
+    }
+    const bool fits = X509_check_private_key(&certificate, key.get()) == 1;
+    ERR_clear_error();
+    if (!fits) {
+        return fail("private-key-mismatch",
+                    fmt::format("{}: this private key does not belong to the certificate of {}", file.native(),
+                                subject_of(certificate)));
+    }
+    return key;
+}
+
+Result<std::vector<CertificatePtr>> read_authorities(const std::filesystem::path& file) {
+    const auto contents = FileBytes::read(file);
+    if (!contents) {
+        return fail("ca-unreadable", fmt::format("{}: the authorities' certificates can't be read: {}", file.native(),
+                                                 contents.error()));
+    }
+    auto certificates = parse_certificates(*contents);
+    if (!certificates) {
+        return fail("ca-malformed", fmt::format("{}: PEM certificates of authorities are expected: {}", file.native(),
+                                                certificates.error()));
+    }
+    return std::move(*certificates);
+}
+
+std::string subject_of(const X509& certificate) {
+    const BioPtr text{BIO_new(BIO_s_mem())};
+    X509_NAME_print_ex(text.get(), X509_get_subject_name(&certificate), 0, XN_FLAG_RFC2253);
+    char* bytes = nullptr;
+    const long size = BIO_get_mem_data(text.get(), &bytes);
+    return {bytes, static_cast<std::size_t>(size)};
+}
+
+}  // namespace keysluice::tls

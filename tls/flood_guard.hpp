@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/result.hpp"
+
+namespace keysluice::tls {
+
+/// Limits what a peer can make an established connection do without sending data. OpenSSL bounds empty records and
+/// warning alerts itself, but neither KeyUpdates (since 1.1.1b) nor renegotiation attempts.
+///
+/// Each handshake message costs one credit, and application data earn credits back: a peer that rekeys now and then
+/// never runs out, one that alternates KeyUpdates with single bytes does.
+class FloodGuard {
+   public:
+    static constexpr std::uint32_t kBurst = 32;                  ///< messages in a row
+    static constexpr std::size_t kBytesPerCredit = 64UL * 1024;  ///< data that earn one more
+    static constexpr std::uint32_t kMaxRecordsWithoutData = 64;
+
+    void record() { ++records_without_data_; }
+    void handshake_message(std::uint8_t type);
+    void data(std::size_t bytes);
+    /// The failure "key-update-flood" or "record-flood", once one has happened.
+    [[nodiscard]] std::optional<Error> verdict() const;
+
+   private:
+    std::uint32_t spent_ = 0;
+    std::uint32_t records_without_data_ = 0;
+    std::size_t bytes_ = 0;
+    bool last_was_key_update_ = false;
+};
+
+}  // namespace keysluice::tls

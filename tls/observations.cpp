@@ -1,0 +1,115 @@
+#include "tls/observations.hpp"
+
+#include <openssl/ssl3.h>
+#include <openssl/x509_vfy.h>
+
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "tls/credentials.hpp"
+#include "tls/hello.hpp"
+
+namespace keysluice::tls {
+
+namespace {
+
+Observations& observations_of(const SSL* ssl) {
+    return *static_cast<Observations*>(SSL_get_app_data(ssl));
+}
+
+unsigned nibble(char digit) {
+    return static_cast<unsigned>(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+}
+
+void read_hex(std::string_view hex, Secret<48>& into) {
+    const MutableBytes out = into.writable(hex.size() / 2);
+    for (std::size_t index = 0; index < out.size(); ++index) {
+        out[index] = static_cast<std::uint8_t>((nibble(hex[2 * index]) << 4U) | nibble(hex[2 * index + 1]));
+    }
+}
+
+/// A line of the key log format: "LABEL client-random secret", both in hexadecimal. OpenSSL wipes it afterwards.
+void on_secret(const SSL* ssl, const char* text) {
+    const std::string_view line{text};
+    const std::string_view label = line.substr(0, line.find(' '));
+    const std::string_view secret = line.substr(line.rfind(' ') + 1);
+    if (label == "CLIENT_TRAFFIC_SECRET_0") {
+        read_hex(secret, observations_of(ssl).client_traffic_secret);
+    } else if (label == "SERVER_TRAFFIC_SECRET_0") {
+        read_hex(secret, observations_of(ssl).server_traffic_secret);
+    }
+}
+
+int on_client_hello(SSL* ssl, int* alert, void* /*argument*/) {
+    const unsigned char* extension = nullptr;
+    std::size_t size = 0;
+    const bool tls13 = SSL_get_max_proto_version(ssl) == TLS1_3_VERSION &&
+                       SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &extension, &size) == 1 &&
+                       offers_tls13({extension, size});
+    if (tls13 || SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_extended_master_secret, &extension, &size) == 1) {
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
+    // RFC 7627 5.2: "If the server receives a ClientHello without the extension, it SHOULD abort the handshake if it
+    // does not wish to interoperate with legacy clients."
+    observations_of(ssl).stopped_without_extended_master_secret = true;
+    *alert = SSL_AD_HANDSHAKE_FAILURE;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+void on_message(int written, int /*version*/, int content_type, const void* bytes, std::size_t size, SSL* ssl,
+                void* /*argument*/) {
+    if (written != 0 || size == 0) {
+        return;
+    }
+    Observations& seen = observations_of(ssl);
+    const Bytes message{static_cast<const std::uint8_t*>(bytes), size};
+    if (seen.established && content_type == SSL3_RT_HEADER) {
+        seen.flood.record();
+    } else if (seen.established && content_type == SSL3_RT_HANDSHAKE) {
+        seen.flood.handshake_message(message[0]);
+    } else if (content_type == SSL3_RT_HANDSHAKE && message[0] == SSL3_MT_SERVER_HELLO) {
+        seen.extended_master_secret = has_extended_master_secret(message);
+    }
+}
+
+int on_certificate(int verified, X509_STORE_CTX* store) {
+    const auto* ssl =
+        static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    Observations& seen = observations_of(ssl);
+    // RFC 7627 5.2: "If a client receives a ServerHello without the extension, it SHOULD abort the handshake if it
+    // does not wish to interoperate with legacy servers." The certificate is the first thing behind the ServerHello
+    // that we are asked about, and this error makes OpenSSL send the handshake_failure alert.
+    if (SSL_is_server(ssl) == 0 && SSL_version(ssl) != TLS1_3_VERSION && !seen.extended_master_secret) {
+        seen.stopped_without_extended_master_secret = true;
+        X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+        return 0;
+    }
+    if (verified == 0) {
+        const X509* certificate = X509_STORE_CTX_get_current_cert(store);
+        seen.rejected_subject = certificate != nullptr ? subject_of(*certificate) : std::string();
+    }
+    return verified;
+}
+
+}  // namespace
+
+void observe_server(SSL_CTX* context) {
+    SSL_CTX_set_client_hello_cb(context, on_client_hello, nullptr);
+    SSL_CTX_set_msg_callback(context, on_message);
+    SSL_CTX_set_verify(context, SSL_CTX_get_verify_mode(context), on_certificate);
+}
+
+void observe_client(SSL_CTX* context) {
+    SSL_CTX_set_msg_callback(context, on_message);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_certificate);
+}
+
+void observe_secrets(SSL_CTX* context) {
+    SSL_CTX_set_keylog_callback(context, on_secret);
+}
+
+void attach(SSL* ssl, Observations& observations) {
+    SSL_set_app_data(ssl, &observations);
+}
+
+}  // namespace keysluice::tls

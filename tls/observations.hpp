@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "base/secret.hpp"
+#include "tls/flood_guard.hpp"
+#include "tls/openssl.hpp"
+
+namespace keysluice::tls {
+
+/// What OpenSSL tells through callbacks about one connection.
+struct Observations {
+    Secret<48> client_traffic_secret;  ///< client_application_traffic_secret_0 of RFC 8446 section 7.1
+    Secret<48> server_traffic_secret;
+    bool established = false;             ///< set by the session: what comes from now on counts as a possible flood
+    bool extended_master_secret = false;  ///< a client's view: the last ServerHello had the extension
+    /// The handshake was stopped because it would have been TLS 1.2 without the extended master secret.
+    bool stopped_without_extended_master_secret = false;
+    std::string rejected_subject;  ///< whose certificate did not verify
+    FloodGuard flood;
+};
+
+/// Makes every session of the context report. Each must `attach` its own Observations before it starts.
+void observe_server(SSL_CTX* context);
+void observe_client(SSL_CTX* context);
+/// Sessions also report their TLS 1.3 traffic secrets.
+void observe_secrets(SSL_CTX* context);
+
+void attach(SSL* ssl, Observations& observations);
+
+}  // namespace keysluice::tls

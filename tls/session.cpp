@@ -1,0 +1,217 @@
+#include "tls/session.hpp"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+#include <array>
+#include <new>
+#include <utility>
+
+#include "tls/cipher_policy.hpp"
+#include "tls/credentials.hpp"
+#include "tls/failure.hpp"
+
+namespace keysluice::tls {
+
+namespace {
+
+/// What a peer sent as SNI may hold anything but a zero byte; in a status or log line it may not.
+std::string printable(const char* text) {
+    std::string cleaned{text != nullptr ? text : ""};
+    for (char& letter : cleaned) {
+        letter = letter > ' ' && letter <= '~' ? letter : '?';
+    }
+    return cleaned;
+}
+
+std::string expected_name(SSL& ssl) {
+    X509_VERIFY_PARAM* expected = SSL_get0_param(&ssl);
+    if (const char* name = X509_VERIFY_PARAM_get0_host(expected, 0)) {
+        return name;
+    }
+    char* address = X509_VERIFY_PARAM_get1_ip_asc(expected);
+    std::string copy{address != nullptr ? address : ""};
+    OPENSSL_free(address);
+    return copy;
+}
+
+}  // namespace
+
+Session::Session(const Context& context, Role role) : role_(role), ssl_(SSL_new(context.get())) {
+    BIO* bio = ssl_ ? new_bio(wire_) : nullptr;
+    if (bio == nullptr) {
+        throw std::bad_alloc();
+    }
+    SSL_set_bio(ssl_.get(), bio, bio);
+    attach(ssl_.get(), seen_);
+    if (role == Role::server) {
+        SSL_set_accept_state(ssl_.get());
+    } else {
+        SSL_set_connect_state(ssl_.get());
+    }
+}
+
+Result<std::unique_ptr<Session>> Session::accept(const Context& context) {
+    return std::unique_ptr<Session>(new Session(context, Role::server));
+}
+
+Result<std::unique_ptr<Session>> Session::connect(const Context& context) {
+    std::unique_ptr<Session> session(new Session(context, Role::client));
+    SSL* ssl = session->ssl_.get();
+    // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted in "HostName"."
+    if (char* name = X509_VERIFY_PARAM_get0_host(SSL_get0_param(ssl), 0)) {
+        SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name);
+    }
+    if (auto started = session->feed({}); !started) {
+        return pass_on(std::move(started));
+    }
+    return session;
+}
+
+Result<void> Session::feed(Bytes record) {
+    const std::size_t waiting = output().size();
+    ERR_clear_error();
+    wire_.input = record;
+    const int result = SSL_do_handshake(ssl_.get());
+    const Bytes unread = std::exchange(wire_.input, {});
+    sent_records_.note(output().subspan(waiting));
+    if (result != 1) {
+        if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ) {
+            return {};
+        }
+        return std::unexpected(failure("handshake-failed"));
+    }
+    seen_.established = true;
+    if (!unread.empty()) {
+        return fail("not-one-record",
+                    fmt::format("{} bytes were fed behind the record that ended the handshake", unread.size()));
+    }
+    return {};
+}
+
+Error Session::failure(std::string_view fallback) {
+    Error error = take_failure(fallback);
+    if (seen_.stopped_without_extended_master_secret) {
+        return {"no-extended-master-secret",
+                "the peer offers TLS 1.2 without the extended master secret (RFC 7627); it needs that or TLS 1.3"};
+    }
+    if (error.reason == "certificate-rejected") {
+        error.sentence = fmt::format("the certificate of {} does not verify: {}", seen_.rejected_subject,
+                                     X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get())));
+        if (role_ == Role::client) {
+            error.sentence += fmt::format("; expected was a certificate for {}", expected_name(*ssl_));
+        }
+    }
+    return error;
+}
+
+Summary Session::summary() const {
+    const SSL* ssl = ssl_.get();
+    const SSL_CIPHER* suite = SSL_get_current_cipher(ssl);
+    const X509* peer = SSL_get0_peer_certificate(ssl);
+    return {
+        .version = SSL_version(ssl) == TLS1_3_VERSION ? Version::tls13 : Version::tls12,
+        .cipher = cipher_of(*suite),
+        .cipher_suite = SSL_CIPHER_standard_name(suite),
+        .server_name = printable(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
+        .peer_certificate = peer != nullptr ? subject_of(*peer) : std::string(),
+    };
+}
+
+std::optional<std::string_view> Session::kernel_obstacle() const {
+    if (cipher_of(*SSL_get_current_cipher(ssl_.get())) == Cipher::other) {
+        return "cipher-not-in-kernel";
+    }
+    if (SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl_.get())) != TLSEXT_max_fragment_length_DISABLED) {
+        return "max-fragment-length";
+    }
+    if (SSL_has_pending(ssl_.get()) == 1 || record_layer_used_) {
+        return "plaintext-pending";
+    }
+    return std::nullopt;
+}
+
+Result<SessionKeys> Session::export_keys() {
+    const bool tls13 = SSL_version(ssl_.get()) == TLS1_3_VERSION;
+    if (!established() || !output().empty() || kernel_obstacle().has_value() ||
+        (tls13 && seen_.client_traffic_secret.empty())) {
+        return fail("keys-unavailable",
+                    "keys leave a session only when its context exports them, its handshake is done, its output is "
+                    "sent and nothing stands in the kernel's way");
+    }
+    const SSL_CIPHER& suite = *SSL_get_current_cipher(ssl_.get());
+    if (!tls13) {
+        return export_tls12(suite);
+    }
+    auto keys = tls13_keys(role_, cipher_of(suite), hash_of(suite), seen_.client_traffic_secret.expose(),
+                           seen_.server_traffic_secret.expose());
+    if (keys && role_ == Role::server) {
+        // Whatever a server sends after the client's Finished is under its application keys already.
+        keys->write.sequence = sent_records_.in_last_flight();
+    }
+    return keys;
+}
+
+Result<SessionKeys> Session::export_tls12(const SSL_CIPHER& suite) const {
+    Secret<SSL_MAX_MASTER_KEY_LENGTH> master;
+    const MutableBytes room = master.writable(SSL_MAX_MASTER_KEY_LENGTH);
+    SSL_SESSION_get_master_key(SSL_get_session(ssl_.get()), room.data(), room.size());
+    std::array<std::uint8_t, SSL3_RANDOM_SIZE> client_random{};
+    std::array<std::uint8_t, SSL3_RANDOM_SIZE> server_random{};
+    SSL_get_client_random(ssl_.get(), client_random.data(), client_random.size());
+    SSL_get_server_random(ssl_.get(), server_random.data(), server_random.size());
+    return tls12_keys(role_, cipher_of(suite), hash_of(suite), {master.expose(), client_random, server_random},
+                      sent_records_.finished_nonce());
+}
+
+void Session::receive(Bytes ciphertext) {
+    record_layer_used_ = true;
+    wire_.input = ciphertext;
+}
+
+Result<ReadOutcome> Session::read(MutableBytes into) {
+    std::size_t count = 0;
+    ERR_clear_error();
+    const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &count);
+    const int error = SSL_get_error(ssl_.get(), result);
+    if (result == 1) {
+        seen_.flood.data(count);
+    }
+    if (auto flood = seen_.flood.verdict()) {
+        return std::unexpected(std::move(*flood));
+    }
+    if (result == 1) {
+        return ReadOutcome{Read::data, count};
+    }
+    if (error == SSL_ERROR_WANT_READ) {
+        return ReadOutcome{Read::want_more, 0};
+    }
+    wire_.input = {};
+    if (error == SSL_ERROR_ZERO_RETURN) {
+        return ReadOutcome{Read::closed, 0};
+    }
+    return std::unexpected(failure("record-layer-failed"));
+}
+
+Result<void> Session::write(Bytes plaintext) {
+    record_layer_used_ = true;
+    std::size_t count = 0;
+    ERR_clear_error();
+    if (!plaintext.empty() && SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &count) != 1) {
+        return std::unexpected(failure("record-layer-failed"));
+    }
+    return {};
+}
+
+Result<void> Session::close_notify() {
+    record_layer_used_ = true;
+    ERR_clear_error();
+    // Called again, SSL_shutdown would read the peer's answer.
+    if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0 && SSL_shutdown(ssl_.get()) < 0) {
+        return std::unexpected(failure("record-layer-failed"));
+    }
+    return {};
+}
+
+}  // namespace keysluice::tls
