@@ -10,14 +10,10 @@
 #include <vector>
 
 #include "daemon/control/diagnostic.hpp"
+#include "daemon/shared/log.hpp"
 #include "daemon/shared/service.hpp"
 
 namespace keysluice::control {
-
-enum class LogLevel : std::uint8_t { error, warning, info, debug };
-
-/// The spellings of the configuration, in the order of the enumerators.
-inline constexpr std::array<std::string_view, 4> kLogLevelNames{"error", "warning", "info", "debug"};
 
 /// The [daemon] table.
 struct DaemonSettings {

@@ -16,7 +16,7 @@ namespace keysluice::control {
 
 /// keysluiced at run time: binds the listening sockets (or gets them back from the keeper), tells engines and relays
 /// what they serve, and answers who asks for the status.
-class Control final : Uplink::Owner, Channel::Owner {
+class Control final : public Uplink::Owner, public Channel::Owner {
    public:
     /// Nothing can be served, and a person has to mend it.
     using OnFailed = std::function<void()>;

@@ -46,8 +46,9 @@ KernelView look_at_kernel(const std::vector<TlsService>& services) {
     const ktls::PortFilter filter = tls_ports(services);
     std::map<std::string, std::uint64_t> groups;
     if (!filter.local.empty() || !filter.remote.empty()) {
-        for (const ktls::SocketInfo& socket : ktls::list_sockets(filter).value_or({})) {
-            ++groups[describe(socket)];
+        const auto sockets = ktls::list_sockets(filter);
+        for (std::size_t i = 0; sockets && i < sockets->size(); ++i) {
+            ++groups[describe((*sockets)[i])];
         }
     }
     for (const auto& [what, sockets] : groups) {

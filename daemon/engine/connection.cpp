@@ -61,7 +61,7 @@ void Connection::leave_for_kernel(Negotiated result) {
     host_.counters().add(service_->id, counter::kEstablishedKernel);
     if (logs(LogLevel::debug)) {
         log_debug("{}: {}: {} {}, carried by the kernel", service_->settings.name, describe_peer(peer_),
-                  tls::to_string(summary.version), summary.cipher_suite);
+                  tls::name_of(summary.version), summary.cipher_suite);
     }
     over();
 }
@@ -79,7 +79,7 @@ void Connection::stay_in_userspace(Negotiated result, std::string_view why) {
     if (logs(LogLevel::debug)) {
         const tls::Summary summary = result.session->summary();
         log_debug("{}: {}: {} {}, carried by this process ({})", service_->settings.name, describe_peer(peer_),
-                  tls::to_string(summary.version), summary.cipher_suite, why);
+                  tls::name_of(summary.version), summary.cipher_suite, why);
     }
     established_ = std::move(result);
     if (established_.plain) {

@@ -28,7 +28,7 @@ struct ServedService {
 ///
 ///     negotiating ─┬─► kernel: both descriptors leave for the keeper, this object ends
 ///                  └─► userspace: (server mode: connecting to the backend) ─► relaying ─► ended
-class Connection final : Negotiation::Owner, UserspaceRelay::Owner {
+class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner {
    public:
     /// What the engine lends to its connections.
     class Host {

@@ -92,11 +92,11 @@ void Engine::serve(const Service& offered, Descriptors listeners) {
 }
 
 Result<void> Engine::load(ServedService& service) {
-    if (service.settings.offload == Offload::require && !kernel_.ktls) {
+    if (service.settings.offload == Offload::require && !kernel_.carries_any()) {
         return fail("offload-required",
-                    fmt::format("service {} says offload = \"require\", but {}", service.settings.name, kernel_.reason));
+                    fmt::format("service {} says offload = \"require\", but {}", service.settings.name, kernel_.absent ? kernel_.absent->sentence : "the kernel takes no keys"));
     }
-    const bool export_keys = kernel_.ktls && service.settings.offload != Offload::off;
+    const bool export_keys = kernel_.carries_any() && service.settings.offload != Offload::off;
     auto context = make_context(service.settings, export_keys, std::chrono::system_clock::now());
     if (!context) {
         return pass_on(std::move(context));
@@ -106,7 +106,7 @@ Result<void> Engine::load(ServedService& service) {
 }
 
 bool Engine::has_room() {
-    return connections_.size() < capacity_ && (!kernel_.ktls || (keeper_.connected() && keeper_.queued() < kKeeperBacklog));
+    return connections_.size() < capacity_ && (!kernel_.carries_any() || (keeper_.connected() && keeper_.queued() < kKeeperBacklog));
 }
 
 void Engine::on_accepted(Acceptor& acceptor, Accepted accepted) {

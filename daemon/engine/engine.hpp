@@ -14,7 +14,7 @@ namespace keysluice {
 
 /// The handshake engine: accepts, negotiates, and gives each connection either to the kernel (by way of the keeper and
 /// a relay) or keeps it in its own userspace record layer. It is stateless: any engine can be replaced at any time.
-class Engine final : Connection::Host, Acceptor::Owner, Uplink::Owner {
+class Engine final : public Connection::Host, public Acceptor::Owner, public Uplink::Owner {
    public:
     Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit);
     ~Engine() override;
@@ -29,9 +29,9 @@ class Engine final : Connection::Host, Acceptor::Owner, Uplink::Owner {
         std::list<std::unique_ptr<Acceptor>> acceptors;
     };
     struct DrainTimer final : Deadline {
-        explicit DrainTimer(Loop& loop) : loop(loop) {}
-        void on_deadline() override { loop.stop(); }
-        Loop& loop;
+        explicit DrainTimer(Loop& its_loop) : owner(its_loop) {}
+        void on_deadline() override { owner.stop(); }
+        Loop& owner;
     };
 
     Loop& loop() override { return loop_; }

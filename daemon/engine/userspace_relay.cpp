@@ -131,15 +131,15 @@ bool UserspaceRelay::decrypt_all() {
             }
             return false;
         }
-        switch (outcome->read) {
-            case tls::Session::Read::data:
-                if (!write_plain(Bytes(room).first(outcome->size))) {
+        switch (outcome->what) {
+            case tls::Read::data:
+                if (!write_plain(Bytes(room).first(outcome->count))) {
                     return false;
                 }
                 break;
-            case tls::Session::Read::want_more:
+            case tls::Read::want_more:
                 return true;
-            case tls::Session::Read::closed:
+            case tls::Read::closed:
                 tls_.ended = true;
                 return true;
         }

@@ -15,7 +15,7 @@ namespace keysluice {
 
 /// Holds duplicates of what must outlive a process: listening sockets for keysluiced, connections and pipes for the
 /// relays, and the tables that say which is which. It reads nothing from the network.
-class Keeper final : Channel::Owner {
+class Keeper final : public Channel::Owner {
    public:
     /// An engine drains and wants its successor.
     using OnDraining = std::function<void(std::uint16_t engine)>;

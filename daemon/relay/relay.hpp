@@ -23,7 +23,7 @@ struct RelayedService {
 };
 
 /// Takes connections from the keeper, connects them to their backends, and moves bytes until both sides have ended.
-class Relay final : Session::Host, Uplink::Owner {
+class Relay final : public Session::Host, public Uplink::Owner {
    public:
     Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t index);
     ~Relay() override;

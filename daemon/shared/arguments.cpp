@@ -10,8 +10,6 @@ namespace keysluice {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kLevelNames{"error", "warning", "info", "debug"};
-
 Result<std::uint16_t> parse_number(std::string_view option, std::string_view text) {
     std::uint16_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -74,14 +72,12 @@ Result<Arguments> parse_arguments(std::span<char*> argv) {
 }
 
 Result<LogLevel> parse_log_level(std::string_view text) {
-    for (std::size_t i = 0; i < kLevelNames.size(); ++i) {
-        if (text == kLevelNames.at(i)) {
+    for (std::size_t i = 0; i < kLogLevelNames.size(); ++i) {
+        if (text == kLogLevelNames.at(i)) {
             return static_cast<LogLevel>(i);
         }
     }
     return fail("bad-argument", fmt::format("\"{}\" is no log level; expected error, warning, info or debug", text));
 }
-
-std::string_view to_string(LogLevel level) { return kLevelNames.at(static_cast<std::size_t>(level)); }
 
 }  // namespace keysluice

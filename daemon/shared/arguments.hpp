@@ -23,6 +23,5 @@ struct Arguments {
 [[nodiscard]] Result<Arguments> parse_arguments(std::span<char*> argv);
 
 [[nodiscard]] Result<LogLevel> parse_log_level(std::string_view text);
-[[nodiscard]] std::string_view to_string(LogLevel level);
 
 }  // namespace keysluice

@@ -101,7 +101,7 @@ bool Channel::write_out(const Packet& packet) {
         return true;
     }
     // Any other failure is the end of the connection, which the next read reports.
-    return errno != EAGAIN && errno != EWOULDBLOCK && errno != ETOOMANYREFS;
+    return errno != EAGAIN && errno != ETOOMANYREFS;
 }
 
 void Channel::flush() {

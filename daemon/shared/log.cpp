@@ -29,20 +29,6 @@ Sink& sink() {
     return instance;
 }
 
-std::string_view name_of(LogLevel level) {
-    switch (level) {
-        case LogLevel::error:
-            return "error";
-        case LogLevel::warning:
-            return "warning";
-        case LogLevel::info:
-            return "info";
-        case LogLevel::debug:
-            return "debug";
-    }
-    return "";
-}
-
 std::string printable(std::string_view text) {
     std::string result;
     result.reserve(text.size());
@@ -72,7 +58,7 @@ void write_log(LogLevel level, std::string_view text) {
     if (!logs(level)) {
         return;
     }
-    const std::string line = fmt::format("{}: {}: {}\n", sink().program, name_of(level), printable(text));
+    const std::string line = fmt::format("{}: {}: {}\n", sink().program, to_string(level), printable(text));
     // A log that can't be written must not stop the service.
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }

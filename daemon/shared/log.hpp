@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +12,13 @@
 namespace keysluice {
 
 enum class LogLevel : std::uint8_t { error, warning, info, debug };
+
+/// The spellings of configuration and command line, in the order of the enumerators.
+inline constexpr std::array<std::string_view, 4> kLogLevelNames{"error", "warning", "info", "debug"};
+
+[[nodiscard]] constexpr std::string_view to_string(LogLevel level) {
+    return kLogLevelNames[static_cast<std::size_t>(level)];
+}
 
 /// The log sink of this process: standard error, one line a message, written at once. `program` names the process in
 /// front of each line ("engine 0").

@@ -72,7 +72,7 @@ TEST_CASE("fragments are read behind the file, in their order") {
     CHECK(result->services[2].name == "b");
     CHECK(result->sources[2].section == Position{(folder / "conf.d/20-b.toml").string(), 1, 1});
     CHECK(result->daemon.engines == 3);
-    CHECK(result->daemon.log_level == LogLevel::debug);
+    CHECK(result->daemon.log_level == keysluice::LogLevel::debug);
 }
 
 TEST_CASE("what stands in two files is refused with both places") {

@@ -99,7 +99,7 @@ TEST_CASE("every key that isn't at its default") {
         "handshake_timeout = \"500ms\"\nconnect_timeout = \"1h\"\nclose_timeout = \"2min\"\ndrain_timeout = \"7s\"\n",
         "f", "/run/credentials/x");
     REQUIRE(result);
-    CHECK(result->daemon == DaemonSettings{256, "/tmp/x", "unix:path=/b", LogLevel::debug});
+    CHECK(result->daemon == DaemonSettings{256, "/tmp/x", "unix:path=/b", keysluice::LogLevel::debug});
     REQUIRE(result->services.size() == 1);
     CHECK(result->services[0] ==
           TlsService{.name = "out",
