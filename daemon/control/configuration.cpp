@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
+#include <tuple>
 #include <utility>
 
 #include "daemon/control/configuration_files.hpp"
@@ -33,8 +35,9 @@ class Assembly {
         }
         const std::size_t before = diagnostics_.size();
         read_document(*document, Position{file, 1, 1});
-        std::stable_sort(diagnostics_.begin() + static_cast<std::ptrdiff_t>(before), diagnostics_.end(),
-                         [](const Diagnostic& a, const Diagnostic& b) { return a.where < b.where; });
+        std::ranges::sort(std::span(diagnostics_).subspan(before), {}, [](const Diagnostic& diagnostic) {
+            return std::tie(diagnostic.where, diagnostic.sentence);
+        });
     }
 
     void add(Diagnostic diagnostic) { diagnostics_.push_back(std::move(diagnostic)); }

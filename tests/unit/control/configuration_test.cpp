@@ -243,10 +243,10 @@ TEST_CASE("what is wrong in a client's service") {
 
 TEST_CASE("what a service lacks") {
     CHECK(said("[[tls.service]]") ==
-          "f:1:1: this [[tls.service]] lacks the key name, which every service needs\n"
-          "f:1:1: this [[tls.service]] lacks the key listen, which every service needs\n"
-          "f:1:1: this [[tls.service]] lacks the key connect, which every service needs\n"
           "f:1:1: this [[tls.service]] lacks the key certificate, which mode = \"server\" needs\n"
+          "f:1:1: this [[tls.service]] lacks the key connect, which every service needs\n"
+          "f:1:1: this [[tls.service]] lacks the key listen, which every service needs\n"
+          "f:1:1: this [[tls.service]] lacks the key name, which every service needs\n"
           "f:1:1: this [[tls.service]] lacks the key private_key, which mode = \"server\" needs");
     CHECK(said("[[tls.service]]\nname = \"a\"\nlisten = [\"[::1]:1\"]\nconnect = [\"h:1\"]\nmode = \"client\"") ==
           "f:1:1: this [[tls.service]] lacks the key ca, which mode = \"client\" needs\n"
