@@ -34,6 +34,9 @@ std::string_view to_string(Carrier carrier) {
 }
 
 Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities& kernel) {
+    if (!kernel.carries_any()) {
+        return stays(kernel.absent ? kernel.absent->reason : "cipher-not-in-kernel");
+    }
     if (const auto obstacle = session.kernel_obstacle()) {
         return stays(*obstacle);
     }
