@@ -1,5 +1,6 @@
 #include "daemon/control/client.hpp"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -15,16 +16,15 @@
 
 namespace keysluice::control {
 
-int print_status(const std::string& runtime_directory, bool as_json) {
+Result<std::string> fetch_status(const std::string& runtime_directory) {
     const std::string path = runtime_path(runtime_directory, "status.sock");
     const auto address = to_socket_address(UnixEndpoint{path});
     const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const timeval patience{.tv_sec = 5, .tv_usec = 0};
     setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     if (!address || connect(socket.get(), address->get(), address->length) != 0) {
-        std::fprintf(stderr, "%s: %s; is keysluiced running with this configuration?\n", path.c_str(),
-                     std::strerror(errno));
-        return 1;
+        return fail("status-unreachable", fmt::format("{}: {}; is keysluiced running with this configuration?", path,
+                                                      std::strerror(errno)));
     }
     std::string text;
     std::array<char, 4096> chunk{};
@@ -32,12 +32,21 @@ int print_status(const std::string& runtime_directory, bool as_json) {
     while ((size = recv(socket.get(), chunk.data(), chunk.size(), 0)) > 0) {
         text.append(chunk.data(), static_cast<std::size_t>(size));
     }
-    const auto table = to_table(text);
-    if (!table) {
-        std::fprintf(stderr, "%s: %s\n", path.c_str(), table.error().sentence.c_str());
+    return text;
+}
+
+int print_status(const std::string& runtime_directory, bool as_json) {
+    const auto text = fetch_status(runtime_directory);
+    if (!text) {
+        std::fprintf(stderr, "%s\n", text.error().sentence.c_str());
         return 1;
     }
-    std::fputs(as_json ? text.c_str() : table->c_str(), stdout);
+    const auto table = to_table(*text);
+    if (!table) {
+        std::fprintf(stderr, "%s\n", table.error().sentence.c_str());
+        return 1;
+    }
+    std::fputs(as_json ? text->c_str() : table->c_str(), stdout);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "daemon/control/client.hpp"
 #include "daemon/control/control.hpp"
+#include "daemon/control/demo_backend.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/keeper/children.hpp"
 #include "daemon/shared/arguments.hpp"
@@ -26,6 +27,7 @@ struct Options {
     bool check = false;
     bool status = false;
     bool json = false;
+    std::string demo_backend;
 };
 
 int complain(const Diagnostics& diagnostics) {
@@ -73,6 +75,9 @@ int run(const Options& options) {
     if (options.status) {
         return print_status(configuration->daemon.runtime_directory, options.json);
     }
+    if (!options.demo_backend.empty()) {
+        return run_demo_backend(options.demo_backend, *configuration);
+    }
     Diagnostics wrong;
     if (options.all_in_one || options.check) {
         wrong = check_files(*configuration, std::chrono::system_clock::now());
@@ -97,6 +102,8 @@ int main(int argc, char** argv) {
     app.add_flag("--check", options.check, "read the configuration, report every error, exit 0 or 1");
     app.add_flag("--status", options.status, "ask the running service what it carries, and who carries it");
     app.add_flag("--json", options.json, "with --status: as JSON");
+    app.add_option("--demo-backend", options.demo_backend,
+                   "serve plaintext at this address: a status page for HTTP, an echo for everything else");
     app.set_version_flag("--version", std::string(KEYSLUICE_VERSION));
     CLI11_PARSE(app, argc, argv);
     return run(options);
