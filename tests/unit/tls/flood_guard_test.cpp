@@ -46,18 +46,3 @@ TEST_CASE("data earn credits back, in whole portions and never in advance") {
     guard.data(1);
     CHECK(reason(guard) == "none");
 }
-
-TEST_CASE("records without data are counted between data") {
-    FloodGuard guard;
-    for (int round = 0; round < 3; ++round) {
-        for (std::uint32_t index = 0; index < FloodGuard::kMaxRecordsWithoutData; ++index) {
-            guard.record();
-        }
-        CHECK(reason(guard) == "none");
-        guard.data(1);
-    }
-    for (std::uint32_t index = 0; index <= FloodGuard::kMaxRecordsWithoutData; ++index) {
-        guard.record();
-    }
-    CHECK(reason(guard) == "record-flood");
-}

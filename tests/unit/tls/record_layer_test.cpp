@@ -242,3 +242,20 @@ TEST_CASE("renegotiation is declined, and asking again and again ends the connec
     CHECK(reason == "record-flood");
     CHECK(hellos <= 64);
 }
+
+TEST_CASE("a client declines a server's request to renegotiate and goes on") {
+    const TlsPair pair = established(kSuites[4]);
+    const auto keys = pair.server->export_keys().value();
+    RecordProtection server(keys.version, keys.cipher, keys.write);
+    const auto hello_request = from_hex("00000000");
+    const Received received = receive_all(*pair.client, server.seal(ContentType::handshake, hello_request));
+    CHECK(received.end == Read::want_more);
+    RecordProtection reader(keys.version, keys.cipher, keys.read);
+    const auto answer = take_output(*pair.client);
+    REQUIRE(records_in(answer).size() == 1);
+    const auto alert = reader.open(answer);
+    REQUIRE(alert);
+    CHECK(*alert == std::vector<std::uint8_t>{1, SSL_AD_NO_RENEGOTIATION});
+    const Received data = receive_all(*pair.client, server.seal(ContentType::application_data, as_bytes("on")));
+    CHECK(as_text(data.data) == "on");
+}
