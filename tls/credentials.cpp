@@ -33,7 +33,11 @@ class FileBytes {
     FileBytes& operator=(FileBytes&&) = delete;
     FileBytes(const FileBytes&) = delete;
     FileBytes& operator=(const FileBytes&) = delete;
-    ~FileBytes() { wipe(bytes_.data(), bytes_.size()); }
+    ~FileBytes() {
+        if (!bytes_.empty()) {
+            wipe(bytes_.data(), bytes_.size());
+        }
+    }
 
     /// OpenSSL's view of the bytes, which must outlive it.
     [[nodiscard]] BioPtr reader() const {

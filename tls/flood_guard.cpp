@@ -12,7 +12,6 @@ void FloodGuard::handshake_message(std::uint8_t type) {
 }
 
 void FloodGuard::data(std::size_t bytes) {
-    records_without_data_ = 0;
     bytes_ += bytes;
     const auto earned = static_cast<std::uint32_t>(std::min<std::size_t>(bytes_ / kBytesPerCredit, spent_));
     bytes_ %= kBytesPerCredit;
@@ -20,13 +19,13 @@ void FloodGuard::data(std::size_t bytes) {
 }
 
 std::optional<Error> FloodGuard::verdict() const {
-    if (spent_ > kBurst && last_was_key_update_) {
+    if (spent_ <= kBurst) {
+        return std::nullopt;
+    }
+    if (last_was_key_update_) {
         return Error{"key-update-flood", "the peer changes its keys again and again and hardly sends any data"};
     }
-    if (spent_ > kBurst || records_without_data_ > kMaxRecordsWithoutData) {
-        return Error{"record-flood", "the peer sends record after record without any data in them"};
-    }
-    return std::nullopt;
+    return Error{"record-flood", "the peer sends handshake messages again and again and hardly any data"};
 }
 
 }  // namespace keysluice::tls

@@ -17,9 +17,7 @@ class FloodGuard {
    public:
     static constexpr std::uint32_t kBurst = 32;                  ///< messages in a row
     static constexpr std::size_t kBytesPerCredit = 64UL * 1024;  ///< data that earn one more
-    static constexpr std::uint32_t kMaxRecordsWithoutData = 64;
 
-    void record() { ++records_without_data_; }
     void handshake_message(std::uint8_t type);
     void data(std::size_t bytes);
     /// The failure "key-update-flood" or "record-flood", once one has happened.
@@ -27,7 +25,6 @@ class FloodGuard {
 
    private:
     std::uint32_t spent_ = 0;
-    std::uint32_t records_without_data_ = 0;
     std::size_t bytes_ = 0;
     bool last_was_key_update_ = false;
 };

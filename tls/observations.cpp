@@ -63,9 +63,7 @@ void on_message(int written, int /*version*/, int content_type, const void* byte
     }
     Observations& seen = observations_of(ssl);
     const Bytes message{static_cast<const std::uint8_t*>(bytes), size};
-    if (seen.established && content_type == SSL3_RT_HEADER) {
-        seen.flood.record();
-    } else if (seen.established && content_type == SSL3_RT_HANDSHAKE) {
+    if (seen.established && content_type == SSL3_RT_HANDSHAKE) {
         seen.flood.handshake_message(message[0]);
     } else if (content_type == SSL3_RT_HANDSHAKE && message[0] == SSL3_MT_SERVER_HELLO) {
         seen.extended_master_secret = has_extended_master_secret(message);

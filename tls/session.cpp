@@ -179,6 +179,7 @@ Result<ReadOutcome> Session::read(MutableBytes into) {
         seen_.flood.data(count);
     }
     if (auto flood = seen_.flood.verdict()) {
+        wire_.input = {};
         return std::unexpected(std::move(*flood));
     }
     if (result == 1) {

@@ -48,7 +48,7 @@ BIO_METHOD* make_method() {
 void Wire::sent(std::size_t count) {
     sent_ += std::min(count, output_.size() - sent_);
     if (sent_ == output_.size()) {
-        output_ = {};
+        output_ = std::vector<std::uint8_t>();  // "= {}" would keep the memory
         sent_ = 0;
     }
 }

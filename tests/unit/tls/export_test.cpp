@@ -175,3 +175,25 @@ TEST_CASE("a cipher that no kernel has stays here") {
     CHECK(session->kernel_obstacle() == "cipher-not-in-kernel");
     CHECK(!session->export_keys());
 }
+
+TEST_CASE("records that go out with the end of the handshake are counted") {
+    for (const std::size_t tickets : {0UL, 1UL, 2UL, 5UL}) {
+        const Context server = server_context();
+        SSL_CTX_set_num_tickets(server.get(), tickets);
+        TlsPair pair(server, client_context());
+        REQUIRE(move_records(*pair.client, *pair.server));
+        REQUIRE(move_records(*pair.server, *pair.client));
+        REQUIRE(move_records(*pair.client, *pair.server));
+        const auto output = take_output(*pair.server);
+        REQUIRE(records_in(output).size() == tickets);
+        const auto keys = pair.server->export_keys().value();
+        CHECK(keys.write.sequence == tickets);
+        CHECK(keys.read.sequence == 0);
+        // And the client, which reads them here, can follow from there.
+        RecordProtection writer(keys.version, keys.cipher, keys.write);
+        CHECK(receive_all(*pair.client, output).end == Read::want_more);
+        const Received received =
+            receive_all(*pair.client, writer.seal(ContentType::application_data, as_bytes("after")));
+        CHECK(as_text(received.data) == "after");
+    }
+}
