@@ -22,8 +22,8 @@ def serve_one(world, make_client, version, cipher):
                 backend = SocketEnd(accept_one(listener, world.patience(60)))
             exchange(world, client, backend, world.payload,
                      lambda: expect_record_layer(world, sluice, "shop", port))
-            client.close()
             backend.close()
+            client.close()
             sluice.await_idle()
             expect_equal(sluice.service()["failed"], {}, "failures that status counts")
     expect_equal(tls_decrypt_errors(), errors_before, "TlsDecryptError in /proc/net/tls_stat")

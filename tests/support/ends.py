@@ -90,7 +90,7 @@ class ProgramEnd(End):
     """A program that carries its standard input to the connection and the connection to its standard output."""
 
     def __init__(self, world, name, command):
-        self.name = name
+        self.world, self.name = world, name
         self.process = processes.start(command, world.directory / f"{name}.log", stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, bufsize=0, cwd=world.directory)
 
@@ -106,8 +106,12 @@ class ProgramEnd(End):
             rest = rest[os.write(self.process.stdin.fileno(), rest):]
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        """It ends by itself once it was told the end in order; of a connection that just breaks both programs complain
+        with their exit status."""
+        try:
+            expect_equal(self.process.wait(self.world.patience(20)), 0, f"{self.name}'s exit status after the end")
+        except subprocess.TimeoutExpired:
+            raise Failure(f"{self.name} did not notice the end of the connection") from None
 
 
 class CurlEnd(End):

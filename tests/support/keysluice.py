@@ -102,7 +102,12 @@ class Keysluice:
         eventually(lambda: self.active(name) == 0, self.world.patience(30), "no connection is left in the service")
 
     def pids(self, kind):
+        """The living processes of a kind, "engine" or "relay": those that draining takes out of service not included."""
         return [each["pid"] for each in self.status()["processes"] if each["kind"] == kind]
+
+    def control_pids(self):
+        """keysluiced itself, below the keeper that --all-in-one makes the parent."""
+        return [pid for pid in processes.descendants(self.process.pid) if processes.name_of(pid) == "keysluiced"]
 
     def log(self):
         return self.log_file.read_text(errors="replace")

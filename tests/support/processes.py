@@ -70,6 +70,13 @@ def send_signal(pid, number):
         pass
 
 
+def name_of(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def is_alive(pid):
     """False for a zombie: what was killed and not yet reaped is dead."""
     try:

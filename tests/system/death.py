@@ -8,7 +8,7 @@ import time
 from support.backends import Backend, echo
 from support.ends import Errand, finish
 from support.keysluice import Keysluice, server_service
-from support.processes import is_alive, raise_descriptor_limit, send_signal
+from support.processes import descendants, is_alive, name_of, raise_descriptor_limit, send_signal
 from support.scenario import Failure, Skip, eventually, expect, expect_equal, scenario
 from support.tls_client import REFUSED, TlsClient, client_context, expect_echo
 from support.world import free_port
@@ -151,41 +151,56 @@ def engine_drains(world):
         expect_equal(sum(talk.ended == "reset" for talk in backend.talks), 0, "backend connections that were reset")
 
 
-def recovery(world, kind):
-    """kill -9 of one process: the service is there again for new clients."""
+def recovery(world, find):
+    """kill -9 of one process: the service is there again for new clients. `find` lists the processes of a kind."""
     with Backend(echo) as backend:
         port, service = echo_service(world, backend)
         with Keysluice(world, [service], engines=2) as sluice:
             expect_echo(world, ("127.0.0.1", port))
-            victims = sluice.pids(kind)
-            if not victims:
-                raise Skip(f"status shows no process of the kind {kind}")
-            if victims[0] == sluice.process.pid:
-                raise Skip(f"with --all-in-one the {kind} is the foreground process: its death is keysluice's end")
-            send_signal(victims[0], signal.SIGKILL)
-            eventually(lambda: not is_alive(victims[0]), world.patience(10), "the killed process is gone")
+            victim = find(sluice)[0]
+            send_signal(victim, signal.SIGKILL)
+            eventually(lambda: not is_alive(victim), world.patience(10), "the killed process is gone")
             took = await_new_client(world, port)
             world.note(f"served again after {took:.2f} s")
 
             def replaced():
                 try:
-                    return sluice.pids(kind) and victims[0] not in sluice.pids(kind)
+                    return len(find(sluice)) > 0 and victim not in find(sluice) and sluice.pids("engine")
                 except (OSError, ValueError):
                     return False
 
-            eventually(replaced, world.patience(20), f"status shows a new {kind}")
+            eventually(replaced, world.patience(20), "another process took its place, and status.sock answers")
             for _ in range(8):
                 expect_echo(world, ("127.0.0.1", port))
 
 
-def recovery_scenario(kind):
-    @scenario(f"death: the service recovers from kill -9 of one process: {kind}")
-    def killed(world):
-        recovery(world, kind)
+@scenario("death: the service recovers from kill -9 of an engine")
+def killed_engine(world):
+    recovery(world, lambda sluice: sluice.pids("engine"))
 
 
-for process_kind in ("engine", "relay", "keeper", "control"):
-    recovery_scenario(process_kind)
+@scenario("death: the service recovers from kill -9 of a relay")
+def killed_relay(world):
+    recovery(world, lambda sluice: sluice.pids("relay"))
+
+
+@scenario("death: the service recovers from kill -9 of keysluiced")
+def killed_control(world):
+    recovery(world, Keysluice.control_pids)
+
+
+@scenario("death: kill -9 of the keeper, the parent, ends all of it, and it can be started again")
+def killed_keeper(world):
+    with Backend(echo) as backend:
+        port, service = echo_service(world, backend)
+        for _ in range(2):
+            with Keysluice(world, [service], engines=2) as sluice:
+                expect_echo(world, ("127.0.0.1", port))
+                family = descendants(sluice.process.pid)
+                expect_equal(name_of(sluice.process.pid), "keysluice-keepe", "the name of the foreground process")
+                send_signal(sluice.process.pid, signal.SIGKILL)
+                for pid in family:
+                    eventually(lambda: not is_alive(pid), world.patience(15), f"process {pid} ({name_of(pid)}) is gone")
 
 
 @scenario("death: SIGTERM ends everything, and the port is free again")
