@@ -124,9 +124,10 @@ class Keysluice:
     def memory_kib(self):
         return processes.memory_kib(self.process.pid)
 
-    def signal_all(self, kind, number):
-        for pid in self.pids(kind):
-            processes.send_signal(pid, number)
+    def descriptors_open(self):
+        """Over all processes of the service."""
+        family = processes.descendants(self.process.pid)
+        return sum(len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir())) for pid in family)
 
     def stop(self):
         """Ends it in order and returns its exit status. Whatever it left running is killed."""
