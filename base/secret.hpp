@@ -11,7 +11,9 @@
 namespace keysluice {
 
 /// Overwrites memory in a way that the compiler may not leave out.
-inline void wipe(void* memory, std::size_t size) { explicit_bzero(memory, size); }
+inline void wipe(void* memory, std::size_t size) {
+    explicit_bzero(memory, size);
+}
 
 /// Key material of at most `Capacity` bytes, kept inside the object.
 ///

@@ -15,7 +15,9 @@ namespace keysluice::control {
 
 namespace {
 
-ServiceId id_of(std::size_t index) { return {static_cast<std::uint16_t>(index)}; }
+ServiceId id_of(std::size_t index) {
+    return {static_cast<std::uint16_t>(index)};
+}
 
 }  // namespace
 

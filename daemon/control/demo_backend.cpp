@@ -56,7 +56,8 @@ bool DemoBackend::Guest::read_some() {
     if (!std::exchange(greeted, true) && text.starts_with("GET ")) {
         const std::string body = owner.page_();
         to_send = fmt::format(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: "
+            "close\r\n\r\n{}",
             body.size(), body);
         ended = true;
         return true;

@@ -21,11 +21,11 @@ Error why(const Endpoint& endpoint, int error) {
     const std::string address = to_string(endpoint);
     switch (error) {
         case EADDRINUSE:
-            return {"address-in-use", fmt::format("cannot listen on {}: another process does; `ss -ltnp` shows which",
-                                                  address)};
+            return {"address-in-use",
+                    fmt::format("cannot listen on {}: another process does; `ss -ltnp` shows which", address)};
         case EADDRNOTAVAIL:
-            return {"address-not-available", fmt::format("cannot listen on {}: this host does not have that address",
-                                                         address)};
+            return {"address-not-available",
+                    fmt::format("cannot listen on {}: this host does not have that address", address)};
         case EACCES:
         case EPERM:
             return {"permission-denied",
@@ -44,7 +44,7 @@ void set_option(int fd, int level, int name) {
 
 /// A socket file that nobody listens on is what a killed process left behind.
 void remove_stale_socket(const std::string& path, const SocketAddress& address) {
-    struct stat status {};
+    struct stat status{};
     if (lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return;
     }
@@ -56,7 +56,9 @@ void remove_stale_socket(const std::string& path, const SocketAddress& address) 
 
 }  // namespace
 
-bool is_shared_by_engines(const Endpoint& endpoint) { return std::holds_alternative<UnixEndpoint>(endpoint); }
+bool is_shared_by_engines(const Endpoint& endpoint) {
+    return std::holds_alternative<UnixEndpoint>(endpoint);
+}
 
 Result<UniqueFd> bind_listener(const Endpoint& endpoint, bool shared_port) {
     const auto address = to_socket_address(endpoint);

@@ -1,8 +1,8 @@
-#include <CLI/CLI.hpp>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>

@@ -95,7 +95,8 @@ std::string to_json(const Configuration& configuration, const std::vector<Proces
             }
         }
     }
-    const json document{{"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
+    const json document{
+        {"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
     return document.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 
@@ -121,9 +122,9 @@ Result<std::string> to_table(const std::string& text) {
         }
     }
     const json& kernel = status["kernel"];
-    table += kernel["ktls"].get<bool>() ? "The kernel can carry records. Its sockets of these services, from sock_diag:\n"
-                                        : fmt::format("The kernel carries no records: {}\n",
-                                                      kernel["reason"].get<std::string>());
+    table += kernel["ktls"].get<bool>()
+                 ? "The kernel can carry records. Its sockets of these services, from sock_diag:\n"
+                 : fmt::format("The kernel carries no records: {}\n", kernel["reason"].get<std::string>());
     for (const json& group : kernel["sockets"]) {
         table += fmt::format("    {:>6} × {}\n", group["sockets"].get<std::uint64_t>(),
                              group["record_layer"].get<std::string>());

@@ -11,8 +11,8 @@
 
 namespace keysluice::control {
 
-/// Answers whoever connects to status.sock with one JSON document, and closes. It asks engines and relays first; those
-/// that do not answer in time are left out, and a reader that does not read is dropped.
+/// Answers whoever connects to status.sock with one JSON document, and closes. It asks engines and relays first;
+/// those that do not answer in time are left out, and a reader that does not read is dropped.
 class StatusServer final : Watcher, Deadline {
    public:
     static constexpr Duration kPatience = std::chrono::milliseconds(500);

@@ -16,8 +16,8 @@ struct Accepted {
 /// Accepts connections from one listening socket, which the keeper holds too: whatever becomes of this process, the
 /// clients that wait in the queue stay.
 ///
-/// When the process has no descriptors left it pauses for a moment instead of spinning: the clients wait in the kernel's
-/// queue, the connections that exist go on.
+/// When the process has no descriptors left it pauses for a moment instead of spinning: the clients wait in the
+/// kernel's queue, the connections that exist go on.
 class Acceptor final : Watcher, Deadline {
    public:
     static constexpr Duration kPause = std::chrono::milliseconds(100);
@@ -30,7 +30,7 @@ class Acceptor final : Watcher, Deadline {
         /// Whether there is room for one more connection; asked before each accept.
         [[nodiscard]] virtual bool has_room() = 0;
         virtual void on_accepted(Acceptor& acceptor, Accepted accepted) = 0;
-        /// `error` as errno: the acceptor pauses.
+        /// The acceptor pauses: `error` is what accept(2) said, 0 that there was no room.
         virtual void on_exhausted(Acceptor& acceptor, int error) = 0;
     };
 

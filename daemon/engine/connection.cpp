@@ -68,10 +68,11 @@ void Connection::leave_for_kernel(Negotiated result) {
 
 void Connection::stay_in_userspace(Negotiated result, std::string_view why) {
     if (service_->settings.offload == Offload::require) {
-        refuse({"offload-required", fmt::format("the kernel can't carry this connection ({}), and offload = \"require\" "
-                                                "refuses any other",
-                                                why)},
-               std::move(result.tls));
+        refuse(
+            {"offload-required", fmt::format("the kernel can't carry this connection ({}), and offload = \"require\" "
+                                             "refuses any other",
+                                             why)},
+            std::move(result.tls));
         return;
     }
     host_.counters().add(service_->id, counter::kEstablishedUserspace);
@@ -87,9 +88,9 @@ void Connection::stay_in_userspace(Negotiated result, std::string_view why) {
         return;
     }
     const TlsService& settings = service_->settings;
-    connector_ = std::make_unique<Connector>(host_.loop(), settings.connect, service_->next_target++,
-                                             settings.connect_timeout,
-                                             [this](Result<UniqueFd> backend) { on_backend(std::move(backend)); });
+    connector_ =
+        std::make_unique<Connector>(host_.loop(), settings.connect, service_->next_target++, settings.connect_timeout,
+                                    [this](Result<UniqueFd> backend) { on_backend(std::move(backend)); });
     connector_->start();
 }
 

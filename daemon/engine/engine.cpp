@@ -41,7 +41,9 @@ Engine::Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t i
     control_.connect();
 }
 
-Engine::~Engine() { loop_.disarm(drain_timer_); }
+Engine::~Engine() {
+    loop_.disarm(drain_timer_);
+}
 
 void Engine::on_connected(Uplink& uplink) {
     if (&uplink == &keeper_ && draining_) {
@@ -94,7 +96,8 @@ void Engine::serve(const Service& offered, Descriptors listeners) {
 Result<void> Engine::load(ServedService& service) {
     if (service.settings.offload == Offload::require && !kernel_.carries_any()) {
         return fail("offload-required",
-                    fmt::format("service {} says offload = \"require\", but {}", service.settings.name, kernel_.absent ? kernel_.absent->sentence : "the kernel takes no keys"));
+                    fmt::format("service {} says offload = \"require\", but {}", service.settings.name,
+                                kernel_.absent ? kernel_.absent->sentence : "the kernel takes no keys"));
     }
     const bool export_keys = kernel_.carries_any() && service.settings.offload != Offload::off;
     auto context = make_context(service.settings, export_keys, std::chrono::system_clock::now());
@@ -106,14 +109,14 @@ Result<void> Engine::load(ServedService& service) {
 }
 
 bool Engine::has_room() {
-    return connections_.size() < capacity_ && (!kernel_.carries_any() || (keeper_.connected() && keeper_.queued() < kKeeperBacklog));
+    return connections_.size() < capacity_ &&
+           (!kernel_.carries_any() || (keeper_.connected() && keeper_.queued() < kKeeperBacklog));
 }
 
 void Engine::on_accepted(Acceptor& acceptor, Accepted accepted) {
     const auto& service = by_acceptor_.at(&acceptor);
     counters_.add(service->id, counter::kAccepted);
-    auto& connection = connections_.emplace_front(
-        std::make_unique<Connection>(*this, service, std::move(accepted)));
+    auto& connection = connections_.emplace_front(std::make_unique<Connection>(*this, service, std::move(accepted)));
     connection->self = connections_.begin();
     connection->start();
 }
@@ -121,10 +124,20 @@ void Engine::on_accepted(Acceptor& acceptor, Accepted accepted) {
 void Engine::on_exhausted(Acceptor& acceptor, int error) {
     const auto& service = by_acceptor_.at(&acceptor);
     counters_.add(service->id, "paused");
+    if (error != 0 || connections_.size() >= capacity_) {
+        log_peer_failure(
+            service->settings.name,
+            {"descriptors-exhausted",
+             fmt::format("accepting pauses with {} connections in this engine, which has descriptors for "
+                         "{}{}{}; raise LimitNOFILE",
+                         connections_.size(), capacity_, error == 0 ? "" : ": ",
+                         error == 0 ? "" : std::strerror(error))});
+        return;
+    }
     log_peer_failure(service->settings.name,
-                     {"descriptors-exhausted",
-                      fmt::format("accepting pauses with {} connections here: {}; raise LimitNOFILE",
-                                  connections_.size(), std::strerror(error))});
+                     {"keeper-busy",
+                      "accepting pauses until the keeper takes connections again: its relay has no place "
+                      "left, or it is being started"});
 }
 
 bool Engine::hand_over(const Handover& handover, std::vector<UniqueFd> sockets) {
@@ -150,7 +163,8 @@ void Engine::drain() {
         longest = std::max(longest, offer.service ? offer.service->settings.drain_timeout : longest);
     }
     static_cast<void>(keeper_.send(Draining{}));
-    log_info("draining: {} connections are still here, for at most {} s", connections_.size(), longest.count() / 1000);
+    log_info("draining: {} connections are still here, for at most {} s", connections_.size(),
+             longest.count() / 1000);
     loop_.arm(drain_timer_, now() + longest);
     if (connections_.empty()) {
         loop_.stop();

@@ -12,8 +12,9 @@
 
 namespace keysluice {
 
-/// The handshake engine: accepts, negotiates, and gives each connection either to the kernel (by way of the keeper and
-/// a relay) or keeps it in its own userspace record layer. It is stateless: any engine can be replaced at any time.
+/// The handshake engine: accepts, negotiates, and gives each connection either to the kernel (by way of the keeper
+/// and a relay) or keeps it in its own userspace record layer. It is stateless: any engine can be replaced at any
+/// time.
 class Engine final : public Connection::Host, public Acceptor::Owner, public Uplink::Owner {
    public:
     Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit);

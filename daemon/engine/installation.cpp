@@ -7,7 +7,9 @@ namespace keysluice {
 
 namespace {
 
-Placement stays(std::string_view reason) { return {.carrier = Carrier::userspace, .reason = reason}; }
+Placement stays(std::string_view reason) {
+    return {.carrier = Carrier::userspace, .reason = reason};
+}
 
 Result<void> read_back(int fd, const KernelKeys& keys) {
     const auto rx = ktls::in_force(fd, keys.rx);
@@ -16,7 +18,8 @@ Result<void> read_back(int fd, const KernelKeys& keys) {
         return std::unexpected(!rx ? rx.error() : tx.error());
     }
     if (!*rx || !*tx) {
-        return fail("ktls-read-back-differs", "the kernel does not use the keys that it was given; the connection is closed");
+        return fail("ktls-read-back-differs",
+                    "the kernel does not use the keys that it was given; the connection is closed");
     }
     return {};
 }

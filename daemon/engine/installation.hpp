@@ -17,11 +17,11 @@ struct Placement {
 
 /// Moves an established session's record layer into the kernel, or says why it stays here.
 ///
-/// Everything that can fail happens before the point of no return: the cipher is looked up in what the probe found, the
-/// keys are derived and encoded, the upper layer protocol is attached. The first key that the kernel takes is that
-/// point. A failure behind it is this function's failure, and the connection must be closed without another byte:
-/// neither side may go on with keys whose sequence numbers are in doubt. On success with Carrier::kernel both directions
-/// were read back, and the session must not encrypt or decrypt again.
+/// Everything that can fail happens before the point of no return: the cipher is looked up in what the probe found,
+/// the keys are derived and encoded, the upper layer protocol is attached. The first key that the kernel takes is
+/// that point. A failure behind it is this function's failure, and the connection must be closed without another
+/// byte: neither side may go on with keys whose sequence numbers are in doubt. On success with Carrier::kernel both
+/// directions were read back, and the session must not encrypt or decrypt again.
 [[nodiscard]] Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities& kernel);
 
 }  // namespace keysluice

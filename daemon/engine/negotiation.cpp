@@ -18,7 +18,9 @@ Negotiation::Negotiation(Loop& loop, Owner& owner, const TlsService& service, co
     (service.mode == Mode::server ? tls_ : plain_) = std::move(accepted);
 }
 
-Negotiation::~Negotiation() { leave(); }
+Negotiation::~Negotiation() {
+    leave();
+}
 
 void Negotiation::start(Instant until, std::size_t first_target) {
     loop_.arm(*this, until);

@@ -20,8 +20,8 @@ struct Program {
 /// The exit status of a program that would fail in the same way again: a mistake that only a person can mend.
 inline constexpr int kExitConfiguration = 78;  // EX_CONFIG of sysexits.h
 
-/// Starts programs, starts them again when they die, and ends them together. For --all-in-one, where no service manager
-/// does it. Children die with this process, however it dies.
+/// Starts programs, starts them again when they die, and ends them together. For --all-in-one, where no service
+/// manager does it. Children die with this process, however it dies.
 class Children final : Deadline {
    public:
     /// A program that lives shorter than this waits before its next start.

@@ -1,5 +1,5 @@
 #include <signal.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -58,6 +58,8 @@ int main(int argc, char** argv) {
         return arguments ? 0 : 2;
     }
     open_log("keeper", arguments->log_level);
+    // Whoever may trace this process could take the sockets that it holds, and with them the keys.
+    prctl(PR_SET_DUMPABLE, 0);
     std::error_code error;
     std::filesystem::create_directories(arguments->runtime_directory, error);
     const std::size_t relays = std::max<std::size_t>(arguments->engines, 1);
@@ -71,9 +73,8 @@ int main(int argc, char** argv) {
             children.stop();
         }
     });
-    auto keeper = Keeper::create(loop, arguments->runtime_directory, relays, slots, [&](std::uint16_t engine) {
-        children.replace("engine " + std::to_string(engine));
-    });
+    auto keeper = Keeper::create(loop, arguments->runtime_directory, relays, slots,
+                                 [&](std::uint16_t engine) { children.replace("engine " + std::to_string(engine)); });
     if (!keeper) {
         log_error("{} ({})", keeper.error().sentence, keeper.error().reason);
         return 1;

@@ -44,6 +44,8 @@ SplicePipe* PipePool::inherit(PipeId id, UniqueFd read_end, UniqueFd write_end) 
     return pipe.get();
 }
 
-SplicePipe* PipePool::find(PipeId id) { return id.value < pipes_.size() ? pipes_[id.value].get() : nullptr; }
+SplicePipe* PipePool::find(PipeId id) {
+    return id.value < pipes_.size() ? pipes_[id.value].get() : nullptr;
+}
 
 }  // namespace keysluice

@@ -14,7 +14,9 @@ namespace keysluice {
 
 namespace {
 
-UniqueFd duplicate_fd(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+UniqueFd duplicate_fd(int fd) {
+    return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
 
 Hello hello_from(std::uint16_t index) {
     return {.kind = ProcessKind::relay, .index = index, .pid = static_cast<std::uint32_t>(getpid())};
@@ -124,9 +126,9 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
 void Relay::connect_backend(Slot slot) {
     Held& held = held_.at(slot);
     const TlsService& settings = held.service->settings;
-    held.connector = std::make_unique<Connector>(
-        loop_, settings.connect, held.service->next_target++, settings.connect_timeout,
-        [this, slot](Result<UniqueFd> backend) { on_backend(slot, std::move(backend)); });
+    held.connector =
+        std::make_unique<Connector>(loop_, settings.connect, held.service->next_target++, settings.connect_timeout,
+                                    [this, slot](Result<UniqueFd> backend) { on_backend(slot, std::move(backend)); });
     held.connector->start();
 }
 
@@ -151,10 +153,9 @@ void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
 
 void Relay::begin(Slot slot, UniqueFd plain) {
     Held& held = held_.at(slot);
-    held.session = std::make_unique<Session>(*this, slot, table_->at(slot),
-                                             held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12,
-                                             std::move(held.tls), std::move(plain),
-                                             held.service->settings.close_timeout);
+    held.session = std::make_unique<Session>(
+        *this, slot, table_->at(slot), held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls),
+        std::move(plain), held.service->settings.close_timeout);
     held.session->start();
 }
 

@@ -72,7 +72,8 @@ void Session::on_events() {
         return;
     }
     if (++idle_wake_ups_ > kMostIdleWakeUps) {
-        static_cast<void>(abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
+        static_cast<void>(
+            abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
         return;
     }
     advance();
@@ -128,7 +129,8 @@ Session::Step Session::fill_from_tls() {
     }
     // The kernel gives at most one record a call: collect what fits, so that the other side is called once.
     while (to_plain_.in_pipe < kPipeBytes) {
-        const ssize_t size = splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kPipeBytes - to_plain_.in_pipe);
+        const ssize_t size =
+            splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kPipeBytes - to_plain_.in_pipe);
         if (size > 0) {
             to_plain_.in_pipe += static_cast<std::size_t>(size);
             idle_records_ = 0;
@@ -227,8 +229,9 @@ Session::Step Session::pass_ends_on() {
 
 Session::Step Session::say_close_notify() {
     if (!has(TableEntry::kNotifySent)) {
-        // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg); a
-        // FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of it.
+        // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg);
+        // a FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of
+        // it.
         pollfd room{.fd = tls_.fd.get(), .events = POLLOUT, .revents = 0};
         if (!tls_.writable || poll(&room, 1, 0) != 1) {
             tls_.writable = false;

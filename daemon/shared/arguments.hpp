@@ -13,9 +13,9 @@ namespace keysluice {
 struct Arguments {
     std::string runtime_directory = "/run/keysluice";
     LogLevel log_level = LogLevel::info;
-    std::uint16_t index = 0;      ///< which engine or relay of several this one is
-    std::uint16_t engines = 1;    ///< keeper: how many relays have a table
-    std::string all_in_one;       ///< keeper: start and watch the other processes, with this configuration file
+    std::uint16_t index = 0;    ///< which engine or relay of several this one is
+    std::uint16_t engines = 1;  ///< keeper: how many relays have a table
+    std::string all_in_one;     ///< keeper: start and watch the other processes, with this configuration file
     bool help = false;
 };
 

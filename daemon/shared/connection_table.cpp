@@ -32,7 +32,7 @@ Result<ConnectionTable> ConnectionTable::create(std::size_t capacity) {
 }
 
 Result<ConnectionTable> ConnectionTable::open(UniqueFd file) {
-    struct stat status {};
+    struct stat status{};
     // Without the seal, whoever holds the file could shorten it under us.
     if (fstat(file.get(), &status) != 0 || (fcntl(file.get(), F_GET_SEALS) & F_SEAL_SHRINK) == 0) {
         return failed("it is not a sealed memory file");

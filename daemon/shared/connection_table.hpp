@@ -10,13 +10,13 @@
 
 namespace keysluice {
 
-/// What a relay's successor has to know of one connection, in memory that keeper and relay share: which pipe holds bytes
-/// on their way, and which of the two ends has been said already. The relay writes it before it acts, so that a death
-/// between two instructions leaves a usable state.
+/// What a relay's successor has to know of one connection, in memory that keeper and relay share: which pipe holds
+/// bytes on their way, and which of the two ends has been said already. The relay writes it before it acts, so that a
+/// death between two instructions leaves a usable state.
 struct TableEntry {
-    static constexpr std::uint8_t kTlsEnded = 1;       ///< close_notify was received from the TLS side
-    static constexpr std::uint8_t kPlainEnded = 2;     ///< the plaintext side's FIN was received
-    static constexpr std::uint8_t kNotifySent = 4;     ///< our close_notify left
+    static constexpr std::uint8_t kTlsEnded = 1;    ///< close_notify was received from the TLS side
+    static constexpr std::uint8_t kPlainEnded = 2;  ///< the plaintext side's FIN was received
+    static constexpr std::uint8_t kNotifySent = 4;  ///< our close_notify left
 
     std::uint16_t used = 0;
     std::uint16_t service = 0;

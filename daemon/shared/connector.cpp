@@ -15,7 +15,9 @@ namespace keysluice {
 Connector::Connector(Loop& loop, const std::vector<Endpoint>& targets, std::size_t first, Duration timeout, Done done)
     : loop_(loop), targets_(targets), next_(first % targets.size()), timeout_(timeout), done_(std::move(done)) {}
 
-Connector::~Connector() { stop_waiting(); }
+Connector::~Connector() {
+    stop_waiting();
+}
 
 void Connector::try_next() {
     while (tried_ < targets_.size()) {
@@ -36,8 +38,8 @@ void Connector::try_next() {
                 break;
         }
     }
-    done_(fail("backend-unreachable", fmt::format("none of the {} targets in connect answers: {}", targets_.size(),
-                                                  answers_)));
+    done_(fail("backend-unreachable",
+               fmt::format("none of the {} targets in connect answers: {}", targets_.size(), answers_)));
 }
 
 Connector::Attempt Connector::attempt(const Endpoint& target) {
@@ -83,7 +85,8 @@ void Connector::on_deadline() {
 void Connector::give_up_attempt(int error) {
     socket_.reset();
     const std::size_t index = (next_ + targets_.size() - 1) % targets_.size();
-    answers_ += fmt::format("{}{}: {}", answers_.empty() ? "" : ", ", to_string(targets_[index]), std::strerror(error));
+    answers_ +=
+        fmt::format("{}{}: {}", answers_.empty() ? "" : ", ", to_string(targets_[index]), std::strerror(error));
 }
 
 void Connector::stop_waiting() {

@@ -10,12 +10,12 @@
 
 namespace keysluice {
 
-/// Connects to one of several targets: starts with one of them, goes on to the next when it refuses or does not answer
-/// in time, and gives up when each was tried once.
+/// Connects to one of several targets: starts with one of them, goes on to the next when it refuses or does not
+/// answer in time, and gives up when each was tried once.
 ///
-/// `done` is called exactly once, possibly before start() returns; whoever owns the connector destroys it from there by
-/// way of Loop::bury only. Destroying it earlier cancels the attempt.
-/// Error: `backend-unreachable`, with what each target answered.
+/// `done` is called exactly once, possibly before start() returns; whoever owns the connector destroys it from there
+/// by way of Loop::bury only. Destroying it earlier cancels the attempt. Error: `backend-unreachable`, with what each
+/// target answered.
 class Connector final : Watcher, Deadline {
    public:
     using Done = std::function<void(Result<UniqueFd>)>;

@@ -26,7 +26,8 @@ void Farewells::Farewell::on_events(std::uint32_t events) {
     if (size > 0) {
         discarded += static_cast<std::size_t>(size);
     }
-    const bool nothing_yet = size < 0 && (errno == EAGAIN || errno == EINTR) && (events & (EPOLLHUP | EPOLLERR)) == 0U;
+    const bool nothing_yet =
+        size < 0 && (errno == EAGAIN || errno == EINTR) && (events & (EPOLLHUP | EPOLLERR)) == 0U;
     if ((size <= 0 && !nothing_yet) || discarded > kMostBytes) {
         owner.close(*this);
     }

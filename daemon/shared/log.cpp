@@ -50,9 +50,13 @@ void open_log(std::string program, LogLevel level) {
     sink().level = level;
 }
 
-void set_log_level(LogLevel level) { sink().level = level; }
+void set_log_level(LogLevel level) {
+    sink().level = level;
+}
 
-bool logs(LogLevel level) { return level <= sink().level; }
+bool logs(LogLevel level) {
+    return level <= sink().level;
+}
 
 void write_log(LogLevel level, std::string_view text) {
     if (!logs(level)) {
@@ -68,7 +72,8 @@ void log_peer_failure(std::string_view subject, const Error& error) {
     const Instant at = now();
     if (at - window.since >= std::chrono::seconds(1)) {
         if (window.left_out > 0) {
-            log_warning("{} more failures with the reason {} were not logged one by one", window.left_out, error.reason);
+            log_warning("{} more failures with the reason {} were not logged one by one", window.left_out,
+                        error.reason);
         }
         window = {.since = at};
     }

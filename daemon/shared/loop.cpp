@@ -10,7 +10,8 @@ namespace keysluice {
 
 namespace {
 
-// A descriptor that epoll refuses is a bug of ours, and so is a lost one: going on would leave a connection unwatched.
+// A descriptor that epoll refuses is a bug of ours, and so is a lost one: going on would leave a connection
+// unwatched.
 void must(int status) {
     if (status != 0) {
         std::abort();
@@ -19,7 +20,9 @@ void must(int status) {
 
 }  // namespace
 
-Loop::Loop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) { must(epoll_ ? 0 : -1); }
+Loop::Loop() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    must(epoll_ ? 0 : -1);
+}
 
 void Loop::add(int fd, std::uint32_t events, Watcher& watcher) {
     epoll_event event{.events = events, .data = {.ptr = &watcher}};

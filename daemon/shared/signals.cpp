@@ -20,7 +20,9 @@ Signals::Signals(Loop& loop, std::initializer_list<int> signals, std::function<v
     loop_.add(fd_.get(), EPOLLIN, *this);
 }
 
-Signals::~Signals() { loop_.remove(fd_.get(), *this); }
+Signals::~Signals() {
+    loop_.remove(fd_.get(), *this);
+}
 
 void Signals::on_events(std::uint32_t /*events*/) {
     signalfd_siginfo info{};

@@ -13,9 +13,9 @@ namespace keysluice {
 /// The same, of a connected socket.
 [[nodiscard]] std::string describe_peer(int fd);
 
-/// From now on the last close() of this socket sends a reset, whoever closes it and for whatever reason: what was sent
-/// so far is not the whole. A plaintext side is in this state until its end was said in an orderly way, so that the
-/// death of a process never looks like the end of the data. (Unix sockets have no reset.)
+/// From now on the last close() of this socket sends a reset, whoever closes it and for whatever reason: what was
+/// sent so far is not the whole. A plaintext side is in this state until its end was said in an orderly way, so that
+/// the death of a process never looks like the end of the data. (Unix sockets have no reset.)
 void reset_on_close(int fd);
 /// The last close() sends a FIN again.
 void close_in_order(int fd);

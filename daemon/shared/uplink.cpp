@@ -8,7 +8,9 @@ namespace keysluice {
 Uplink::Uplink(Loop& loop, std::string path, Hello hello, Owner& owner)
     : loop_(loop), path_(std::move(path)), hello_(hello), owner_(owner) {}
 
-Uplink::~Uplink() { loop_.disarm(*this); }
+Uplink::~Uplink() {
+    loop_.disarm(*this);
+}
 
 void Uplink::on_deadline() {
     auto socket = connect_channel(path_);

@@ -9,8 +9,8 @@
 
 namespace keysluice {
 
-/// A channel to the keeper or to keysluiced that comes back by itself: while the other end is away it tries again every
-/// kRetry, and says hello each time.
+/// A channel to the keeper or to keysluiced that comes back by itself: while the other end is away it tries again
+/// every kRetry, and says hello each time.
 class Uplink final : public Channel::Owner, Deadline {
    public:
     static constexpr Duration kRetry = std::chrono::milliseconds(20);

@@ -1,8 +1,9 @@
-// The message in which the daemon tells its engines and relays about a service: what is accepted is encoded the same way.
-#include "daemon/shared/service.hpp"
-
+// The message in which the daemon tells its engines and relays about a service: what is accepted is encoded the same
+// way.
 #include <algorithm>
 #include <cstdlib>
+
+#include "daemon/shared/service.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const keysluice::Bytes message(data, size);

@@ -41,8 +41,8 @@ TEST_CASE("a secret that was moved from holds nothing") {
     Secret<4> first{kKey};
     const Secret<4> second{std::move(first)};
     CHECK(second.size() == 4);
-    CHECK(first.empty());                              // NOLINT(bugprone-use-after-move): that is the question
-    CHECK(all_zero(first.writable(4)));                // NOLINT(bugprone-use-after-move)
+    CHECK(first.empty());                // NOLINT(bugprone-use-after-move): that is the question
+    CHECK(all_zero(first.writable(4)));  // NOLINT(bugprone-use-after-move)
 }
 
 TEST_CASE("more bytes than a secret can hold are cut, never written past its end") {
