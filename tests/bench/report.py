@@ -1,5 +1,7 @@
 """Turns figures into Markdown tables: the raw figure of each service, and ours divided by it."""
 
+from bench import guest
+
 OURS = "keysluice"
 
 
@@ -114,8 +116,9 @@ def section(topic, place, result):
         "relay": lambda: relay(figures, in_guest),
     }[topic]()
     versions = ", ".join(f"{name} {version}" for name, version in machine["services"].items())
-    emulated = ", emulated: one virtual nanosecond is one instruction, so its seconds compare only with each other" \
-        if in_guest else ""
+    emulated = ", emulated" if in_guest else ""
+    if in_guest and guest.counts_instructions(topic):
+        emulated += ": one virtual nanosecond is one instruction, so its seconds compare only with each other"
     lines = [f"### {topic.capitalize()}: {place}",
              f"{machine['cpus']} × {machine['processor']}, Linux {machine['kernel']}{emulated}; {machine['system']}, "
              f"{machine['library']}; {versions}. {plan}", body]

@@ -78,6 +78,11 @@ class KernelSide(unittest.TestCase):
         growth = kernel_memory.growth(snapshot(100, 10.0), snapshot(300, 110.0), 100)
         self.assertEqual((growth["Slab"], growth["buffers"], growth["largest"]), (2.0, 0.0, [["TCP", 1.0]]))
 
+    def test_pages_parked_with_a_cpu_are_free(self):
+        zoneinfo = ["  pagesets\n", "    cpu: 0\n", "              count:    100\n", "              high:     1162\n",
+                    "    cpu: 1\n", "              count:    7\n"]
+        self.assertEqual(kernel_memory.parked_pages(zoneinfo), 107 * kernel_memory.PAGE_KIB)
+
     def test_who_carries_the_records(self):
         words = [kernel_tls.describe({"Tx": tx, "Rx": rx}) for tx, rx in ((1, 1), (1, 0), (0, 0))]
         self.assertEqual(words, ["kernel", "kernel Tx only", "userspace"])
