@@ -1,0 +1,1 @@
+"""The benchmarks; README: docs/benchmarks.md."""

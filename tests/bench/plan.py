@@ -1,0 +1,35 @@
+"""How much is measured: the long form is what docs/benchmarks.md shows, the short one shows that it all works."""
+
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Plan:
+    rounds: int  # of handshakes and relaying; services take turns, and the median counts
+    handshakes: int
+    clients: int  # at the same time
+    connections: int  # idle ones
+    relay_mib: int
+    traced_mib: int
+
+
+PLANS = {
+    ("host", "long"): Plan(rounds=5, handshakes=4000, clients=16, connections=1000, relay_mib=512, traced_mib=32),
+    ("host", "short"): Plan(rounds=1, handshakes=400, clients=16, connections=200, relay_mib=32, traced_mib=4),
+    # An emulated machine that counts instructions repeats within 1 %, so one round is enough there.
+    ("guest", "long"): Plan(rounds=1, handshakes=200, clients=8, connections=1000, relay_mib=32, traced_mib=16),
+    ("guest", "short"): Plan(rounds=1, handshakes=40, clients=4, connections=100, relay_mib=4, traced_mib=2),
+}
+
+
+def median_of(rounds):
+    """Figures of the same shape from several rounds, each number the median of its places, None if one lacks it."""
+    first = rounds[0]
+    if None in rounds:
+        return None
+    if isinstance(first, dict):
+        return {key: median_of([one[key] for one in rounds]) for key in first}
+    if isinstance(first, (int, float)):
+        return median(rounds)
+    return first

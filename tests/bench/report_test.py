@@ -1,0 +1,111 @@
+import unittest
+
+from bench import document, kernel_memory, kernel_tls, report
+from bench.plan import median_of
+
+RUN = {"cpu_us": 400.0, "p50_ms": 3.0, "p99_ms": 6.0, "per_second": 2000.0, "tickets": 2.0, "unclean": 0.0}
+MACHINE = {"processor": "Abacus", "cpus": 2, "kernel": "6.12", "system": "Debian", "library": "OpenSSL 3",
+           "services": {"HAProxy": "2.6"}}
+
+
+def transfer(cpu, calls):
+    cost = {"cpu": cpu, "threads": 0.01, "layer": "userspace"}
+    call = {"calls": calls, "copied": 2.0, "moved": 0.0}
+    return {"ChaCha20-Poly1305": {"upload": cost, "download": cost}, "AES-256-GCM": {"upload": cost, "download": cost},
+            "calls": {"upload": call, "download": call}}
+
+
+def idle(each):
+    kernel = {kind: 1.0 for kind in [*kernel_memory.KINDS, "buffers", "other"]}
+    return {"connections": 1000, "base": 9000, "each": each, "own": each, "layer": "kernel",
+            "kernel": {**kernel, "largest": [["TCP", 9.1]]}}
+
+
+class Tables(unittest.TestCase):
+    def test_ratio_is_ours_in_parts_of_theirs(self):
+        self.assertEqual(report.ratio(300, 400), "0.75")
+
+    def test_no_ratio_without_one_of_the_two(self):
+        self.assertEqual([report.ratio(None, 4), report.ratio(3, None), report.ratio(3, 0)], ["–"] * 3)
+
+    def test_handshakes_stand_beside_ratios(self):
+        figures = {"keysluice": {"full": {**RUN, "cpu_us": 300.0}, "resumed": None},
+                   "HAProxy": {"full": RUN, "resumed": RUN}}
+        text = report.handshakes(figures, {"full": 190.4, "resumed": 155.0})
+        self.assertIn("| keysluice | 300 | 1 |", text)
+        self.assertIn("| HAProxy | 400 | 0.75 |", text)
+        self.assertIn("| keysluice | not yet |", text)
+        self.assertIn("| HAProxy | 400 | – |", text)
+        self.assertIn("in memory: 190 µs", text)
+
+    def test_peers_alone_have_no_ratios(self):
+        self.assertIn("| HAProxy | 9,000 | 16.50 | – |", report.memory({"HAProxy": idle(16.5)}))
+
+    def test_memory_shows_the_kernels_share(self):
+        text = report.memory({"keysluice": idle(0.5), "nginx": idle(40.0)})
+        self.assertIn("| nginx | 9,000 | 40.00 | 0.01 | 40.00 | kernel |", text)
+        self.assertIn("TCP 9.1", text)
+
+    def test_aes_in_the_guest_is_marked(self):
+        figures = {"keysluice": transfer(0.5, 70), "nginx": transfer(1.0, 140)}
+        self.assertIn("distorted by emulation", report.relay(figures, in_guest=True))
+        self.assertNotIn("distorted", report.relay(figures, in_guest=False))
+        self.assertIn("| nginx | 1.00 | 0.50 | 0.01 |", report.relay(figures, in_guest=False))
+        self.assertIn("| nginx | 140 | 0.50 | 2.000 | 0.000 |", report.relay(figures, in_guest=False))
+
+    def test_every_row_is_as_wide_as_its_heading(self):
+        figures = {"keysluice": transfer(0.5, 70), "nginx": transfer(1.0, 140)}
+        result = {"machine": MACHINE, "plan": "A plan.", "figures": figures}
+        tables = report.section("relay", "guest stable", result).split("\n\n")
+        for block in (block for block in tables if block.startswith("|")):
+            self.assertEqual(len({line.count("|") for line in block.splitlines()}), 1, block)
+
+
+class Rounds(unittest.TestCase):
+    def test_each_number_is_the_median_of_its_place(self):
+        rounds = [{"full": {"cpu": cpu}, "layer": "kernel"} for cpu in (9.0, 1.0, 2.0)]
+        self.assertEqual(median_of(rounds), {"full": {"cpu": 2.0}, "layer": "kernel"})
+
+    def test_what_one_round_lacks_is_not_shown(self):
+        self.assertEqual(median_of([{"resumed": {"cpu": 1.0}}, {"resumed": None}]), {"resumed": None})
+
+
+class KernelSide(unittest.TestCase):
+    def test_growth_is_per_connection(self):
+        def snapshot(slab, sockets):
+            return {"kinds": {kind: slab for kind in kernel_memory.KINDS}, "other": 0, "buffers": 4,
+                    "slabs": {"TCP": sockets, "dentry": 5.0}}
+        growth = kernel_memory.growth(snapshot(100, 10.0), snapshot(300, 110.0), 100)
+        self.assertEqual((growth["Slab"], growth["buffers"], growth["largest"]), (2.0, 0.0, [["TCP", 1.0]]))
+
+    def test_pages_parked_with_a_cpu_are_free(self):
+        zoneinfo = ["  pagesets\n", "    cpu: 0\n", "              count:    100\n", "              high:     1162\n",
+                    "    cpu: 1\n", "              count:    7\n"]
+        self.assertEqual(kernel_memory.parked_pages(zoneinfo), 107 * kernel_memory.PAGE_KIB)
+
+    def test_who_carries_the_records(self):
+        words = [kernel_tls.describe({"Tx": tx, "Rx": rx}) for tx, rx in ((1, 1), (1, 0), (0, 0))]
+        self.assertEqual(words, ["kernel", "kernel Tx only", "userspace"])
+
+
+class Document(unittest.TestCase):
+    def test_a_section_replaces_only_itself(self):
+        start, end = document.marks("relay", "host")
+        before = f"head\n{start}\nold\n{end}\ntail\n"
+        once = document.replaced(before, "relay", "host", "new")
+        self.assertEqual(once, f"head\n{start}\n\nnew\n\n{end}\ntail\n")
+        self.assertEqual(document.replaced(once, "relay", "host", "new"), once)
+
+    def test_missing_marks_are_an_error(self):
+        with self.assertRaisesRegex(RuntimeError, "must hold"):
+            document.replaced("head\n", "relay", "host", "new")
+
+    def test_the_document_has_room_for_every_measurement(self):
+        text = document.PATH.read_text(encoding="utf-8")
+        for place in document.PLACES:
+            for topic in document.TOPICS:
+                document.replaced(text, topic, place, "new")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace keysluice::bench {
+
+/// OpenSSL's reference-counted objects, freed by their own function.
+template <auto Free>
+struct Freed {
+    template <typename T>
+    void operator()(T* object) const {
+        Free(object);
+    }
+};
+using SslContext = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
+using SslConnection = std::unique_ptr<SSL, Freed<SSL_free>>;
+using SslSession = std::unique_ptr<SSL_SESSION, Freed<SSL_SESSION_free>>;
+
+/// A client that speaks TLS 1.3 only. It checks the server's signature but no chain: the certificate is a throwaway
+/// one.
+[[nodiscard]] Result<SslContext> tls13_client();
+
+/// The client's side of a connection over `fd`, which stays the caller's.
+[[nodiscard]] Result<SslConnection> client_on(SSL_CTX* context, int fd);
+
+/// What OpenSSL has to say about the last failure on this thread.
+[[nodiscard]] std::string openssl_error();
+
+}  // namespace keysluice::bench
