@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "daemon/shared/clock.hpp"
@@ -79,9 +80,7 @@ void Relay::on_keeper_message(const Message& message, Descriptors descriptors) {
     if (std::holds_alternative<Table>(message)) {
         inherit_table(std::move(descriptors));
     } else if (const auto* pipe = std::get_if<Pipe>(&message)) {
-        if (descriptors.size() == 2) {
-            pipes_.inherit(pipe->pipe, std::move(descriptors[0]), std::move(descriptors[1]));
-        }
+        inherit_pipe(pipe->pipe, std::move(descriptors));
     } else if (const auto* adopted = std::get_if<Adopt>(&message)) {
         adopt(*adopted, std::move(descriptors));
     }
@@ -96,6 +95,21 @@ void Relay::inherit_table(Descriptors descriptors) {
         return;
     }
     table_ = std::move(*table);
+}
+
+void Relay::inherit_pipe(PipeId id, Descriptors ends) {
+    SplicePipe* pipe = ends.size() == 2 ? pipes_.inherit(id, std::move(ends[0]), std::move(ends[1])) : nullptr;
+    if (pipe == nullptr || !table_) {
+        return;
+    }
+    // A pipe that no connection names is empty: the table names it before the first byte and until the last one.
+    const auto noted = static_cast<std::uint16_t>(id.value + 1);
+    const bool in_use = std::ranges::any_of(table_->entries(), [noted](const TableEntry& entry) {
+        return entry.used != 0 && (entry.pipe_to_plain == noted || entry.pipe_to_tls == noted);
+    });
+    if (!in_use) {
+        pipes_.give_back(pipe);
+    }
 }
 
 void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {

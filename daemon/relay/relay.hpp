@@ -49,6 +49,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     void on_keeper_message(const Message& message, Descriptors descriptors);
     void learn(const Service& offered);
     void inherit_table(Descriptors descriptors);
+    void inherit_pipe(PipeId id, Descriptors ends);
     void adopt(const Adopt& adopt, Descriptors descriptors);
     void connect_backend(Slot slot);
     void on_backend(Slot slot, Result<UniqueFd> backend);
