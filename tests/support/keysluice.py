@@ -149,3 +149,15 @@ def check(world, text):
     process = processes.start([world.programs / "keysluiced", "--check", "--config", file], log)
     status = process.wait(world.patience(20))
     return status, log.read_text(errors="replace"), file
+
+
+def failing_start(world, service):
+    """keysluiced cannot serve this and has to end by itself with status 1. Returns its log."""
+    sluice = Keysluice(world, [service])
+    try:
+        with sluice:
+            raise Failure("keysluice started")
+    except Failure as failure:
+        if sluice.process.returncode != 1:
+            raise Failure(f"exit status 1 was expected, not {sluice.process.returncode}: {failure}") from None
+    return sluice.log()
