@@ -1,4 +1,4 @@
-"""Mistakes in the configuration: what is wrong, in which line and column, what was expected; before anything starts."""
+"""Mistakes in the configuration: what is wrong, in which line and column, before anything starts."""
 
 import re
 
