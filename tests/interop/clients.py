@@ -1,4 +1,4 @@
-"""keysluice as a TLS server: other people's clients, each version and cipher, payload both ways, and who carries it."""
+"""keysluice as a TLS server: other people's clients, each version and cipher, payload both ways, who carries it."""
 
 from interop import peers
 from support.ends import HttpEnd, SocketEnd, exchange, listener_for_one

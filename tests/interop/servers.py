@@ -1,4 +1,4 @@
-"""keysluice as a TLS client: other people's servers, each version and cipher; and servers that must not be trusted."""
+"""keysluice as a TLS client: other people's servers, each version and cipher; servers that must not be trusted."""
 
 from interop import peers
 from support.backends import accept_one, connect

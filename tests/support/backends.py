@@ -1,4 +1,4 @@
-"""Plaintext servers behind (or in front of) keysluice. One thread a connection; each remembers how the connection went."""
+"""Plaintext servers behind (or in front of) keysluice. One thread a connection, and a memory of how it went."""
 
 import dataclasses
 import hashlib
@@ -12,7 +12,7 @@ from support.scenario import Failure, eventually
 
 @dataclasses.dataclass
 class Conversation:
-    """What one connection of a backend has seen. `ended`: "" while it lasts, then "eof", "reset", or an error's text."""
+    """What one connection of a backend has seen. `ended`: "" while it lasts, then "eof", "reset" or an error text."""
 
     connection: socket.socket
     received: int = 0

@@ -106,7 +106,7 @@ class ProgramEnd(End):
             rest = rest[os.write(self.process.stdin.fileno(), rest):]
 
     def close(self):
-        """It ends by itself once it was told the end in order; of a connection that just breaks both programs complain
+        """It ends by itself once it was told the end in order; the programs complain of a connection that just breaks
         with their exit status."""
         try:
             expect_equal(self.process.wait(self.world.patience(20)), 0, f"{self.name}'s exit status after the end")
@@ -189,8 +189,8 @@ def paused_halfway(pieces, gate, half, within):
 
 
 def exchange(world, left, right, size, halfway):
-    """Moves `size` bytes each way at the same time, and calls `halfway` while the connection stands, before the second
-    half goes. Both hashes must come out right."""
+    """Moves `size` bytes each way at the same time, and calls `halfway` while the connection stands, before the
+    second half goes. Both hashes must come out right."""
     gate, errands, receiving = threading.Event(), [], []
     for source, sink, seed in ((left, right, 1), (right, left, 2)):
         pieces = payload.chunks(seed, size)

@@ -93,7 +93,7 @@ class Keysluice:
 
     def await_failure(self, reason, name="shop", count=1):
         eventually(lambda: self.failures(reason, name) >= count, self.world.patience(15),
-                   f"status counts {count} failure(s) with the reason {reason}; it says {self.service(name)['failed']}")
+                   f"status counts {count} failure(s) for {reason}; it says {self.service(name)['failed']}")
 
     def active(self, name="shop"):
         return sum(self.service(name)["active"].values())
@@ -102,7 +102,7 @@ class Keysluice:
         eventually(lambda: self.active(name) == 0, self.world.patience(30), "no connection is left in the service")
 
     def pids(self, kind):
-        """The living processes of a kind, "engine" or "relay": those that draining takes out of service not included."""
+        """The living processes of a kind, "engine" or "relay": without those that drain."""
         return [each["pid"] for each in self.status()["processes"] if each["kind"] == kind]
 
     def control_pids(self):
@@ -149,3 +149,15 @@ def check(world, text):
     process = processes.start([world.programs / "keysluiced", "--check", "--config", file], log)
     status = process.wait(world.patience(20))
     return status, log.read_text(errors="replace"), file
+
+
+def failing_start(world, service):
+    """keysluiced cannot serve this and has to end by itself with status 1. Returns its log."""
+    sluice = Keysluice(world, [service])
+    try:
+        with sluice:
+            raise Failure("keysluice started")
+    except Failure as failure:
+        if sluice.process.returncode != 1:
+            raise Failure(f"exit status 1 was expected, not {sluice.process.returncode}: {failure}") from None
+    return sluice.log()

@@ -7,7 +7,7 @@ CHUNK = 1 << 16
 
 
 def chunks(seed, size):
-    """`size` bytes in pieces. Each piece begins with its own offset, so that a lost or doubled one changes the hash."""
+    """`size` bytes in pieces. Each piece begins with its own offset, so that a lost one changes the hash."""
     block = random.Random(seed).randbytes(CHUNK)
     for offset in range(0, size, CHUNK):
         piece = offset.to_bytes(8, "big") + block[8:]

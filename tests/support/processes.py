@@ -44,7 +44,7 @@ def descendants(root):
 
 
 def kill_descendants():
-    """Kills and reaps all that is left below this process. A supervisor may restart what dies: hence several rounds."""
+    """Kills and reaps all that is left below this process. A supervisor may restart what dies: several rounds."""
     for _ in range(50):
         left = [pid for pid in descendants(os.getpid()) if pid != os.getpid()]
         for pid in left:

@@ -5,8 +5,8 @@ from support.world import kernel_view
 
 
 def expect_record_layer(world, sluice, name, port):
-    """At least one connection of the service stands, and all of them are where this kernel lets them be. `port` is the
-    TLS side's."""
+    """At least one connection of the service stands, and all of them are where this kernel lets them be. `port` is
+    the TLS side's."""
     active = sluice.service(name)["active"]
     ours, other = ("kernel", "userspace") if world.kernel else ("userspace", "kernel")
     expect(active.get(ours, 0) >= 1, f"status shows a connection carried by the {ours}; it shows {active}")

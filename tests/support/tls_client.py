@@ -1,4 +1,4 @@
-"""A TLS client whose records pass through our hands: they can be spoilt, cut off, counted, and told from a bare FIN."""
+"""A TLS client whose records pass through our hands: they can be spoilt, cut off, and told from a bare FIN."""
 
 import ssl
 

@@ -25,7 +25,7 @@ def kernel_has_ktls():
 
 
 def patience_factor():
-    """An emulated guest is 10 to 20 times slower, a sanitizer build several times: KEYSLUICE_PATIENCE says otherwise."""
+    """An emulated guest is 10 to 20 times slower, a sanitizer build several times: set KEYSLUICE_PATIENCE."""
     default = "10" if os.environ.get("KEYSLUICE_GUEST") else "1"
     return float(os.environ.get("KEYSLUICE_PATIENCE", default))
 
@@ -55,7 +55,7 @@ def kernel_view(port):
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """Given to every scenario. `kernel`: this kernel has kTLS. `full`: the long form. `directory`: the scenario's own."""
+    """Given to every scenario. `kernel`: this kernel has kTLS. `full`: the long form. `directory`: its own."""
 
     programs: pathlib.Path
     directory: pathlib.Path

@@ -5,9 +5,9 @@ import socket
 import struct
 
 from support import payload
-from support.backends import Backend, Conversation, echo, record
+from support.backends import Conversation, echo, record
 from support.scenario import eventually, expect_equal, expect_raises, scenario
-from support.tls_client import REFUSED, TlsClient, Truncated, client_context
+from support.tls_client import REFUSED, TlsClient, client_context
 from system.refusals import Service
 
 SIZE = 300_000

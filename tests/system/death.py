@@ -200,7 +200,8 @@ def killed_keeper(world):
                 expect_equal(name_of(sluice.process.pid), "keysluice-keepe", "the name of the foreground process")
                 send_signal(sluice.process.pid, signal.SIGKILL)
                 for pid in family:
-                    eventually(lambda: not is_alive(pid), world.patience(15), f"process {pid} ({name_of(pid)}) is gone")
+                    eventually(lambda: not is_alive(pid), world.patience(15),
+                               f"process {pid} ({name_of(pid)}) is gone")
 
 
 @scenario("death: SIGTERM ends everything, and the port is free again")

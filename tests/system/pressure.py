@@ -29,7 +29,7 @@ def silent_many(world):
     count = world.choose(1000, 10000)
     room = raise_descriptor_limit(2 * count + 2000)
     count = min(count, room - 1000)
-    with Service(world, handshake_timeout="1h") as service:
+    with Service(world, engines=4, handshake_timeout="1h") as service:
         crowd = silent_crowd(world, service.port, count)
         eventually(lambda: sum(service.sluice.service()["accepted_by_engine"].values()) >= count, world.patience(60),
                    f"all {count} connections are accepted")
@@ -153,9 +153,6 @@ def backend_stops(world):
 
     def slow(talk):
         go_on.wait()
-        echo_nothing(talk)
-
-    def echo_nothing(talk):
         while talk.received < size and talk.receive():
             pass
 

@@ -1,4 +1,4 @@
-"""What is refused, with a reason that is counted and stands in the log; and that everybody else is served meanwhile."""
+"""What is refused, with a reason that is counted and stands in the log; and everybody else is served."""
 
 import itertools
 import ssl
@@ -15,16 +15,16 @@ OP_NO_EXTENDED_MASTER_SECRET = 1  # SSL_OP_BIT(0) of OpenSSL 3; the ssl module h
 
 
 class Service:
-    """`with Service(world) as service:` an echo service with one engine; at its end it must still serve."""
+    """`with Service(world) as service:` an echo service; at its end it must still serve."""
 
-    def __init__(self, world, **more):
-        self.world, self.port, self.more = world, free_port(), more
+    def __init__(self, world, engines=1, **more):
+        self.world, self.port, self.engines, self.more = world, free_port(), engines, more
         self.address = ("127.0.0.1", self.port)
 
     def __enter__(self):
         self.backend = Backend(echo)
         entries = {"listen": [f"127.0.0.1:{self.port}"], "connect": [self.backend.address]} | self.more
-        self.sluice = Keysluice(self.world, [server_service(self.world, **entries)], engines=1)
+        self.sluice = Keysluice(self.world, [server_service(self.world, **entries)], engines=self.engines)
         self.sluice.__enter__()
         return self
 
@@ -39,7 +39,7 @@ class Service:
     def refused_for(self, reason, count=1):
         """The reason is counted in the status and stands in the log."""
         self.sluice.await_failure(reason, count=count)
-        eventually(lambda: f"({reason}" in self.sluice.log(), self.world.patience(5), f"the log gives the reason {reason}")
+        eventually(lambda: f"({reason}" in self.sluice.log(), self.world.patience(5), f"the log says {reason}")
 
 
 def raw_answer(world, address, data):
@@ -177,7 +177,7 @@ def bad_mac_13(world):
 
 
 def key_update_flood(world, service):
-    """s_client asks for a new key with every line K, as fast as it reads them. Returns how many it took to be closed."""
+    """s_client asks for a new key with every line K, as fast as it reads. Returns how many it took to be closed."""
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{service.port}", "-tls1_3", "-CAfile",
                world.certificates.ca]
     client = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
