@@ -92,7 +92,7 @@ bool Control::bind_service(std::size_t index) {
         if (!listeners_.contains(listener_name(endpoint, 0))) {
             result = check_address_is_free(endpoint);
         }
-        const std::uint32_t sockets = shared ? 1 : configuration_.daemon.engines;
+        const auto sockets = static_cast<std::uint16_t>(shared ? 1 : configuration_.daemon.engines);
         for (std::uint16_t engine = 0; engine < sockets && result; ++engine) {
             const std::string name = listener_name(endpoint, engine);
             if (listeners_.contains(name)) {
@@ -121,7 +121,8 @@ void Control::forget_unused() {
     std::map<std::string, UniqueFd> used;
     for (const TlsService& service : configuration_.services) {
         for (const Endpoint& endpoint : service.listen) {
-            for (std::uint16_t engine = 0; engine < configuration_.daemon.engines; ++engine) {
+            const auto engines = static_cast<std::uint16_t>(configuration_.daemon.engines);
+            for (std::uint16_t engine = 0; engine < engines; ++engine) {
                 if (auto node = listeners_.extract(listener_name(endpoint, engine))) {
                     used.insert(std::move(node));
                 }
