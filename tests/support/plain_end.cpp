@@ -25,6 +25,11 @@ PlainPair plain_unix_pair() {
 
 void set_nonblocking(int fd) { REQUIRE(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK) == 0); }
 
+void set_buffers(int fd, int sending, int receiving) {
+    REQUIRE(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sending, sizeof(sending)) == 0);
+    REQUIRE(::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receiving, sizeof(receiving)) == 0);
+}
+
 void close_with_reset(UniqueFd& socket) {
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);

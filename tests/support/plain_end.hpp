@@ -19,6 +19,8 @@ struct PlainPair {
 
 /// As accept4() and the connector make them: the kernel's splice(2) takes this flag from the socket.
 void set_nonblocking(int fd);
+/// In bytes; the kernel doubles them.
+void set_buffers(int fd, int sending, int receiving);
 /// Closes a socket so that its peer sees a reset.
 void close_with_reset(UniqueFd& socket);
 

@@ -2,17 +2,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 namespace keysluice::test {
 namespace {
 
 UniqueFd duplicate_fd(const UniqueFd& fd) { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
-
-void set_buffers(int fd, int sending, int receiving) {
-    REQUIRE(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sending, sizeof(sending)) == 0);
-    REQUIRE(::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receiving, sizeof(receiving)) == 0);
-}
 
 }  // namespace
 

@@ -127,4 +127,30 @@ TEST_SUITE("kernel") {
             CHECK(relayed.tls.ended);
         }
     }
+
+    TEST_CASE("the backend answers, ends and resets while the client still uploads: it gets the answer") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        PlainPair pair = plain_tcp_pair();
+        set_buffers(pair.relay.get(), 4096, 1 << 20);
+        set_buffers(pair.test.get(), 1 << 20, 4096);
+        RelayedSession relayed(Version::tls13, std::move(pair));
+        set_buffers(relayed.tls.socket(), 1 << 20, 4096);
+        const auto answer = pattern(60'000);
+        relayed.tls.reads = false;
+        relayed.tls.say(pattern(200'000));
+        relayed.plain.reads = false;
+        relayed.plain.say(answer);
+        relayed.plain.say_end();
+        CHECK(relayed.turn_until([&] { return relayed.plain.said_all() && relayed.tls.said_all(); }));
+        relayed.turn_for(std::chrono::milliseconds(50));
+        CHECK_FALSE(relayed.over());
+        relayed.plain.fd.reset();  // with unread input: a reset
+        CHECK(relayed.turn_until([&] { return relayed.over(); }));
+        relayed.tls.reads = true;
+        CHECK(relayed.turn_until([&] { return relayed.tls.over(); }));
+        CHECK((relayed.tls.received == answer));
+        CHECK(relayed.tls.alerts == Alerts{AlertDescription::close_notify});
+    }
 }
