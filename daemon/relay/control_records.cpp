@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "daemon/relay/session.hpp"
-#include "ktls/handshake.hpp"
 
 namespace keysluice {
 
@@ -105,7 +107,18 @@ Session::Step Session::on_handshake(Bytes payload) {
     if (skipped > 0 && skipped == payload.size()) {
         return count_idle_record();
     }
-    ktls::HandshakeMessages messages(version_, payload.subspan(skipped));
+    payload = payload.subspan(skipped);
+    if (handshake_start_.count == 0 || payload.empty()) {
+        return on_messages({version_, payload});
+    }
+    // RFC 8446 5.1 lets a message be cut anywhere, in its header too.
+    const Bytes start = Bytes(handshake_start_.bytes).first(std::exchange(handshake_start_.count, 0));
+    std::vector<std::uint8_t> joined(start.begin(), start.end());
+    joined.insert(joined.end(), payload.begin(), payload.end());
+    return on_messages({version_, joined});
+}
+
+Session::Step Session::on_messages(ktls::HandshakeMessages messages) {
     const auto unexpected = [this](std::string_view what) {
         return refuse(AlertDescription::unexpected_message,
                       {"unexpected-handshake-message", fmt::format("{} has no place after the handshake", what)});
@@ -133,12 +146,12 @@ Session::Step Session::on_handshake(Bytes payload) {
                        [&unexpected](const ktls::OtherMessage& other) {
                            return unexpected(fmt::format("a handshake message of type {}", other.type));
                        },
-                       [this, &unexpected](const ktls::Incomplete& incomplete) {
+                       [this, &unexpected, &messages](const ktls::Incomplete& incomplete) {
                            constexpr std::uint8_t kNewSessionTicket = 4;
                            if (incomplete.type != kNewSessionTicket) {
                                return unexpected("a fragmented handshake message");
                            }
-                           ticket_rest_ = static_cast<std::uint32_t>(incomplete.missing);
+                           expect_more_of_ticket(messages.rest(), incomplete.missing);
                            return Step::moved;
                        },
                        [this](const ktls::Violation& violation) {
@@ -150,6 +163,15 @@ Session::Step Session::on_handshake(Bytes payload) {
         }
     }
     return count_idle_record();
+}
+
+void Session::expect_more_of_ticket(Bytes seen, std::size_t missing) {
+    if (seen.size() > handshake_start_.bytes.size()) {
+        ticket_rest_ = static_cast<std::uint32_t>(missing);
+        return;
+    }
+    std::ranges::copy(seen, handshake_start_.bytes.begin());
+    handshake_start_.count = static_cast<std::uint8_t>(seen.size());
 }
 
 Session::Step Session::count_idle_record() {

@@ -64,11 +64,16 @@ void Session::Side::on_events(std::uint32_t events) {
     // Errors and hang-ups are learnt from the next splice, which tells which one it is.
     readable = readable || (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0U;
     writable = writable || (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0U;
-    owner.on_events();
+    owner.on_events(*this, events);
 }
 
-void Session::on_events() {
+void Session::on_events(const Side& side, std::uint32_t events) {
     if (over_) {
+        return;
+    }
+    // Behind a close_notify nothing is read any more, which would tell of a reset: nobody hears the other side now.
+    if (&side == &tls_ && (events & EPOLLHUP) != 0U && has(TableEntry::kTlsEnded) && !tls_.shut) {
+        static_cast<void>(abort({"tls-side-reset", "the peer is gone before the plaintext side has ended"}));
         return;
     }
     if (++idle_wake_ups_ > kMostIdleWakeUps) {
@@ -140,20 +145,18 @@ Session::Step Session::fill_from_tls() {
         if (to_plain_.in_pipe == 0) {
             return_pipe(to_plain_);
         }
-        // 0 and EINVAL have used up what would tell them apart later: look now.
+        if (size < 0 && (error == EAGAIN || error == EINTR)) {
+            // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is empty.
+            tls_.readable = to_plain_.in_pipe > 0;
+            return tls_.readable ? Step::moved : Step::stuck;
+        }
+        // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of a
+        // header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
         if (size == 0) {
             return look_closer(ktls::Splice::returned_zero);
         }
-        if (error == EINVAL) {
+        if (error == EINVAL || error == EMSGSIZE) {
             return look_closer(ktls::Splice::said_einval);
-        }
-        // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is empty.
-        if (to_plain_.in_pipe > 0) {
-            return Step::moved;
-        }
-        if (error == EAGAIN || error == EINTR) {
-            tls_.readable = false;
-            return Step::stuck;
         }
         return look_closer(ktls::Splice::none);
     }
@@ -199,12 +202,21 @@ Session::Step Session::drain(Flow& flow, Side& to) {
         return Step::stuck;
     }
     if (&to == &tls_) {
-        return abort(broken("tls-side-reset", "TLS", errno));
+        return tls_refuses(errno);
     }
     if (has(TableEntry::kNotifySent)) {
         return part();
     }
     return abort(broken("plain-side-reset", "plaintext", errno));
+}
+
+Session::Step Session::tls_refuses(int error) {
+    // What the peer sent stops the kernel's sending too (sk_err in net/tls/tls_sw.c, tls_sw_sendmsg). Then only reading
+    // knows the reason, and an alert may still be due.
+    if (!has(TableEntry::kTlsEnded) && look_closer(ktls::Splice::none) == Step::over) {
+        return Step::over;
+    }
+    return abort(broken("tls-side-reset", "TLS", error));
 }
 
 Session::Step Session::pass_ends_on() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -9,6 +10,7 @@
 #include "daemon/shared/connection_table.hpp"
 #include "daemon/shared/loop.hpp"
 #include "ktls/alert.hpp"
+#include "ktls/handshake.hpp"
 #include "ktls/record.hpp"
 
 namespace keysluice {
@@ -78,21 +80,29 @@ class Session final {
         void on_deadline() override;
         Session& owner;
     };
+    /// A handshake message's header as far as the last record had it.
+    struct HandshakeStart {
+        std::array<std::uint8_t, 3> bytes{};
+        std::uint8_t count = 0;
+    };
     /// What one step did. `over`: the session has ended, and nothing of it may be touched.
     enum class Step : std::uint8_t { moved, stuck, over };
 
-    void on_events();
+    void on_events(const Side& side, std::uint32_t events);
     void advance();
     [[nodiscard]] Step move_to_plain();
     [[nodiscard]] Step move_to_tls();
     [[nodiscard]] Step fill_from_tls();
     [[nodiscard]] Step fill_from_plain();
     [[nodiscard]] Step drain(Flow& flow, Side& to);
+    [[nodiscard]] Step tls_refuses(int error);
     /// splice(2) said something else than data: looks at what the record is.
     [[nodiscard]] Step look_closer(ktls::Splice said);
     [[nodiscard]] Step on_control(const ktls::Control& control, Bytes payload);
     [[nodiscard]] Step on_alert(Bytes payload);
     [[nodiscard]] Step on_handshake(Bytes payload);
+    [[nodiscard]] Step on_messages(ktls::HandshakeMessages messages);
+    void expect_more_of_ticket(Bytes seen, std::size_t missing);
     [[nodiscard]] Step count_idle_record();
     [[nodiscard]] Step pass_ends_on();
     [[nodiscard]] Step say_close_notify();
@@ -120,6 +130,7 @@ class Session final {
     std::uint16_t idle_records_ = 0;
     std::uint16_t idle_wake_ups_ = 0;
     std::uint32_t ticket_rest_ = 0;  ///< bytes of a session ticket that go on in the next record
+    HandshakeStart handshake_start_;
     Side tls_;
     Side plain_;
     Flow to_plain_;

@@ -1,0 +1,156 @@
+// Back-pressure, and what a slow reader must not lose.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "daemon/relay/session.hpp"
+#include "tests/support/kernel.hpp"
+#include "tests/support/reading.hpp"
+#include "tests/support/relayed_session.hpp"
+#include "tests/support/tls_pair.hpp"
+
+using namespace keysluice;
+using namespace keysluice::test;
+using keysluice::testing::pattern;
+using ktls::AlertDescription;
+using ktls::Version;
+
+using Alerts = std::vector<AlertDescription>;
+
+namespace {
+
+constexpr std::size_t kMebibyte = 1'048'576;
+
+/// Until nobody moves a byte any more.
+void let_it_stall(RelayedSession& relayed) {
+    std::size_t left = SIZE_MAX;
+    while (left != relayed.tls.unsaid() + relayed.plain.unsaid()) {
+        left = relayed.tls.unsaid() + relayed.plain.unsaid();
+        relayed.turn_for(std::chrono::milliseconds(200));
+    }
+}
+
+}  // namespace
+
+TEST_SUITE("kernel") {
+    TEST_CASE("a plaintext side that does not read stops the peer, but not the other direction") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        RelayedSession relayed(Version::tls13, plain_unix_pair());
+        relayed.shrink_buffers(128 * 1024);
+        relayed.plain.reads = false;
+        const auto data = pattern(4 * kMebibyte);
+        relayed.tls.say(data);
+        let_it_stall(relayed);
+        const std::size_t taken = data.size() - std::min(data.size(), relayed.tls.unsaid());
+        CHECK(taken > 64UL * 1024);
+        CHECK(taken < 2 * kMebibyte);
+        CHECK(relayed.wake_ups() < 20);
+
+        relayed.plain.say(as_bytes("still here"));
+        CHECK(relayed.turn_until([&] { return relayed.tls.received.size() == 10; }));
+
+        relayed.plain.reads = true;
+        CHECK(relayed.turn_until([&] { return relayed.plain.received.size() == data.size(); }));
+        CHECK((relayed.plain.received == data));
+        CHECK(relayed.borrowed_pipes() == 0);
+    }
+
+    TEST_CASE("a peer that does not read stops the plaintext side, but not the other direction") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        RelayedSession relayed(Version::tls13, plain_unix_pair());
+        relayed.shrink_buffers(128 * 1024);
+        relayed.tls.reads = false;
+        const auto data = pattern(4 * kMebibyte);
+        relayed.plain.say(data);
+        let_it_stall(relayed);
+        const std::size_t taken = data.size() - relayed.plain.unsaid();
+        CHECK(taken > 64UL * 1024);
+        CHECK(taken < 2 * kMebibyte);
+        CHECK(relayed.wake_ups() < 20);
+
+        relayed.tls.say(as_bytes("still here"));
+        CHECK(relayed.turn_until([&] { return relayed.plain.received.size() == 10; }));
+
+        relayed.tls.reads = true;
+        CHECK(relayed.turn_until([&] { return relayed.tls.received.size() == data.size(); }));
+        CHECK((relayed.tls.received == data));
+    }
+
+    TEST_CASE_TEMPLATE("four mebibytes both ways at once", V, Tls12, Tls13) {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        RelayedSession relayed(V::version);
+        const auto up = pattern(4 * kMebibyte);
+        const auto down = pattern(4 * kMebibyte + 1);
+        relayed.tls.say(up);
+        relayed.plain.say(down);
+        CHECK(relayed.turn_until(
+            [&] { return relayed.plain.received.size() == up.size() && relayed.tls.received.size() == down.size(); }));
+        CHECK((relayed.plain.received == up));
+        CHECK((relayed.tls.received == down));
+        CHECK_FALSE(relayed.over());
+    }
+
+    TEST_CASE_TEMPLATE("the tail is not lost when the plaintext side ends while the kernel's buffer is full", V, Tls12,
+                       Tls13) {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        std::mt19937 random(7);
+        for (int round = 0; round < 20; ++round) {
+            const std::size_t records = 1 + random() % 8;
+            const std::size_t size = std::max<std::size_t>(1, records * 16384 + random() % 200 - 100);
+            const int send_buffer = 1 << (11 + random() % 7);
+            CAPTURE(size);
+            CAPTURE(send_buffer);
+            RelayedSession relayed(V::version);
+            relayed.shrink_buffers(send_buffer, 16384);
+            const auto data = pattern(size);
+            relayed.tls.reads = false;
+            relayed.plain.say(data);
+            relayed.plain.say_end();
+            relayed.turn_for(std::chrono::milliseconds(5));
+            relayed.tls.reads = true;
+            relayed.tls.most_per_pump = 2000 + random() % 9000;
+            REQUIRE(relayed.turn_until([&] { return relayed.tls.over(); }));
+            CHECK(relayed.tls.received.size() == data.size());
+            CHECK((relayed.tls.received == data));
+            CHECK(relayed.tls.alerts == Alerts{AlertDescription::close_notify});
+            CHECK_FALSE(relayed.tls.data_behind_alert);
+            CHECK(relayed.tls.ended);
+        }
+    }
+
+    TEST_CASE("the backend answers, ends and resets while the client still uploads: it gets the answer") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        PlainPair pair = plain_tcp_pair();
+        set_buffers(pair.relay.get(), 4096, 1 << 20);
+        set_buffers(pair.test.get(), 1 << 20, 4096);
+        RelayedSession relayed(Version::tls13, std::move(pair));
+        set_buffers(relayed.tls.socket(), 1 << 20, 4096);
+        const auto answer = pattern(60'000);
+        relayed.tls.reads = false;
+        relayed.tls.say(pattern(200'000));
+        relayed.plain.reads = false;
+        relayed.plain.say(answer);
+        relayed.plain.say_end();
+        CHECK(relayed.turn_until([&] { return relayed.plain.said_all() && relayed.tls.said_all(); }));
+        relayed.turn_for(std::chrono::milliseconds(50));
+        CHECK_FALSE(relayed.over());
+        relayed.plain.fd.reset();  // with unread input: a reset
+        CHECK(relayed.turn_until([&] { return relayed.over(); }));
+        relayed.tls.reads = true;
+        CHECK(relayed.turn_until([&] { return relayed.tls.over(); }));
+        CHECK((relayed.tls.received == answer));
+        CHECK(relayed.tls.alerts == Alerts{AlertDescription::close_notify});
+    }
+}
