@@ -20,6 +20,13 @@ std::string text_of(Bytes bytes) { return std::string(as_text(bytes)); }
 
 // One pair of functions for each message: what `put` writes, `get` reads.
 
+void put(Writer& to, bool flag) { to.be(static_cast<std::uint8_t>(flag ? 1 : 0)); }
+bool get(Reader& from, bool& flag) {
+    const auto byte = from.be<std::uint8_t>();
+    flag = byte == 1;
+    return byte <= 1;
+}
+
 void put(Writer& to, const Hello& hello) {
     to.be(static_cast<std::uint8_t>(hello.kind)).be(hello.index).be(hello.pid);
 }
@@ -47,13 +54,12 @@ bool get(Reader& from, ForgetListener& listener) {
 }
 
 void put(Writer& to, const Handover& handover) {
-    to.be(handover.service.value).be(static_cast<std::uint8_t>(handover.tls13 ? 1 : 0));
+    to.be(handover.service.value);
+    put(to, handover.tls13);
 }
 bool get(Reader& from, Handover& handover) {
     handover.service = {from.be<std::uint16_t>()};
-    const auto tls13 = from.be<std::uint8_t>();
-    handover.tls13 = tls13 == 1;
-    return tls13 <= 1;
+    return get(from, handover.tls13);
 }
 
 void put(Writer& to, const Adopt& adopt) {
@@ -100,12 +106,15 @@ bool get(Reader& /*from*/, Table& /*message*/) { return true; }
 void put(Writer& /*to*/, const Draining& /*message*/) {}
 bool get(Reader& /*from*/, Draining& /*message*/) { return true; }
 
-void put(Writer& to, const Service& service) { to.be(service.id.value).prefixed<std::uint16_t>(service.settings); }
+void put(Writer& to, const Service& service) {
+    to.be(service.id.value).prefixed<std::uint16_t>(service.settings);
+    put(to, service.balanced);
+}
 bool get(Reader& from, Service& service) {
     service.id = {from.be<std::uint16_t>()};
     const Bytes settings = from.prefixed<std::uint16_t>();
     service.settings.assign(settings.begin(), settings.end());
-    return true;
+    return get(from, service.balanced);
 }
 
 void put(Writer& /*to*/, const ServicesComplete& /*message*/) {}
@@ -120,7 +129,7 @@ bool get(Reader& from, ServiceLoaded& loaded) {
     loaded.id = {from.be<std::uint16_t>()};
     loaded.reason = text_of(from.prefixed<std::uint8_t>());
     loaded.sentence = text_of(from.prefixed<std::uint16_t>());
-    return true;
+    return loaded.sentence.size() <= kMaximumSentence;
 }
 
 void put(Writer& to, const AskCounters& ask) { to.be(ask.token); }

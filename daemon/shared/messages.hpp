@@ -91,9 +91,12 @@ struct Draining {
 };
 
 /// keysluiced → engine, with its listening sockets, and keysluiced → relay. `settings` as encode(TlsService) wrote it.
+/// `balanced`: the engines share one of the listening sockets, and the first descriptor is the memory file of their
+/// AcceptBalance.
 struct Service {
     ServiceId id;
     std::vector<std::uint8_t> settings;
+    bool balanced = false;
     bool operator==(const Service&) const = default;
 };
 
