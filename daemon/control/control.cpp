@@ -8,6 +8,7 @@
 
 #include "daemon/control/listeners.hpp"
 #include "daemon/control/status_server.hpp"
+#include "daemon/shared/accept_balance.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/sockets.hpp"
 
@@ -19,12 +20,15 @@ ServiceId id_of(std::size_t index) {
     return {static_cast<std::uint16_t>(index)};
 }
 
+UniqueFd duplicate_fd(const UniqueFd& fd) { return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
+
 }  // namespace
 
 Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed)
     : loop_(loop),
       configuration_(std::move(configuration)),
       on_failed_(std::move(on_failed)),
+      kernel_(ktls::probe()),
       keeper_(loop, runtime_path(configuration_.daemon.runtime_directory, "keeper.sock"),
               {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this) {
     keeper_.connect();
@@ -36,7 +40,7 @@ void Control::on_connected(Uplink& /*uplink*/) {
     // A keeper that came back empty is told again what to hold.
     for (const auto& [name, socket] : listeners_) {
         Descriptors copy;
-        copy.emplace_back(fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+        copy.push_back(duplicate_fd(socket));
         static_cast<void>(keeper_.send(Listener{name}, std::move(copy)));
     }
 }
@@ -64,6 +68,7 @@ void Control::start_serving() {
         return;
     }
     forget_unused();
+    share_unix_sockets();
     door_ = std::make_unique<ChannelListener>(loop_, std::move(*door), [this](UniqueFd accepted) {
         Peer& peer = peers_.emplace_back();
         peer.channel = std::make_unique<Channel>(loop_, std::move(accepted), *this);
@@ -71,7 +76,7 @@ void Control::start_serving() {
     status_ = std::make_unique<StatusServer>(
         loop_, std::move(*status), [this](std::uint32_t token) { return ask_all(token); },
         [this](const std::vector<ProcessCounters>& processes) {
-            return to_json(configuration_, processes, look_at_kernel(configuration_.services));
+            return to_json(configuration_, processes, look_at_kernel(kernel_, configuration_.services));
         });
 }
 
@@ -104,7 +109,7 @@ bool Control::bind_service(std::size_t index) {
                 break;
             }
             Descriptors copy;
-            copy.emplace_back(fcntl(listener->get(), F_DUPFD_CLOEXEC, 0));
+            copy.push_back(duplicate_fd(*listener));
             listeners_[name] = std::move(*listener);
             static_cast<void>(keeper_.send(Listener{name}, std::move(copy)));
         }
@@ -115,6 +120,21 @@ bool Control::bind_service(std::size_t index) {
         }
     }
     return true;
+}
+
+void Control::share_unix_sockets() {
+    for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
+        if (!std::ranges::any_of(configuration_.services[index].listen, is_shared_by_engines)) {
+            continue;
+        }
+        auto balance = AcceptBalance::create(configuration_.daemon.engines);
+        if (balance) {
+            balances_[index] = std::move(*balance);
+        } else {
+            log_warning("unix sockets are not spread evenly over the engines: {} ({})", balance.error().sentence,
+                        balance.error().reason);
+        }
+    }
 }
 
 void Control::forget_unused() {
@@ -153,15 +173,19 @@ void Control::tell_services(Peer& peer) {
     for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
         const TlsService& service = configuration_.services[index];
         Descriptors sockets;
+        const bool balanced = peer.hello.kind == ProcessKind::engine && balances_.contains(index);
+        if (balanced) {
+            sockets.push_back(duplicate_fd(balances_.at(index)));
+        }
         if (peer.hello.kind == ProcessKind::engine) {
             for (const Endpoint& endpoint : service.listen) {
                 const auto listener = listeners_.find(listener_name(endpoint, peer.hello.index));
                 if (listener != listeners_.end()) {
-                    sockets.emplace_back(fcntl(listener->second.get(), F_DUPFD_CLOEXEC, 0));
+                    sockets.push_back(duplicate_fd(listener->second));
                 }
             }
         }
-        static_cast<void>(peer.channel->send(Service{id_of(index), encode(service)}, std::move(sockets)));
+        static_cast<void>(peer.channel->send(Service{id_of(index), encode(service), balanced}, std::move(sockets)));
     }
     if (peer.hello.kind == ProcessKind::relay) {
         static_cast<void>(peer.channel->send(ServicesComplete{}));
@@ -185,10 +209,10 @@ void Control::on_loaded(const Peer& peer, const ServiceLoaded& loaded) {
     }
     ++engines_ready_;
     if (engines_ready_ == configuration_.services.size() * configuration_.daemon.engines) {
-        const KernelView kernel = look_at_kernel({});
         log_info("ready: {} services, {} engines; {}", configuration_.services.size(), configuration_.daemon.engines,
-                 kernel.ktls ? "the kernel carries the records"
-                             : fmt::format("records stay in userspace: {}", kernel.reason));
+                 kernel_.carries_any() ? "the kernel carries the records"
+                                       : fmt::format("records stay in userspace: {}",
+                                                     kernel_.absent ? kernel_.absent->sentence : "it takes no keys"));
     }
 }
 

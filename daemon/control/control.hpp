@@ -11,6 +11,7 @@
 #include "daemon/control/status_server.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
+#include "ktls/probe.hpp"
 
 namespace keysluice::control {
 
@@ -40,6 +41,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     [[nodiscard]] bool bind_missing();
     [[nodiscard]] bool bind_service(std::size_t index);
     void forget_unused();
+    void share_unix_sockets();
     void tell_services(Peer& peer);
     void on_loaded(const Peer& peer, const ServiceLoaded& loaded);
     [[nodiscard]] std::size_t ask_all(std::uint32_t token);
@@ -47,7 +49,9 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     Loop& loop_;
     Configuration configuration_;
     OnFailed on_failed_;
+    ktls::Capabilities kernel_;
     std::map<std::string, UniqueFd> listeners_;
+    std::map<std::size_t, UniqueFd> balances_;  ///< AcceptBalance's files, of services that listen on unix sockets
     std::list<Peer> peers_;
     Uplink keeper_;
     std::unique_ptr<ChannelListener> door_;

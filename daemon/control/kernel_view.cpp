@@ -5,7 +5,6 @@
 
 #include "daemon/control/status.hpp"
 #include "ktls/inet_diag.hpp"
-#include "ktls/probe.hpp"
 #include "ktls/statistics.hpp"
 
 namespace keysluice::control {
@@ -38,9 +37,8 @@ std::string describe(const ktls::SocketInfo& socket) {
 
 }  // namespace
 
-KernelView look_at_kernel(const std::vector<TlsService>& services) {
+KernelView look_at_kernel(const ktls::Capabilities& capabilities, const std::vector<TlsService>& services) {
     KernelView view;
-    const ktls::Capabilities capabilities = ktls::probe();
     view.ktls = capabilities.carries_any();
     view.reason = capabilities.absent ? capabilities.absent->sentence : "";
     const ktls::PortFilter filter = tls_ports(services);

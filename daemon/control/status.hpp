@@ -6,6 +6,7 @@
 
 #include "daemon/control/configuration.hpp"
 #include "daemon/shared/messages.hpp"
+#include "ktls/probe.hpp"
 
 namespace keysluice::control {
 
@@ -27,8 +28,10 @@ struct KernelView {
     std::uint64_t decrypt_errors = 0;
 };
 
-/// The sockets of these services as sock_diag reports them, grouped by what carries their records.
-[[nodiscard]] KernelView look_at_kernel(const std::vector<TlsService>& services);
+/// The sockets of these services as sock_diag reports them, grouped by what carries their records. What the kernel can
+/// carry does not change while it runs: that is asked once, by ktls::probe().
+[[nodiscard]] KernelView look_at_kernel(const ktls::Capabilities& capabilities,
+                                        const std::vector<TlsService>& services);
 
 /// The status as one JSON document, version 1.
 [[nodiscard]] std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,

@@ -73,6 +73,35 @@ std::string reasons_of(const json& reasons) {
     return text;
 }
 
+/// Throws json::exception where the document is not as to_json() writes it.
+std::string table_of(const json& status) {
+    std::string table = fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", "SERVICE", "IN KERNEL", "USERSPACE",
+                                    "ESTABLISHED", "HANDSHAKES");
+    for (const json& service : status.at("services")) {
+        const json& made = service.at("established");
+        table += fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", service.at("name").get<std::string>(),
+                             service.at("active").at("kernel").get<std::uint64_t>(),
+                             service.at("active").at("userspace").get<std::uint64_t>(),
+                             made.at("kernel").get<std::uint64_t>() + made.at("userspace").get<std::uint64_t>(),
+                             service.at("negotiating").get<std::uint64_t>());
+        if (!service.at("reasons").empty()) {
+            table += fmt::format("    in userspace because: {}\n", reasons_of(service.at("reasons")));
+        }
+        if (!service.at("failed").empty()) {
+            table += fmt::format("    failed: {}\n", reasons_of(service.at("failed")));
+        }
+    }
+    const json& kernel = status.at("kernel");
+    table += kernel.at("ktls").get<bool>() ? "The kernel can carry records. Its sockets of these services, from sock_diag:\n"
+                                        : fmt::format("The kernel carries no records: {}\n",
+                                                      kernel.at("reason").get<std::string>());
+    for (const json& group : kernel.at("sockets")) {
+        table += fmt::format("    {:>6} × {}\n", group.at("sockets").get<std::uint64_t>(),
+                             group.at("record_layer").get<std::string>());
+    }
+    return table;
+}
+
 }  // namespace
 
 std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,
@@ -95,41 +124,16 @@ std::string to_json(const Configuration& configuration, const std::vector<Proces
             }
         }
     }
-    const json document{
-        {"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
+    const json document{{"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
     return document.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 
 Result<std::string> to_table(const std::string& text) {
-    const json status = json::parse(text, nullptr, false);
-    if (!status.is_object() || !status.contains("services") || !status.contains("kernel")) {
+    try {
+        return table_of(json::parse(text));
+    } catch (const json::exception&) {
         return fail("status-malformed", "what came from status.sock is not a status document");
     }
-    std::string table = fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", "SERVICE", "IN KERNEL", "USERSPACE",
-                                    "ESTABLISHED", "HANDSHAKES");
-    for (const json& service : status["services"]) {
-        const json& made = service["established"];
-        table += fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", service["name"].get<std::string>(),
-                             service["active"]["kernel"].get<std::uint64_t>(),
-                             service["active"]["userspace"].get<std::uint64_t>(),
-                             made["kernel"].get<std::uint64_t>() + made["userspace"].get<std::uint64_t>(),
-                             service["negotiating"].get<std::uint64_t>());
-        if (!service["reasons"].empty()) {
-            table += fmt::format("    in userspace because: {}\n", reasons_of(service["reasons"]));
-        }
-        if (!service["failed"].empty()) {
-            table += fmt::format("    failed: {}\n", reasons_of(service["failed"]));
-        }
-    }
-    const json& kernel = status["kernel"];
-    table += kernel["ktls"].get<bool>()
-                 ? "The kernel can carry records. Its sockets of these services, from sock_diag:\n"
-                 : fmt::format("The kernel carries no records: {}\n", kernel["reason"].get<std::string>());
-    for (const json& group : kernel["sockets"]) {
-        table += fmt::format("    {:>6} × {}\n", group["sockets"].get<std::uint64_t>(),
-                             group["record_layer"].get<std::string>());
-    }
-    return table;
 }
 
 }  // namespace keysluice::control

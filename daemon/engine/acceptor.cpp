@@ -8,8 +8,8 @@
 
 namespace keysluice {
 
-Acceptor::Acceptor(Loop& loop, Owner& owner, UniqueFd listener)
-    : loop_(loop), owner_(owner), listener_(std::move(listener)) {
+Acceptor::Acceptor(Loop& loop, Owner& owner, UniqueFd listener, std::shared_ptr<AcceptBalance> balance)
+    : loop_(loop), owner_(owner), listener_(std::move(listener)), balance_(std::move(balance)) {
     loop_.add(listener_.get(), EPOLLIN, *this);
 }
 
@@ -22,7 +22,11 @@ void Acceptor::on_events(std::uint32_t /*events*/) {
     for (int i = 0; i < kBurst; ++i) {
         if (!owner_.has_room()) {
             owner_.on_exhausted(*this, 0);
-            pause();
+            pause(kPause);
+            return;
+        }
+        if (lets_others_go_first()) {
+            pause(kStepBack);
             return;
         }
         Accepted accepted;
@@ -30,32 +34,49 @@ void Acceptor::on_events(std::uint32_t /*events*/) {
         accepted.socket.reset(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&accepted.peer.storage),
                                       &accepted.peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!accepted.socket) {
-            // accept(2): EMFILE, ENFILE, ENOBUFS, ENOMEM mean that we are short of something; anything else belongs
-            // to the one connection that is gone already, or to an empty queue.
+            // accept(2): EMFILE, ENFILE, ENOBUFS, ENOMEM mean that we are short of something; anything else belongs to
+            // the one connection that is gone already, or to an empty queue.
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                 owner_.on_exhausted(*this, errno);
-                pause();
+                pause(kPause);
                 return;
             }
             if (errno == EAGAIN) {
+                own_turn_ = 0;
                 return;
             }
             continue;
+        }
+        if (balance_) {
+            balance_->count();
         }
         owner_.on_accepted(*this, std::move(accepted));
     }
 }
 
-void Acceptor::pause() {
+bool Acceptor::lets_others_go_first() {
+    if (!balance_ || !balance_->is_ahead()) {
+        return false;
+    }
+    if (own_turn_ > 0) {
+        --own_turn_;
+        return false;
+    }
+    own_turn_ = AcceptBalance::kSlack;
+    return true;
+}
+
+void Acceptor::pause(Duration how_long) {
     if (!std::exchange(paused_, true)) {
         loop_.modify(listener_.get(), 0, *this);
-        loop_.arm(*this, now() + kPause);
+        loop_.arm(*this, now() + how_long);
     }
 }
 
 void Acceptor::on_deadline() {
     paused_ = false;
     loop_.modify(listener_.get(), EPOLLIN, *this);
+    on_events(EPOLLIN);
 }
 
 }  // namespace keysluice

@@ -1,8 +1,10 @@
 #include "daemon/engine/engine.hpp"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "daemon/engine/service_context.hpp"
@@ -22,6 +24,12 @@ constexpr std::size_t kDescriptorsPerConnection = 2;
 std::size_t capacity_for(std::size_t descriptor_limit) {
     const std::size_t usable = descriptor_limit > kReservedDescriptors ? descriptor_limit - kReservedDescriptors : 2;
     return std::max<std::size_t>(usable / kDescriptorsPerConnection, 1);
+}
+
+bool is_unix_socket(int fd) {
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof(family);
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 && family == AF_UNIX;
 }
 
 }  // namespace
@@ -62,10 +70,27 @@ void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors
     }
 }
 
+std::shared_ptr<AcceptBalance> Engine::take_balance(const Service& offered, Descriptors& descriptors) const {
+    if (!offered.balanced || descriptors.empty()) {
+        return nullptr;
+    }
+    auto balance = AcceptBalance::open(std::move(descriptors.front()), index_);
+    descriptors.erase(descriptors.begin());
+    if (!balance) {
+        log_warning("unix sockets are not spread evenly over the engines: {} ({})", balance.error().sentence,
+                    balance.error().reason);
+        return nullptr;
+    }
+    return std::make_shared<AcceptBalance>(std::move(*balance));
+}
+
 void Engine::serve(const Service& offered, Descriptors listeners) {
     Offer& offer = offers_[offered.id];
+    const auto balance = take_balance(offered, listeners);
     if (draining_ || (offer.service && offer.encoded == offered.settings)) {
-        return;  // keysluiced came back and tells again what we know
+        // keysluiced came back and tells again what we know; only what the engines count together is new.
+        std::ranges::for_each(offer.acceptors, [&](const auto& acceptor) { acceptor->share(balance); });
+        return;
     }
     auto settings = decode_service(offered.settings);
     ServiceLoaded answer{.id = offered.id, .reason = {}, .sentence = {}};
@@ -86,7 +111,8 @@ void Engine::serve(const Service& offered, Descriptors listeners) {
     offer.encoded = offered.settings;
     offer.acceptors.clear();
     for (UniqueFd& listener : listeners) {
-        auto acceptor = std::make_unique<Acceptor>(loop_, *this, std::move(listener));
+        const bool shared = is_unix_socket(listener.get());
+        auto acceptor = std::make_unique<Acceptor>(loop_, *this, std::move(listener), shared ? balance : nullptr);
         by_acceptor_[acceptor.get()] = service;
         offer.acceptors.push_back(std::move(acceptor));
     }

@@ -49,6 +49,8 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
     void on_connected(Uplink& uplink) override;
     void serve(const Service& offered, Descriptors listeners);
+    /// The descriptor in front of the listening sockets; null where there is none.
+    [[nodiscard]] std::shared_ptr<AcceptBalance> take_balance(const Service& offered, Descriptors& descriptors) const;
     [[nodiscard]] Result<void> load(ServedService& service);
 
     Loop& loop_;

@@ -49,8 +49,24 @@ void Children::spawn(Child& child) {
     }
     if (child.pid < 0) {
         log_error("{} can't be started: {}", child.program.name, std::strerror(errno));
-        child.start_again = now() + kPause;
-        loop_.arm(*this, child.start_again);
+        start_later(child);
+    }
+}
+
+void Children::start_later(Child& child) {
+    child.start_again = now() + kPause;
+    arm_for_next_start();
+}
+
+void Children::arm_for_next_start() {
+    const Child* next = nullptr;
+    for (const Child& child : children_) {
+        if (child.pid < 0 && (next == nullptr || child.start_again < next->start_again)) {
+            next = &child;
+        }
+    }
+    if (next != nullptr) {
+        loop_.arm(*this, next->start_again);
     }
 }
 
@@ -92,8 +108,7 @@ void Children::on_exit(std::list<Child>::iterator child, int wait_status) {
         spawn(*child);
         return;
     }
-    child->start_again = now() + kPause;
-    loop_.arm(*this, child->start_again);
+    start_later(*child);
 }
 
 void Children::replace(const std::string& name) {
@@ -127,11 +142,13 @@ void Children::on_deadline() {
         loop_.stop();
         return;
     }
+    const Instant at = now();
     for (Child& child : children_) {
-        if (child.pid < 0) {
+        if (child.pid < 0 && child.start_again <= at) {
             spawn(child);
         }
     }
+    arm_for_next_start();
 }
 
 }  // namespace keysluice

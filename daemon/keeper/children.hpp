@@ -53,6 +53,8 @@ class Children final : Deadline {
     };
 
     void spawn(Child& child);
+    void start_later(Child& child);
+    void arm_for_next_start();
     void on_exit(std::list<Child>::iterator child, int wait_status);
     void on_deadline() override;
 

@@ -133,6 +133,14 @@ void Keeper::adjust_engines() {
     }
 }
 
+void Keeper::on_drained(Channel& channel) {
+    for (RelayShare& share : shares_) {
+        if (share.channel() == &channel) {
+            share.go_on();
+        }
+    }
+}
+
 void Keeper::on_closed(Channel& channel, std::string_view why) {
     const auto peer = std::ranges::find_if(peers_, [&](const Peer& one) { return one.channel.get() == &channel; });
     if (peer->known) {

@@ -36,6 +36,7 @@ class Keeper final : public Channel::Owner {
     Keeper(Loop& loop, UniqueFd socket, std::vector<RelayShare> shares, OnDraining on_draining);
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
+    void on_drained(Channel& channel) override;
     void on_hello(Peer& peer, const Hello& hello);
     void on_control(Peer& peer, const Message& message, Descriptors descriptors);
     void on_engine(Peer& peer, const Message& message, Descriptors descriptors);

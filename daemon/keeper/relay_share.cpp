@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 
-#include "daemon/shared/sockets.hpp"
-
 namespace keysluice {
 
 namespace {
@@ -34,17 +32,57 @@ void RelayShare::connect(Channel& channel) {
     Descriptors file;
     file.emplace_back(fcntl(table_.file(), F_DUPFD_CLOEXEC, 0));
     static_cast<void>(channel.send(Table{}, std::move(file)));
-    for (std::size_t i = 0; i < pipes_.size(); ++i) {
-        Descriptors ends;
-        ends.push_back(duplicate_fd(pipes_[i].read_end));
-        ends.push_back(duplicate_fd(pipes_[i].write_end));
-        static_cast<void>(channel.send(Pipe{{static_cast<std::uint16_t>(i)}}, std::move(ends)));
-    }
+    pipes_told_ = 0;
+    untold_.clear();
     for (std::uint32_t slot = 0; slot < kept_.size(); ++slot) {
-        if (kept_[slot].tls) {
-            tell({slot});
+        kept_[slot].told = false;
+        if (in_use({slot})) {
+            untold_.push_back({slot});
         }
     }
+    go_on();
+}
+
+void RelayShare::go_on() {
+    while (channel_ != nullptr && channel_->queued() < kAhead) {
+        if (pipes_told_ < pipes_.size()) {
+            if (!tell_pipe(pipes_told_)) {
+                return;
+            }
+            ++pipes_told_;
+        } else if (!untold_.empty()) {
+            if (!tell_connection(untold_.front())) {
+                return;
+            }
+            untold_.pop_front();
+        } else {
+            return;
+        }
+    }
+}
+
+bool RelayShare::tell_pipe(std::size_t index) {
+    Descriptors ends;
+    ends.push_back(duplicate_fd(pipes_[index].read_end));
+    ends.push_back(duplicate_fd(pipes_[index].write_end));
+    return channel_->send(Pipe{{static_cast<std::uint16_t>(index)}}, std::move(ends));
+}
+
+bool RelayShare::tell_connection(Slot slot) {
+    Kept& kept = kept_[slot.value];
+    // It may have been released while it waited here, and its slot may have been given to another one.
+    if (!kept.tls || kept.told) {
+        return true;
+    }
+    Descriptors sockets;
+    sockets.push_back(duplicate_fd(kept.tls));
+    if (kept.plain) {
+        sockets.push_back(duplicate_fd(kept.plain));
+    }
+    const TableEntry& entry = table_.at(slot);
+    const Adopt adopt{.slot = slot, .connection = {.service = {entry.service}, .tls13 = entry.tls13 != 0}};
+    kept.told = channel_->send(adopt, std::move(sockets));
+    return kept.told;
 }
 
 void RelayShare::take(const Handover& connection, Descriptors sockets) {
@@ -57,23 +95,8 @@ void RelayShare::take(const Handover& connection, Descriptors sockets) {
     table_.at(slot) = TableEntry{
         .used = 1, .service = connection.service.value, .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0)};
     if (channel_ != nullptr) {
-        tell(slot);
-    }
-}
-
-void RelayShare::tell(Slot slot) {
-    const TableEntry& entry = table_.at(slot);
-    const Kept& kept = kept_[slot.value];
-    Descriptors sockets;
-    sockets.push_back(duplicate_fd(kept.tls));
-    if (kept.plain) {
-        sockets.push_back(duplicate_fd(kept.plain));
-    }
-    const Adopt adopt{.slot = slot, .connection = {.service = {entry.service}, .tls13 = entry.tls13 != 0}};
-    if (!channel_->send(adopt, std::move(sockets))) {
-        // A relay that lets so much pile up is not coming back to it.
-        reset_on_close(kept.tls.get());
-        release(slot);
+        untold_.push_back(slot);
+        go_on();
     }
 }
 
@@ -86,6 +109,7 @@ void RelayShare::attach(Slot slot, UniqueFd plain) {
 void RelayShare::keep_pipe(PipeId pipe, Descriptors ends) {
     if (pipe.value == pipes_.size() && ends.size() == 2) {
         pipes_.push_back({std::move(ends[0]), std::move(ends[1])});
+        pipes_told_ = pipes_.size();
     }
 }
 
@@ -94,6 +118,8 @@ void RelayShare::release(Slot slot) {
         kept_[slot.value] = {};
         table_.at(slot) = {};
         free_.push_back(slot);
+        // Where there was no descriptor left for a duplicate, there is one now.
+        go_on();
     }
 }
 

@@ -19,7 +19,8 @@ Result<std::uint16_t> parse_number(std::string_view option, std::string_view tex
     return number;
 }
 
-Result<void> set_option(Arguments& arguments, char option, const char* value) {
+/// `given` is the word of the command line that getopt looked at last.
+Result<void> set_option(Arguments& arguments, char option, const char* value, std::string_view given) {
     switch (option) {
         case 'd':
             arguments.runtime_directory = value;
@@ -41,8 +42,10 @@ Result<void> set_option(Arguments& arguments, char option, const char* value) {
             (option == 'i' ? arguments.index : arguments.engines) = number.value_or(0);
             return number ? Result<void>{} : std::unexpected(number.error());
         }
+        case ':':
+            return fail("bad-argument", fmt::format("{} takes a value; --help says which", given));
         default:
-            return fail("bad-argument", "unknown option; --help lists them");
+            return fail("bad-argument", fmt::format("\"{}\" is not an option; --help lists them", given));
     }
 }
 
@@ -59,8 +62,9 @@ Result<Arguments> parse_arguments(std::span<char*> argv) {
     Arguments arguments;
     optind = 0;  // getopt keeps its place between calls, tests call more than once
     int chosen = 0;
-    while ((chosen = getopt_long(static_cast<int>(argv.size()), argv.data(), "", kOptions.data(), nullptr)) != -1) {
-        if (auto set = set_option(arguments, static_cast<char>(chosen), optarg); !set) {
+    while ((chosen = getopt_long(static_cast<int>(argv.size()), argv.data(), ":", kOptions.data(), nullptr)) != -1) {
+        if (auto set = set_option(arguments, static_cast<char>(chosen), optarg, argv[static_cast<std::size_t>(optind - 1)]);
+            !set) {
             return pass_on(std::move(set));
         }
     }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -13,8 +14,6 @@ namespace keysluice {
 namespace {
 
 constexpr std::size_t kLargestPacket = 64UL * 1024;
-/// SCM_MAX_FD of the kernel is 253; no message of ours carries more than a service's listening sockets.
-constexpr std::size_t kMostDescriptors = 64;
 
 Result<sockaddr_un> address_of(const std::string& path) {
     sockaddr_un address{};
@@ -66,7 +65,8 @@ std::uint32_t Channel::peer_uid() const {
 }
 
 bool Channel::send(const Message& message, Descriptors descriptors) {
-    if (!socket_ || queue_.size() >= kLongestQueue) {
+    const bool sendable = descriptors.size() <= kMostDescriptors && std::ranges::all_of(descriptors, &UniqueFd::operator bool);
+    if (!socket_ || queue_.size() >= kLongestQueue || !sendable) {
         return false;
     }
     Packet packet{encode(message), std::move(descriptors)};
@@ -81,7 +81,7 @@ bool Channel::send(const Message& message, Descriptors descriptors) {
 
 bool Channel::write_out(const Packet& packet) {
     iovec data{.iov_base = const_cast<std::uint8_t*>(packet.body.data()), .iov_len = packet.body.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> space{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(Channel::kMostDescriptors * sizeof(int))> space{};
     msghdr header{};
     header.msg_iov = &data;
     header.msg_iovlen = 1;
@@ -110,6 +110,7 @@ void Channel::flush() {
     }
     if (queue_.empty()) {
         watch();
+        owner_.on_drained(*this);
     }
 }
 
@@ -136,7 +137,7 @@ void Channel::on_events(std::uint32_t events) {
 
 bool Channel::receive_one() {
     static thread_local std::array<std::uint8_t, kLargestPacket> buffer;
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostDescriptors * sizeof(int))> space{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(Channel::kMostDescriptors * sizeof(int))> space{};
     iovec data{.iov_base = buffer.data(), .iov_len = buffer.size()};
     msghdr header{};
     header.msg_iov = &data;

@@ -31,14 +31,19 @@ class Channel final : Watcher {
         /// The other end is gone, or broke the format (`why` says so). The channel may be destroyed from here only
         /// by way of Loop::bury.
         virtual void on_closed(Channel& channel, std::string_view why) = 0;
+        /// What had to wait in the queue has left.
+        virtual void on_drained(Channel& /*channel*/) {}
     };
 
     static constexpr std::size_t kLongestQueue = 16384;
+    /// A service has 64 listening sockets at most, and one memory file. (The kernel's SCM_MAX_FD is 253.)
+    static constexpr std::size_t kMostDescriptors = 65;
 
     Channel(Loop& loop, UniqueFd socket, Owner& owner);
     ~Channel() override;
 
-    /// False when the queue is full or the other end is gone; the descriptors are closed then.
+    /// False when the queue is full, the other end is gone, these are too many descriptors, or one of them is none (a
+    /// duplicate for which there was no room); they are closed then.
     [[nodiscard]] bool send(const Message& message, Descriptors descriptors = {});
     [[nodiscard]] std::size_t queued() const { return queue_.size(); }
     /// False: what the other end sends waits in the kernel, and then at the sender.

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <span>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/shared/messages.hpp"
+#include "daemon/shared/sealed_memory.hpp"
 
 namespace keysluice {
 
@@ -30,25 +30,20 @@ struct TableEntry {
 class ConnectionTable {
    public:
     ConnectionTable() = default;
-    /// A new, sealed memory file with room for `capacity` connections. Error: `table-failed`.
+    /// A new table with room for `capacity` connections. Error: `memory-file-failed`.
     [[nodiscard]] static Result<ConnectionTable> create(std::size_t capacity);
-    /// The table behind a descriptor that came from the keeper. Error: `table-failed`.
+    /// The table behind a descriptor that came from the keeper. Error: `memory-file-failed`.
     [[nodiscard]] static Result<ConnectionTable> open(UniqueFd file);
 
-    ConnectionTable(ConnectionTable&& other) noexcept;
-    ConnectionTable& operator=(ConnectionTable&& other) noexcept;
-    ConnectionTable(const ConnectionTable&) = delete;
-    ConnectionTable& operator=(const ConnectionTable&) = delete;
-    ~ConnectionTable();
-
-    [[nodiscard]] std::span<TableEntry> entries() { return entries_; }
-    [[nodiscard]] TableEntry& at(Slot slot) { return entries_[slot.value]; }
-    [[nodiscard]] bool holds(Slot slot) const { return slot.value < entries_.size(); }
-    [[nodiscard]] int file() const { return file_.get(); }
+    [[nodiscard]] std::span<TableEntry> entries() { return memory_.as<TableEntry>(); }
+    [[nodiscard]] TableEntry& at(Slot slot) { return entries()[slot.value]; }
+    [[nodiscard]] bool holds(Slot slot) const { return slot.value < memory_.as<TableEntry>().size(); }
+    [[nodiscard]] int file() const { return memory_.file(); }
 
    private:
-    UniqueFd file_;
-    std::span<TableEntry> entries_;
+    [[nodiscard]] static Result<ConnectionTable> in(Result<SealedMemory> memory);
+
+    SealedMemory memory_;
 };
 
 }  // namespace keysluice

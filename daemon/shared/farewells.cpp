@@ -9,6 +9,12 @@
 
 namespace keysluice {
 
+Farewells::~Farewells() {
+    while (!sockets_.empty()) {
+        close(sockets_.front());
+    }
+}
+
 void Farewells::add(UniqueFd socket) {
     if (sockets_.size() >= kMost) {
         return;
@@ -34,7 +40,7 @@ void Farewells::Farewell::on_events(std::uint32_t events) {
 }
 
 void Farewells::close(Farewell& farewell) {
-    loop_.forget(farewell);
+    loop_.remove(farewell.socket.get(), farewell);
     loop_.disarm(farewell);
     sockets_.erase(farewell.self);
 }

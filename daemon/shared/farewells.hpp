@@ -19,8 +19,11 @@ class Farewells {
     static constexpr Duration kLongest = std::chrono::seconds(2);
 
     explicit Farewells(Loop& loop) : loop_(loop) {}
+    Farewells(const Farewells&) = delete;
+    Farewells& operator=(const Farewells&) = delete;
+    ~Farewells();
 
-    /// The socket is not registered with the loop.
+    /// The socket is not registered with the loop. The keeper may still hold a duplicate of it.
     void add(UniqueFd socket);
     [[nodiscard]] std::size_t size() const { return sockets_.size(); }
 

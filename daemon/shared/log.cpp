@@ -2,26 +2,17 @@
 
 #include <unistd.h>
 
-#include <map>
-
 #include "daemon/shared/clock.hpp"
+#include "daemon/shared/log_limit.hpp"
 
 namespace keysluice {
 
 namespace {
 
-struct Window {
-    Instant since{};
-    unsigned lines = 0;
-    unsigned left_out = 0;
-};
-
-constexpr unsigned kLinesPerSecond = 10;
-
 struct Sink {
     std::string program = "keysluice";
     LogLevel level = LogLevel::info;
-    std::map<std::string, Window, std::less<>> windows;
+    LogLimit peer_failures;
 };
 
 Sink& sink() {
@@ -50,13 +41,9 @@ void open_log(std::string program, LogLevel level) {
     sink().level = level;
 }
 
-void set_log_level(LogLevel level) {
-    sink().level = level;
-}
+void set_log_level(LogLevel level) { sink().level = level; }
 
-bool logs(LogLevel level) {
-    return level <= sink().level;
-}
+bool logs(LogLevel level) { return level <= sink().level; }
 
 void write_log(LogLevel level, std::string_view text) {
     if (!logs(level)) {
@@ -68,20 +55,13 @@ void write_log(LogLevel level, std::string_view text) {
 }
 
 void log_peer_failure(std::string_view subject, const Error& error) {
-    Window& window = sink().windows[std::string(error.reason)];
-    const Instant at = now();
-    if (at - window.since >= std::chrono::seconds(1)) {
-        if (window.left_out > 0) {
-            log_warning("{} more failures with the reason {} were not logged one by one", window.left_out,
-                        error.reason);
-        }
-        window = {.since = at};
+    const LogLimit::Verdict verdict = sink().peer_failures.on_failure(error.reason, now());
+    if (verdict.left_out > 0) {
+        log_warning("{} more failures with the reason {} were not logged one by one", verdict.left_out, error.reason);
     }
-    if (++window.lines > kLinesPerSecond) {
-        ++window.left_out;
-        return;
+    if (verdict.write) {
+        log_warning("{}: {} ({})", subject, error.sentence, error.reason);
     }
-    log_warning("{}: {} ({})", subject, error.sentence, error.reason);
 }
 
 }  // namespace keysluice

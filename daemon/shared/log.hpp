@@ -51,8 +51,8 @@ void log_debug(fmt::format_string<Args...> format, Args&&... args) {
     }
 }
 
-/// A failure that a remote can cause, and so could use to flood the log: at most ten lines a second for each reason,
-/// then one line that counts what was left out.
+/// A failure that a remote can cause, and so could use to flood the log: at most ten lines a second for each reason
+/// (LogLimit). The next failure of that kind after it comes with a line that counts what was left out.
 void log_peer_failure(std::string_view subject, const Error& error);
 
 }  // namespace keysluice

@@ -1,0 +1,195 @@
+#include "daemon/control/preparation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+
+#include "tests/support/certificates.hpp"
+
+using namespace keysluice;
+using namespace keysluice::control;
+
+namespace {
+
+const Position kSection{"k.toml", 10, 1};
+const Position kCertificate{"k.toml", 11, 1};
+const Position kKey{"k.toml", 12, 1};
+const Position kCa{"k.toml", 13, 1};
+
+Configuration with(TlsService service) {
+    service.name = "shop";
+    Configuration configuration;
+    configuration.services.push_back(std::move(service));
+    configuration.sources.push_back(
+        {.section = kSection, .certificate = kCertificate, .private_key = kKey, .ca = kCa, .listen = {}});
+    return configuration;
+}
+
+/// The only thing that is wrong.
+Diagnostic fault_of(TlsService service,
+                    std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) {
+    const Diagnostics diagnostics = check_files(with(std::move(service)), now);
+    REQUIRE(diagnostics.size() == 1);
+    CHECK_FALSE(diagnostics[0].sentence.empty());
+    return diagnostics[0];
+}
+
+struct Shop {
+    Shop()
+        : issued(folder.make({})),
+          server{.certificate = issued.certificate_file, .private_key = issued.key_file},
+          client{.mode = Mode::client, .ca = issued.certificate_file, .server_name = "shop.example"} {}
+    testing::CertificateFolder folder;
+    testing::Issued issued;
+    TlsService server;
+    TlsService client;
+};
+
+}  // namespace
+
+TEST_CASE("files that can be loaded are no fault") {
+    const Shop shop;
+    CHECK(check_files(with(shop.server), std::chrono::system_clock::now()).empty());
+    CHECK(check_files(with(shop.client), std::chrono::system_clock::now()).empty());
+    CHECK(check_files({}, std::chrono::system_clock::now()).empty());
+}
+
+TEST_CASE("the line that names the private key is blamed for it") {
+    Shop shop;
+    std::string_view reason;
+    SUBCASE("missing") {
+        shop.server.private_key = "/nonexistent/shop.key";
+        reason = "private-key-unreadable";
+    }
+    SUBCASE("of another certificate") {
+        shop.server.private_key = shop.folder.make({}).key_file;
+        reason = "private-key-mismatch";
+    }
+    SUBCASE("behind a passphrase") {
+        shop.server.private_key = shop.folder.write_encrypted(shop.issued);
+        reason = "private-key-encrypted";
+    }
+    SUBCASE("rubbish") {
+        shop.server.private_key = shop.folder.write("rubbish", "rubbish");
+        reason = "private-key-malformed";
+    }
+    const Diagnostic fault = fault_of(shop.server);
+    CHECK(fault.where == kKey);
+    CHECK(fault.reason == reason);
+    CHECK(fault.sentence.find(shop.server.private_key) != std::string::npos);
+}
+
+TEST_CASE("the line that names the certificate is blamed for it") {
+    Shop shop;
+    auto now = std::chrono::system_clock::now();
+    std::string_view reason;
+    SUBCASE("missing file") {
+        shop.server.certificate = "/nonexistent/shop.pem";
+        reason = "certificate-unreadable";
+    }
+    SUBCASE("rubbish") {
+        shop.server.certificate = shop.folder.write("rubbish", "rubbish");
+        reason = "certificate-malformed";
+    }
+    SUBCASE("expired") {
+        now += std::chrono::hours(48);
+        reason = "certificate-expired";
+    }
+    SUBCASE("not yet valid") {
+        now -= std::chrono::hours(48);
+        reason = "certificate-not-yet-valid";
+    }
+    const Diagnostic fault = fault_of(shop.server, now);
+    CHECK(fault.where == kCertificate);
+    CHECK(fault.reason == reason);
+}
+
+TEST_CASE("the line that names the authorities is blamed for them") {
+    Shop shop;
+    SUBCASE("missing file") {
+        shop.client.ca = "/nonexistent/ca.pem";
+        const Diagnostic fault = fault_of(shop.client);
+        CHECK(fault.where == kCa);
+        CHECK(fault.reason == "ca-unreadable");
+    }
+    SUBCASE("rubbish") {
+        shop.client.ca = shop.folder.write("rubbish", "rubbish");
+        CHECK(fault_of(shop.client).where == kCa);
+    }
+    SUBCASE("client certificates without anybody to trust") {
+        shop.server.client_certificate = ClientCertificate::required;
+        const Diagnostic fault = fault_of(shop.server);
+        CHECK(fault.where == kCa);
+        CHECK(fault.reason == "ca-missing");
+    }
+}
+
+TEST_CASE("what no single line says is the service's") {
+    Shop shop;
+    shop.client.server_name.clear();
+    const Diagnostic fault = fault_of(shop.client);
+    CHECK(fault.where == kSection);
+    CHECK(fault.reason == "server-name-missing");
+}
+
+TEST_CASE("each service is checked, in their order") {
+    const Shop shop;
+    Configuration configuration = with({.certificate = "/nonexistent/a"});
+    for (const TlsService& service : {shop.server, TlsService{.mode = Mode::client, .ca = "/nonexistent/b"}}) {
+        configuration.services.push_back(service);
+        configuration.sources.push_back({.section = {"k.toml", 20, 1},
+                                         .certificate = {"k.toml", 21, 1},
+                                         .private_key = {"k.toml", 22, 1},
+                                         .ca = {"k.toml", 23, 1},
+                                         .listen = {}});
+    }
+    const Diagnostics faults = check_files(configuration, std::chrono::system_clock::now());
+    REQUIRE(faults.size() == 2);
+    CHECK(faults[0].where.line == 11);
+    CHECK(faults[1].where.line >= 20);
+}
+
+TEST_CASE("host names become addresses, in their place") {
+    const Endpoint before = parse_endpoint("192.0.2.1:1").value();
+    const Endpoint after = parse_endpoint("unix:/run/x").value();
+    Configuration configuration = with({.connect = {before, HostEndpoint{"localhost", 993}, after}});
+    const Diagnostics faults = resolve_hosts(configuration);
+    REQUIRE(faults.empty());
+    const auto& connect = configuration.services[0].connect;
+    REQUIRE(connect.size() >= 3);
+    CHECK(connect.front() == before);
+    CHECK(connect.back() == after);
+    for (std::size_t i = 1; i + 1 < connect.size(); ++i) {
+        const std::string address = to_string(connect[i]);
+        CHECK((address == "127.0.0.1:993" || address == "[::1]:993"));
+    }
+}
+
+TEST_CASE("addresses alone stay as they are") {
+    const std::vector<Endpoint> connect{parse_endpoint("192.0.2.1:1").value(), parse_endpoint("[::1]:2").value()};
+    Configuration configuration = with({.connect = connect});
+    CHECK(resolve_hosts(configuration).empty());
+    CHECK(configuration.services[0].connect == connect);
+}
+
+TEST_CASE("a name that can't be found is reported") {
+    // A label of 64 bytes: the resolver refuses it without asking anybody.
+    const std::string name = std::string(64, 'x') + ".example";
+    Configuration configuration = with({.connect = {HostEndpoint{name, 1}}});
+    const Diagnostics faults = resolve_hosts(configuration);
+    REQUIRE(faults.size() == 1);
+    CHECK(faults[0].where == kSection);
+    CHECK(faults[0].reason == "host-not-found");
+    CHECK(faults[0].sentence.starts_with("connect: " + name + " can't be looked up: "));
+}
+
+TEST_CASE("no number of engines means one for each CPU") {
+    Configuration configuration;
+    choose_engines(configuration);
+    CHECK(configuration.daemon.engines >= 1);
+    CHECK(configuration.daemon.engines <= 256);
+    configuration.daemon.engines = 7;
+    choose_engines(configuration);
+    CHECK(configuration.daemon.engines == 7);
+}

@@ -1,0 +1,170 @@
+#include "daemon/control/status_server.hpp"
+
+#include <doctest/doctest.h>
+
+#include <list>
+#include <string>
+#include <vector>
+
+#include "tests/support/processes.hpp"
+
+using namespace keysluice;
+using namespace keysluice::control;
+using namespace keysluice::test;
+
+namespace {
+
+/// A status server whose document is the names of the processes that answered.
+struct Fixture {
+    UniqueFd connect() {
+        UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        const SocketAddress address = to_socket_address(UnixEndpoint{folder / "status.sock"}).value();
+        REQUIRE(::connect(client.get(), address.get(), address.length) == 0);
+        return client;
+    }
+    void answer(std::uint16_t index, std::uint32_t token) {
+        server.on_counters({ProcessKind::engine, index, 1}, {.token = token, .counts = {}});
+    }
+    std::string render(const std::vector<ProcessCounters>& answers) const {
+        std::string text = "engines:";
+        for (const ProcessCounters& process : answers) {
+            text += " " + std::to_string(process.process.index);
+        }
+        return text + padding;
+    }
+
+    RuntimeFolder folder;
+    Loop loop;
+    std::size_t processes = 2;
+    std::string padding;
+    std::vector<std::uint32_t> asked;
+    StatusServer server{loop, StatusServer::bind(folder / "status.sock").value(),
+                        [this](std::uint32_t token) {
+                            asked.push_back(token);
+                            return processes;
+                        },
+                        [this](const std::vector<ProcessCounters>& all) { return render(all); }};
+};
+
+/// What came so far, and whether that was all.
+struct Read {
+    explicit Read(const UniqueFd& socket) {
+        std::array<char, 4096> chunk{};
+        ssize_t size = 0;
+        while ((size = ::recv(socket.get(), chunk.data(), chunk.size(), 0)) > 0) {
+            text.append(chunk.data(), static_cast<std::size_t>(size));
+        }
+        ended = size == 0;
+    }
+    std::string text;
+    bool ended = false;
+};
+
+}  // namespace
+
+TEST_CASE("an answer comes when all processes have answered, and is the last word") {
+    Fixture fixture;
+    const UniqueFd client = fixture.connect();
+    settle(fixture.loop);
+    REQUIRE(fixture.asked.size() == 1);
+    fixture.answer(0, fixture.asked[0]);
+    settle(fixture.loop);
+    CHECK_FALSE(Read(client).ended);
+    fixture.answer(1, fixture.asked[0]);
+    settle(fixture.loop);
+    const Read read(client);
+    CHECK(read.text == "engines: 0 1");
+    CHECK(read.ended);
+}
+
+TEST_CASE("who does not answer in time is left out") {
+    Fixture fixture;
+    const Instant start = now();
+    const UniqueFd client = fixture.connect();
+    settle(fixture.loop);
+    fixture.answer(1, fixture.asked.at(0));
+    std::string text;
+    turn_until(fixture.loop, [&] { return !(text = Read(client).text).empty(); });
+    CHECK(text == "engines: 1");
+    CHECK(now() - start >= StatusServer::kPatience);
+}
+
+TEST_CASE("without any process the answer comes at once") {
+    Fixture fixture;
+    fixture.processes = 0;
+    const UniqueFd client = fixture.connect();
+    settle(fixture.loop);
+    CHECK(Read(client).text == "engines:");
+}
+
+TEST_CASE("readers who come while the question is out share its answer; the next one asks anew") {
+    Fixture fixture;
+    const UniqueFd first = fixture.connect();
+    const UniqueFd second = fixture.connect();
+    settle(fixture.loop);
+    CHECK(fixture.asked.size() == 1);
+    fixture.answer(0, fixture.asked[0]);
+    fixture.answer(1, fixture.asked[0]);
+    settle(fixture.loop);
+    CHECK(Read(first).text == "engines: 0 1");
+    CHECK(Read(second).text == "engines: 0 1");
+
+    const UniqueFd third = fixture.connect();
+    settle(fixture.loop);
+    REQUIRE(fixture.asked.size() == 2);
+    CHECK(fixture.asked[1] != fixture.asked[0]);
+    // A late answer to the first question is no answer to the second.
+    fixture.answer(0, fixture.asked[0]);
+    fixture.answer(5, fixture.asked[1]);
+    fixture.answer(6, fixture.asked[1]);
+    settle(fixture.loop);
+    CHECK(Read(third).text == "engines: 5 6");
+}
+
+TEST_CASE("a reader who leaves early disturbs nobody") {
+    Fixture fixture;
+    UniqueFd first = fixture.connect();
+    const UniqueFd second = fixture.connect();
+    settle(fixture.loop);
+    first.reset();
+    settle(fixture.loop);
+    fixture.answer(0, fixture.asked.at(0));
+    fixture.answer(1, fixture.asked.at(0));
+    settle(fixture.loop);
+    CHECK(Read(second).text == "engines: 0 1");
+}
+
+TEST_CASE("a document that is longer than the socket's buffer arrives whole") {
+    Fixture fixture;
+    fixture.processes = 0;
+    fixture.padding = std::string(4UL << 20U, '.');
+    const UniqueFd client = fixture.connect();
+    std::string text;
+    turn_until(fixture.loop, [&] {
+        const Read read(client);
+        text += read.text;
+        return read.ended;
+    });
+    CHECK(text == "engines:" + fixture.padding);
+}
+
+TEST_CASE("only so many readers at once") {
+    Fixture fixture;
+    std::list<UniqueFd> clients;
+    for (std::size_t i = 0; i < StatusServer::kMostReaders; ++i) {
+        clients.push_back(fixture.connect());
+        settle(fixture.loop);
+    }
+    const UniqueFd one_too_many = fixture.connect();
+    settle(fixture.loop);
+    CHECK(Read(one_too_many).ended);
+    CHECK(Read(one_too_many).text.empty());
+    CHECK_FALSE(Read(clients.back()).ended);
+}
+
+TEST_CASE("a path where no status can be served") {
+    const auto missing = StatusServer::bind("/nonexistent/status.sock");
+    REQUIRE_FALSE(missing);
+    CHECK(missing.error().reason == "status-bind-failed");
+    CHECK_FALSE(StatusServer::bind("/" + std::string(200, 'x')));
+}

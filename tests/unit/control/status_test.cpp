@@ -1,0 +1,190 @@
+#include "daemon/control/status.hpp"
+
+#include <doctest/doctest.h>
+
+#include "daemon/shared/counters.hpp"
+
+using namespace keysluice;
+using namespace keysluice::control;
+
+namespace {
+
+Configuration two_services() {
+    Configuration configuration;
+    configuration.services = {
+        {.name = "shop", .listen = {parse_endpoint("0.0.0.0:443").value(), parse_endpoint("unix:/run/s").value()}},
+        {.name = "mail", .mode = Mode::client, .offload = Offload::require}};
+    return configuration;
+}
+
+std::vector<ProcessCounters> counted() {
+    const auto failed = std::string(counter::kFailed);
+    const auto why = std::string(counter::kWhyUserspace);
+    return {{{ProcessKind::engine, 0, 100},
+             {{{0}, std::string(counter::kAccepted), 7},
+              {{0}, std::string(counter::kEstablishedKernel), 3},
+              {{0}, std::string(counter::kEstablishedUserspace), 2},
+              {{0}, std::string(counter::kActiveUserspace), 1},
+              {{0}, std::string(counter::kNegotiating), 4},
+              {{0}, why + "kernel-without-ktls", 2},
+              {{0}, failed + "plain-http", 1},
+              {{1}, "paused", 5}}},
+            {{ProcessKind::engine, 1, 101},
+             {{{0}, std::string(counter::kAccepted), 6},
+              {{0}, failed + "plain-http", 1},
+              {{0}, failed + "not-tls", 1}}},
+            {{ProcessKind::relay, 0, 102},
+             {{{0}, std::string(counter::kActiveKernel), 2}, {{9}, std::string(counter::kActiveKernel), 9}}}};
+}
+
+const KernelView kKernel{.ktls = true,
+                         .reason = "",
+                         .groups = {{"TLS 1.3 AES-256-GCM, rx sw, tx sw", 2}},
+                         .decrypt_errors = 1};
+
+constexpr std::string_view kJson = R"({
+  "kernel": {
+    "decrypt_errors": 1,
+    "ktls": true,
+    "reason": "",
+    "sockets": [
+      {
+        "record_layer": "TLS 1.3 AES-256-GCM, rx sw, tx sw",
+        "sockets": 2
+      }
+    ]
+  },
+  "processes": [
+    {
+      "index": 0,
+      "kind": "engine",
+      "pid": 100
+    },
+    {
+      "index": 1,
+      "kind": "engine",
+      "pid": 101
+    },
+    {
+      "index": 0,
+      "kind": "relay",
+      "pid": 102
+    }
+  ],
+  "services": [
+    {
+      "accepted_by_engine": {
+        "0": 7,
+        "1": 6
+      },
+      "active": {
+        "kernel": 2,
+        "userspace": 1
+      },
+      "established": {
+        "kernel": 3,
+        "userspace": 2
+      },
+      "failed": {
+        "not-tls": 1,
+        "plain-http": 2
+      },
+      "listen": [
+        "0.0.0.0:443",
+        "unix:/run/s"
+      ],
+      "mode": "server",
+      "name": "shop",
+      "negotiating": 4,
+      "offload": "auto",
+      "reasons": {
+        "kernel-without-ktls": 2
+      }
+    },
+    {
+      "accepted_by_engine": {},
+      "active": {
+        "kernel": 0,
+        "userspace": 0
+      },
+      "established": {
+        "kernel": 0,
+        "userspace": 0
+      },
+      "failed": {},
+      "listen": [],
+      "mode": "client",
+      "name": "mail",
+      "negotiating": 0,
+      "offload": "require",
+      "paused": 5,
+      "reasons": {}
+    }
+  ],
+  "version": 1
+}
+)";
+
+constexpr std::string_view kTable = R"(SERVICE              IN KERNEL  USERSPACE  ESTABLISHED HANDSHAKES
+shop                        2          1            5          4
+    in userspace because: 2 kernel-without-ktls
+    failed: 1 not-tls, 2 plain-http
+mail                        0          0            0          0
+The kernel can carry records. Its sockets of these services, from sock_diag:
+         2 × TLS 1.3 AES-256-GCM, rx sw, tx sw
+)";
+
+}  // namespace
+
+TEST_CASE("the status document") { CHECK(to_json(two_services(), counted(), kKernel) == kJson); }
+
+TEST_CASE("the status as a table") { CHECK(to_table(std::string(kJson)).value() == kTable); }
+
+TEST_CASE("a kernel that carries nothing says why") {
+    const KernelView absent{.ktls = false, .reason = "this kernel has no kTLS", .groups = {}, .decrypt_errors = 0};
+    const std::string table = to_table(to_json({}, {}, absent)).value();
+    CHECK(table ==
+          "SERVICE              IN KERNEL  USERSPACE  ESTABLISHED HANDSHAKES\n"
+          "The kernel carries no records: this kernel has no kTLS\n");
+}
+
+TEST_CASE("a gauge that one process raised and another one lowered is the difference") {
+    const std::uint64_t minus_two = 0 - std::uint64_t{2};
+    const std::string name(counter::kActiveKernel);
+    const std::string text = to_json(two_services(),
+                                     {{{ProcessKind::engine, 0, 1}, {{{0}, name, 5}}},
+                                      {{ProcessKind::relay, 0, 2}, {{{0}, name, minus_two}}}},
+                                     {});
+    CHECK(to_table(text).value().find("shop                        3 ") != std::string::npos);
+}
+
+TEST_CASE("text that is not UTF-8 does not break the document") {
+    Configuration configuration = two_services();
+    configuration.services[0].listen = {UnixEndpoint{"/run/\xff"}};
+    const std::string text = to_json(configuration, {}, {});
+    CHECK(to_table(text));
+    CHECK(text.find('\xff') == std::string::npos);
+}
+
+TEST_CASE("what is no status document is refused") {
+    for (const std::string text : {"", "rubbish", "[]", "{}", R"({"services": []})", R"({"services": [)",
+                                   R"({"services": [1], "kernel": {}})", R"({"services": 1, "kernel": 2})",
+                                   R"({"services": [{"name": "a"}], "kernel": {"ktls": true, "sockets": []}})"}) {
+        CAPTURE(text);
+        const auto table = to_table(text);
+        REQUIRE_FALSE(table);
+        CHECK(table.error().reason == "status-malformed");
+    }
+}
+
+TEST_CASE("without services the kernel is asked about no sockets") {
+    ktls::Capabilities capabilities;
+    capabilities.absent = Error{"kernel-without-ktls", "no kTLS here"};
+    const KernelView view = look_at_kernel(capabilities, {});
+    CHECK_FALSE(view.ktls);
+    CHECK(view.reason == "no kTLS here");
+    CHECK(view.groups.empty());
+    capabilities.absent.reset();
+    capabilities.set_carries(ktls::Version::tls13, ktls::Cipher::aes128_gcm, true);
+    CHECK(look_at_kernel(capabilities, {}).ktls);
+}

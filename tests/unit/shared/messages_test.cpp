@@ -1,0 +1,131 @@
+#include "daemon/shared/messages.hpp"
+
+#include <doctest/doctest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace keysluice;
+
+namespace {
+
+std::vector<Message> one_of_each() {
+    return {Hello{ProcessKind::relay, 258, 0x01020304},
+            Listener{"0.0.0.0:443 1"},
+            ListenersComplete{},
+            ForgetListener{"unix:/run/shop.sock"},
+            Handover{{513}, true},
+            Adopt{{0x0a0b0c0d}, {{514}, false}},
+            Attach{{7}},
+            Release{{{1}, {2}, {0xffffffff}}},
+            Pipe{{65533}},
+            Table{},
+            Draining{},
+            Service{{3}, {1, 2, 3}, true},
+            ServicesComplete{},
+            ServiceLoaded{{4}, "private-key-mismatch", "they do not belong together"},
+            AskCounters{0xdeadbeef},
+            Counters{9, {{{1}, "accepted", 1ULL << 40U}, {{2}, "failed:not-tls", 0}}}};
+}
+
+void refused(Bytes packet) {
+    const auto message = decode(packet);
+    REQUIRE_FALSE(message);
+    CHECK(message.error().reason == "message-malformed");
+    CHECK_FALSE(message.error().sentence.empty());
+}
+
+std::vector<std::uint8_t> bytes(std::initializer_list<int> values) {
+    std::vector<std::uint8_t> packet;
+    for (const int value : values) {
+        packet.push_back(static_cast<std::uint8_t>(value));
+    }
+    return packet;
+}
+
+}  // namespace
+
+TEST_CASE("each message survives its encoding") {
+    const std::vector<Message> messages = one_of_each();
+    REQUIRE(messages.size() == std::variant_size_v<Message>);
+    std::set<std::uint8_t> kinds;
+    for (const Message& message : messages) {
+        const auto packet = encode(message);
+        CAPTURE(packet[1]);
+        CHECK(packet[0] == 1);
+        kinds.insert(packet[1]);
+        const auto decoded = decode(packet);
+        REQUIRE(decoded);
+        CHECK(*decoded == message);
+    }
+    CHECK(kinds.size() == messages.size());
+}
+
+TEST_CASE("the bytes on the wire stay as they are") {
+    CHECK(encode(Hello{ProcessKind::engine, 2, 0x01020304}) == bytes({1, 0, 1, 0, 2, 1, 2, 3, 4}));
+    CHECK(encode(Listener{"ab"}) == bytes({1, 1, 2, 'a', 'b'}));
+    CHECK(encode(Adopt{{5}, {{6}, true}}) == bytes({1, 5, 0, 0, 0, 5, 0, 6, 1}));
+    CHECK(encode(Release{{{3}}}) == bytes({1, 7, 0, 1, 0, 0, 0, 3}));
+    CHECK(encode(Service{{1}, {9}, false}) == bytes({1, 11, 0, 1, 0, 1, 9, 0}));
+}
+
+TEST_CASE("a message that ends too early or goes on is refused, at every length") {
+    for (const Message& message : one_of_each()) {
+        auto packet = encode(message);
+        for (std::size_t size = 0; size < packet.size(); ++size) {
+            CAPTURE(packet[1]);
+            CAPTURE(size);
+            refused(Bytes(packet).first(size));
+        }
+        packet.push_back(0);
+        refused(packet);
+    }
+}
+
+TEST_CASE("what no sender of this version writes is refused") {
+    refused(bytes({2, 2}));                                // another format
+    refused(bytes({1, 16}));                               // a kind behind the last one
+    refused(bytes({1, 255}));                              //
+    refused(bytes({1, 0, 3, 0, 2, 1, 2, 3, 4}));           // a fourth kind of process
+    refused(bytes({1, 1, 0}));                             // a listener without a name
+    refused(bytes({1, 3, 0}));                             //
+    refused(bytes({1, 4, 0, 1, 2}));                       // a flag that is neither 0 nor 1
+    refused(bytes({1, 11, 0, 1, 0, 0, 2}));                //
+    const auto mixed = decode(bytes({2, 2}));
+    CHECK(mixed.error().sentence.find("are all programs of one version?") != std::string::npos);
+}
+
+TEST_CASE("a list is no longer than one packet holds") {
+    Release most{std::vector<Slot>(kMaximumListed)};
+    CHECK(decode(encode(most)).value() == Message(most));
+    most.slots.push_back({1});
+    refused(encode(most));
+
+    Counters counted{1, std::vector<Count>(kMaximumListed, Count{{1}, "a", 1})};
+    CHECK(decode(encode(counted)).value() == Message(counted));
+    counted.counts.push_back({{1}, "a", 1});
+    refused(encode(counted));
+}
+
+TEST_CASE("long texts are cut where the format's limits are") {
+    const std::string text(5000, 'x');
+    CHECK(std::get<Listener>(decode(encode(Listener{text})).value()).name == text.substr(0, 255));
+    const auto loaded = std::get<ServiceLoaded>(decode(encode(ServiceLoaded{{1}, text, text})).value());
+    CHECK(loaded.reason.size() == 255);
+    CHECK(loaded.sentence.size() == 4096);
+    const auto counters = std::get<Counters>(decode(encode(Counters{1, {{{1}, text, 2}}})).value());
+    CHECK(counters.counts.at(0).name.size() == 255);
+
+    // A sentence that encode() would have cut comes from somebody else.
+    Writer long_one;
+    long_one.be(std::uint8_t{1}).be(std::uint8_t{13}).be(std::uint16_t{1});
+    long_one.prefixed<std::uint8_t>(as_bytes("a")).prefixed<std::uint16_t>(as_bytes(text));
+    refused(long_one.view());
+}
+
+TEST_CASE("processes have names") {
+    CHECK(name_of(ProcessKind::control) == "control");
+    CHECK(name_of(ProcessKind::engine) == "engine");
+    CHECK(name_of(ProcessKind::relay) == "relay");
+}
