@@ -32,7 +32,8 @@ def hand_out(result):
     print(BEGIN + json.dumps(result), flush=True)
 
 
-def load_modules():
-    """What a service may not load itself once it has dropped its privileges, as modules-load.d does elsewhere."""
-    if Path("/proc/modules").exists():
-        subprocess.run(["modprobe", "-a", "tls", "chacha20poly1305", "gcm", "aesni_intel"], stdout=sys.stderr, check=True)
+def prepare():
+    """Modules that a service may not load itself once it has dropped its privileges, as modules-load.d does elsewhere,
+    and huge pages only on request: khugepaged rounds a heap up to 2 MiB whenever it comes by, which is chance."""
+    subprocess.run(["modprobe", "-a", "tls", "chacha20poly1305", "gcm", "aesni_intel"], stdout=sys.stderr, check=True)
+    Path("/sys/kernel/mm/transparent_hugepage/enabled").write_text("madvise", encoding="ascii")
