@@ -20,7 +20,9 @@ ServiceId id_of(std::size_t index) {
     return {static_cast<std::uint16_t>(index)};
 }
 
-UniqueFd duplicate_fd(const UniqueFd& fd) { return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
+UniqueFd duplicate_fd(const UniqueFd& fd) {
+    return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+}
 
 }  // namespace
 

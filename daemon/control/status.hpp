@@ -28,8 +28,8 @@ struct KernelView {
     std::uint64_t decrypt_errors = 0;
 };
 
-/// The sockets of these services as sock_diag reports them, grouped by what carries their records. What the kernel can
-/// carry does not change while it runs: that is asked once, by ktls::probe().
+/// The sockets of these services as sock_diag reports them, grouped by what carries their records. What the kernel
+/// can carry does not change while it runs: that is asked once, by ktls::probe().
 [[nodiscard]] KernelView look_at_kernel(const ktls::Capabilities& capabilities,
                                         const std::vector<TlsService>& services);
 

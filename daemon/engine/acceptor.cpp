@@ -34,8 +34,8 @@ void Acceptor::on_events(std::uint32_t /*events*/) {
         accepted.socket.reset(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&accepted.peer.storage),
                                       &accepted.peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!accepted.socket) {
-            // accept(2): EMFILE, ENFILE, ENOBUFS, ENOMEM mean that we are short of something; anything else belongs to
-            // the one connection that is gone already, or to an empty queue.
+            // accept(2): EMFILE, ENFILE, ENOBUFS, ENOMEM mean that we are short of something; anything else belongs
+            // to the one connection that is gone already, or to an empty queue.
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
                 owner_.on_exhausted(*this, errno);
                 pause(kPause);

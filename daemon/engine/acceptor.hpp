@@ -18,12 +18,12 @@ struct Accepted {
 /// Accepts connections from one listening socket, which the keeper holds too: whatever becomes of this process, the
 /// clients that wait in the queue stay.
 ///
-/// When the process has no descriptors left it pauses for a moment instead of spinning: the clients wait in the kernel's
-/// queue, the connections that exist go on.
+/// When the process has no descriptors left it pauses for a moment instead of spinning: the clients wait in the
+/// kernel's queue, the connections that exist go on.
 ///
 /// Where all engines share one listening socket, an engine that is ahead of another one steps back for kStepBack, and
-/// takes of what is still there then AcceptBalance::kSlack connections before it asks again: an engine that is stuck or
-/// dead delays the clients by that moment, and no more.
+/// takes of what is still there then AcceptBalance::kSlack connections before it asks again: an engine that is stuck
+/// or dead delays the clients by that moment, and no more.
 class Acceptor final : Watcher, Deadline {
    public:
     static constexpr Duration kPause = std::chrono::milliseconds(100);

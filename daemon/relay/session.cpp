@@ -146,12 +146,13 @@ Session::Step Session::fill_from_tls() {
             return_pipe(to_plain_);
         }
         if (size < 0 && (error == EAGAIN || error == EINTR)) {
-            // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is empty.
+            // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is
+            // empty.
             tls_.readable = to_plain_.in_pipe > 0;
             return tls_.readable ? Step::moved : Step::stuck;
         }
-        // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of a
-        // header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
+        // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of
+        // a header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
         if (size == 0) {
             return look_closer(ktls::Splice::returned_zero);
         }
@@ -211,8 +212,8 @@ Session::Step Session::drain(Flow& flow, Side& to) {
 }
 
 Session::Step Session::tls_refuses(int error) {
-    // What the peer sent stops the kernel's sending too (sk_err in net/tls/tls_sw.c, tls_sw_sendmsg). Then only reading
-    // knows the reason, and an alert may still be due.
+    // What the peer sent stops the kernel's sending too (sk_err in net/tls/tls_sw.c, tls_sw_sendmsg). Then only
+    // reading knows the reason, and an alert may still be due.
     if (!has(TableEntry::kTlsEnded) && look_closer(ktls::Splice::none) == Step::over) {
         return Step::over;
     }

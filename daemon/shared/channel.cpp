@@ -65,7 +65,8 @@ std::uint32_t Channel::peer_uid() const {
 }
 
 bool Channel::send(const Message& message, Descriptors descriptors) {
-    const bool sendable = descriptors.size() <= kMostDescriptors && std::ranges::all_of(descriptors, &UniqueFd::operator bool);
+    const bool sendable =
+        descriptors.size() <= kMostDescriptors && std::ranges::all_of(descriptors, &UniqueFd::operator bool);
     if (!socket_ || queue_.size() >= kLongestQueue || !sendable) {
         return false;
     }

@@ -6,7 +6,9 @@ Result<ConnectionTable> ConnectionTable::create(std::size_t capacity) {
     return in(SealedMemory::create("keysluice-connections", capacity * sizeof(TableEntry)));
 }
 
-Result<ConnectionTable> ConnectionTable::open(UniqueFd file) { return in(SealedMemory::open(std::move(file))); }
+Result<ConnectionTable> ConnectionTable::open(UniqueFd file) {
+    return in(SealedMemory::open(std::move(file)));
+}
 
 Result<ConnectionTable> ConnectionTable::in(Result<SealedMemory> memory) {
     if (!memory) {

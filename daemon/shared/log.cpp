@@ -41,9 +41,13 @@ void open_log(std::string program, LogLevel level) {
     sink().level = level;
 }
 
-void set_log_level(LogLevel level) { sink().level = level; }
+void set_log_level(LogLevel level) {
+    sink().level = level;
+}
 
-bool logs(LogLevel level) { return level <= sink().level; }
+bool logs(LogLevel level) {
+    return level <= sink().level;
+}
 
 void write_log(LogLevel level, std::string_view text) {
     if (!logs(level)) {

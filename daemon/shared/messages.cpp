@@ -14,13 +14,19 @@ constexpr std::uint8_t kFormat = 1;
 constexpr std::size_t kMaximumName = 255;
 constexpr std::size_t kMaximumSentence = 4096;
 
-Bytes cut(std::string_view text, std::size_t limit) { return as_bytes(text.substr(0, limit)); }
+Bytes cut(std::string_view text, std::size_t limit) {
+    return as_bytes(text.substr(0, limit));
+}
 
-std::string text_of(Bytes bytes) { return std::string(as_text(bytes)); }
+std::string text_of(Bytes bytes) {
+    return std::string(as_text(bytes));
+}
 
 // One pair of functions for each message: what `put` writes, `get` reads.
 
-void put(Writer& to, bool flag) { to.be(static_cast<std::uint8_t>(flag ? 1 : 0)); }
+void put(Writer& to, bool flag) {
+    to.be(static_cast<std::uint8_t>(flag ? 1 : 0));
+}
 bool get(Reader& from, bool& flag) {
     const auto byte = from.be<std::uint8_t>();
     flag = byte == 1;
@@ -32,22 +38,27 @@ void put(Writer& to, const Hello& hello) {
 }
 bool get(Reader& from, Hello& hello) {
     const auto kind = from.be<std::uint8_t>();
-    hello = {.kind = static_cast<ProcessKind>(kind),
-             .index = from.be<std::uint16_t>(),
-             .pid = from.be<std::uint32_t>()};
+    hello = {
+        .kind = static_cast<ProcessKind>(kind), .index = from.be<std::uint16_t>(), .pid = from.be<std::uint32_t>()};
     return kind <= static_cast<std::uint8_t>(ProcessKind::relay);
 }
 
-void put(Writer& to, const Listener& listener) { to.prefixed<std::uint8_t>(cut(listener.name, kMaximumName)); }
+void put(Writer& to, const Listener& listener) {
+    to.prefixed<std::uint8_t>(cut(listener.name, kMaximumName));
+}
 bool get(Reader& from, Listener& listener) {
     listener.name = text_of(from.prefixed<std::uint8_t>());
     return !listener.name.empty();
 }
 
 void put(Writer& /*to*/, const ListenersComplete& /*message*/) {}
-bool get(Reader& /*from*/, ListenersComplete& /*message*/) { return true; }
+bool get(Reader& /*from*/, ListenersComplete& /*message*/) {
+    return true;
+}
 
-void put(Writer& to, const ForgetListener& listener) { to.prefixed<std::uint8_t>(cut(listener.name, kMaximumName)); }
+void put(Writer& to, const ForgetListener& listener) {
+    to.prefixed<std::uint8_t>(cut(listener.name, kMaximumName));
+}
 bool get(Reader& from, ForgetListener& listener) {
     listener.name = text_of(from.prefixed<std::uint8_t>());
     return !listener.name.empty();
@@ -71,7 +82,9 @@ bool get(Reader& from, Adopt& adopt) {
     return get(from, adopt.connection);
 }
 
-void put(Writer& to, const Attach& attach) { to.be(attach.slot.value); }
+void put(Writer& to, const Attach& attach) {
+    to.be(attach.slot.value);
+}
 bool get(Reader& from, Attach& attach) {
     attach.slot = {from.be<std::uint32_t>()};
     return true;
@@ -94,17 +107,23 @@ bool get(Reader& from, Release& release) {
     return true;
 }
 
-void put(Writer& to, const Pipe& pipe) { to.be(pipe.pipe.value); }
+void put(Writer& to, const Pipe& pipe) {
+    to.be(pipe.pipe.value);
+}
 bool get(Reader& from, Pipe& pipe) {
     pipe.pipe = {from.be<std::uint16_t>()};
     return true;
 }
 
 void put(Writer& /*to*/, const Table& /*message*/) {}
-bool get(Reader& /*from*/, Table& /*message*/) { return true; }
+bool get(Reader& /*from*/, Table& /*message*/) {
+    return true;
+}
 
 void put(Writer& /*to*/, const Draining& /*message*/) {}
-bool get(Reader& /*from*/, Draining& /*message*/) { return true; }
+bool get(Reader& /*from*/, Draining& /*message*/) {
+    return true;
+}
 
 void put(Writer& to, const Service& service) {
     to.be(service.id.value).prefixed<std::uint16_t>(service.settings);
@@ -118,7 +137,9 @@ bool get(Reader& from, Service& service) {
 }
 
 void put(Writer& /*to*/, const ServicesComplete& /*message*/) {}
-bool get(Reader& /*from*/, ServicesComplete& /*message*/) { return true; }
+bool get(Reader& /*from*/, ServicesComplete& /*message*/) {
+    return true;
+}
 
 void put(Writer& to, const ServiceLoaded& loaded) {
     to.be(loaded.id.value)
@@ -132,7 +153,9 @@ bool get(Reader& from, ServiceLoaded& loaded) {
     return loaded.sentence.size() <= kMaximumSentence;
 }
 
-void put(Writer& to, const AskCounters& ask) { to.be(ask.token); }
+void put(Writer& to, const AskCounters& ask) {
+    to.be(ask.token);
+}
 bool get(Reader& from, AskCounters& ask) {
     ask.token = from.be<std::uint32_t>();
     return true;
@@ -203,10 +226,11 @@ Result<Message> decode(Bytes packet) {
     const auto format = from.be<std::uint8_t>();
     const auto kind = from.be<std::uint8_t>();
     if (!from.ok() || format != kFormat || kind >= std::variant_size_v<Message>) {
-        return fail("message-malformed",
-                    fmt::format("a message between keysluice's processes has format {} and kind {}; expected format {} and "
-                                "a kind below {}: are all programs of one version?",
-                                format, kind, kFormat, std::variant_size_v<Message>));
+        return fail(
+            "message-malformed",
+            fmt::format("a message between keysluice's processes has format {} and kind {}; expected format {} and "
+                        "a kind below {}: are all programs of one version?",
+                        format, kind, kFormat, std::variant_size_v<Message>));
     }
     return decode_kind(kind, from, std::make_index_sequence<std::variant_size_v<Message>>());
 }

@@ -9,8 +9,8 @@
 #include "base/result.hpp"
 #include "base/strong_id.hpp"
 
-/// What keysluice's processes tell each other over unix SEQPACKET sockets: one message a packet, descriptors beside it
-/// (SCM_RIGHTS). The first byte is the version of this format, the second the kind of message.
+/// What keysluice's processes tell each other over unix SEQPACKET sockets: one message a packet, descriptors beside
+/// it (SCM_RIGHTS). The first byte is the version of this format, the second the kind of message.
 namespace keysluice {
 
 /// A connection's place in the shared table of one relay.
@@ -90,9 +90,9 @@ struct Draining {
     bool operator==(const Draining&) const = default;
 };
 
-/// keysluiced → engine, with its listening sockets, and keysluiced → relay. `settings` as encode(TlsService) wrote it.
-/// `balanced`: the engines share one of the listening sockets, and the first descriptor is the memory file of their
-/// AcceptBalance.
+/// keysluiced → engine, with its listening sockets, and keysluiced → relay. `settings` as encode(TlsService) wrote
+/// it. `balanced`: the engines share one of the listening sockets, and the first descriptor is the memory file of
+/// their AcceptBalance.
 struct Service {
     ServiceId id;
     std::vector<std::uint8_t> settings;
@@ -133,8 +133,8 @@ struct Counters {
     bool operator==(const Counters&) const = default;
 };
 
-using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release, Pipe,
-                             Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters>;
+using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
+                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters>;
 
 /// Names are cut at 255 bytes and sentences at 4 KiB; lists longer than a packet holds are a bug of the sender.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);
