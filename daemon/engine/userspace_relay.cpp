@@ -32,8 +32,15 @@ bool try_again(int error) {
     return error == EAGAIN || error == EINTR;
 }
 
-Error broken(std::string_view reason, std::string_view side) {
-    return {reason, fmt::format("the {} side broke: {}", side, std::strerror(errno))};
+Error broken(std::string_view reason, std::string_view side, int error) {
+    return {reason, fmt::format("the {} side broke: {}", side, std::strerror(error))};
+}
+
+int take_error(int fd) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    return error;
 }
 
 }  // namespace
@@ -78,7 +85,13 @@ void UserspaceRelay::on_events(Side& side, std::uint32_t events) {
         return;
     }
     if ((events & EPOLLERR) != 0U && (side.wanted & EPOLLIN) == 0U) {
-        abort(broken("connection-reset", &side == &plain_ ? "plaintext" : "TLS"));
+        // Nothing is read from it now, which would tell.
+        const int error = take_error(side.fd.get());
+        if (&side == &plain_) {
+            plain_side_broke(error);
+        } else {
+            abort(broken("tls-side-reset", "TLS", error));
+        }
         return;
     }
     side.hung_up = side.hung_up || (events & EPOLLHUP) != 0U;
@@ -106,7 +119,7 @@ bool UserspaceRelay::read_tls() {
         return true;
     }
     if (size < 0) {
-        abort(broken("tls-side-reset", "TLS"));
+        abort(broken("tls-side-reset", "TLS", errno));
         return false;
     }
     if (size == 0 && tls_.shut) {
@@ -154,7 +167,8 @@ bool UserspaceRelay::write_plain(Bytes fresh) {
     if (plain_.writable && !next.empty()) {
         const ssize_t size = send(plain_.fd.get(), next.data(), next.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size < 0 && !try_again(errno)) {
-            return plain_side_broke();
+            plain_side_broke(errno);
+            return false;
         }
         const auto taken = static_cast<std::size_t>(std::max<ssize_t>(size, 0));
         plain_.writable = taken == next.size();
@@ -171,14 +185,13 @@ bool UserspaceRelay::write_plain(Bytes fresh) {
     return true;
 }
 
-bool UserspaceRelay::plain_side_broke() {
+void UserspaceRelay::plain_side_broke(int error) {
     if (plain_.ended && session_->output().empty()) {
         // The backend sent all that it had and left; the peer must get to read that, not a reset.
         part(nullptr);
     } else {
-        abort(broken("plain-side-reset", "plaintext"));
+        abort(broken("plain-side-reset", "plaintext", error));
     }
-    return false;
 }
 
 bool UserspaceRelay::read_plain() {
@@ -191,7 +204,7 @@ bool UserspaceRelay::read_plain() {
         return true;
     }
     if (size < 0) {
-        abort(broken("plain-side-reset", "plaintext"));
+        abort(broken("plain-side-reset", "plaintext", errno));
         return false;
     }
     plain_.ended = size == 0;
@@ -209,7 +222,7 @@ bool UserspaceRelay::write_tls() {
         const Bytes output = session_->output();
         const ssize_t size = send(tls_.fd.get(), output.data(), output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size < 0 && !try_again(errno)) {
-            abort(broken("tls-side-reset", "TLS"));
+            abort(broken("tls-side-reset", "TLS", errno));
             return false;
         }
         session_->sent(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));

@@ -58,7 +58,7 @@ class UserspaceRelay final {
     [[nodiscard]] bool read_plain();
     [[nodiscard]] bool write_tls();
     [[nodiscard]] bool write_plain(Bytes fresh);
-    [[nodiscard]] bool plain_side_broke();
+    void plain_side_broke(int error);
     void set_interest(Side& side, bool readable, bool writable);
     /// The ends of a connection: orderly; reset both ways; reset the plaintext side and let TLS read our last words.
     void end(const Error* error, UniqueFd farewell = {});

@@ -27,7 +27,11 @@ void close_with_reset(UniqueFd& socket);
 /// The application at the plaintext end: what it wants to say leaves as the kernel takes it, what comes is collected.
 class PlainEnd {
    public:
-    explicit PlainEnd(UniqueFd socket) : fd(std::move(socket)) { set_nonblocking(fd.get()); }
+    explicit PlainEnd(UniqueFd socket) : fd(std::move(socket)) {
+        if (fd) {
+            set_nonblocking(fd.get());
+        }
+    }
 
     void say(Bytes bytes) { unsent_.insert(unsent_.end(), bytes.begin(), bytes.end()); }
     /// A FIN behind everything that was said.
