@@ -22,8 +22,8 @@ struct Accepted {
 /// queue, the connections that exist go on.
 ///
 /// Where all engines share one listening socket, an engine that is ahead of another one steps back for kStepBack, and
-/// takes of what is still there then AcceptBalance::kSlack connections before it asks again: an engine that is stuck or
-/// dead delays the clients by that moment, and no more.
+/// takes one of the connections that are still there then before it asks again: while an engine is stuck or dead the
+/// others go on with a thousand connections a second each.
 class Acceptor final : Watcher, Deadline {
    public:
     static constexpr Duration kPause = std::chrono::milliseconds(100);
@@ -58,7 +58,7 @@ class Acceptor final : Watcher, Deadline {
     Owner& owner_;
     UniqueFd listener_;
     std::shared_ptr<AcceptBalance> balance_;
-    std::uint64_t own_turn_ = 0;  ///< connections that we may take although we are ahead
+    bool own_turn_ = false;  ///< we stepped back, and may take one connection although we are ahead
     bool paused_ = false;
 };
 
