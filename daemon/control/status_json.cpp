@@ -92,9 +92,9 @@ std::string table_of(const json& status) {
         }
     }
     const json& kernel = status.at("kernel");
-    table += kernel.at("ktls").get<bool>() ? "The kernel can carry records. Its sockets of these services, from sock_diag:\n"
-                                        : fmt::format("The kernel carries no records: {}\n",
-                                                      kernel.at("reason").get<std::string>());
+    table += kernel.at("ktls").get<bool>()
+                 ? "The kernel can carry records. Its sockets of these services, from sock_diag:\n"
+                 : fmt::format("The kernel carries no records: {}\n", kernel.at("reason").get<std::string>());
     for (const json& group : kernel.at("sockets")) {
         table += fmt::format("    {:>6} × {}\n", group.at("sockets").get<std::uint64_t>(),
                              group.at("record_layer").get<std::string>());
@@ -124,7 +124,8 @@ std::string to_json(const Configuration& configuration, const std::vector<Proces
             }
         }
     }
-    const json document{{"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
+    const json document{
+        {"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
     return document.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 

@@ -6,7 +6,9 @@ namespace keysluice {
 
 namespace {
 
-UniqueFd duplicate_fd(const UniqueFd& fd) { return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
+UniqueFd duplicate_fd(const UniqueFd& fd) {
+    return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+}
 
 }  // namespace
 
@@ -90,9 +92,8 @@ void RelayShare::take(const Handover& connection, Descriptors sockets) {
     if (sockets.size() > 1) {
         kept_[slot.value].plain = std::move(sockets[1]);
     }
-    table_.at(slot) = TableEntry{.used = 1,
-                                 .service = connection.service.value,
-                                 .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0)};
+    table_.at(slot) = TableEntry{
+        .used = 1, .service = connection.service.value, .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0)};
     if (channel_ != nullptr) {
         untold_.push_back(slot);
         go_on();

@@ -63,7 +63,8 @@ Result<Arguments> parse_arguments(std::span<char*> argv) {
     optind = 0;  // getopt keeps its place between calls, tests call more than once
     int chosen = 0;
     while ((chosen = getopt_long(static_cast<int>(argv.size()), argv.data(), ":", kOptions.data(), nullptr)) != -1) {
-        if (auto set = set_option(arguments, static_cast<char>(chosen), optarg, argv[static_cast<std::size_t>(optind - 1)]);
+        if (auto set =
+                set_option(arguments, static_cast<char>(chosen), optarg, argv[static_cast<std::size_t>(optind - 1)]);
             !set) {
             return pass_on(std::move(set));
         }

@@ -65,7 +65,8 @@ std::uint32_t Channel::peer_uid() const {
 }
 
 bool Channel::send(const Message& message, Descriptors descriptors) {
-    const bool sendable = descriptors.size() <= kMostDescriptors && std::ranges::all_of(descriptors, &UniqueFd::operator bool);
+    const bool sendable =
+        descriptors.size() <= kMostDescriptors && std::ranges::all_of(descriptors, &UniqueFd::operator bool);
     if (!socket_ || queue_.size() >= kLongestQueue || !sendable) {
         return false;
     }
@@ -179,8 +180,7 @@ Result<UniqueFd> connect_channel(const std::string& path) {
         return std::unexpected(address.error());
     }
     UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket ||
-        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
+    if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0) {
         return fail("channel-unreachable", fmt::format("{}: {}", path, std::strerror(errno)));
     }
     return socket;
@@ -195,9 +195,10 @@ Result<UniqueFd> ChannelListener::bind(const std::string& path) {
     ::unlink(path.c_str());
     if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
         ::listen(socket.get(), 1024) != 0) {
-        return fail("channel-bind-failed",
-                    fmt::format("{}: cannot listen there: {}; does the directory exist, and may this user write to it?",
-                                path, std::strerror(errno)));
+        return fail(
+            "channel-bind-failed",
+            fmt::format("{}: cannot listen there: {}; does the directory exist, and may this user write to it?", path,
+                        std::strerror(errno)));
     }
     return socket;
 }
@@ -207,7 +208,9 @@ ChannelListener::ChannelListener(Loop& loop, UniqueFd socket, OnChannel on_chann
     loop_.add(socket_.get(), EPOLLIN, *this);
 }
 
-ChannelListener::~ChannelListener() { loop_.remove(socket_.get(), *this); }
+ChannelListener::~ChannelListener() {
+    loop_.remove(socket_.get(), *this);
+}
 
 void ChannelListener::on_events(std::uint32_t /*events*/) {
     UniqueFd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));

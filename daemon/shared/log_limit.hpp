@@ -22,7 +22,8 @@ class LogLimit {
         bool operator==(const Verdict&) const = default;
     };
 
-    /// One more failure with this reason (a reason code: there are few of them): kLines of each are written in kWindow.
+    /// One more failure with this reason (a reason code: there are few of them): kLines of each are written in
+    /// kWindow.
     [[nodiscard]] Verdict on_failure(std::string_view reason, Instant at) {
         Window& window = windows_.try_emplace(std::string(reason), Window{.since = at}).first->second;
         unsigned left_out = 0;

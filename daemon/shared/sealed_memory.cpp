@@ -16,8 +16,8 @@ namespace {
 constexpr int kFixedSize = F_SEAL_SHRINK | F_SEAL_GROW;
 
 auto failed(std::string_view step) {
-    return fail("memory-file-failed", fmt::format("a memory file that keysluice's processes share: {}: {}", step,
-                                                  std::strerror(errno)));
+    return fail("memory-file-failed",
+                fmt::format("a memory file that keysluice's processes share: {}: {}", step, std::strerror(errno)));
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ Result<SealedMemory> SealedMemory::open(UniqueFd file) {
         errno = EPERM;
         return failed("its size is not sealed");
     }
-    struct stat status {};
+    struct stat status{};
     if (fstat(file.get(), &status) != 0) {
         return failed("asking for its size");
     }

@@ -18,7 +18,8 @@ class SealedMemory {
     SealedMemory() = default;
     /// `name` is what /proc/PID/fd shows. Error: `memory-file-failed`.
     [[nodiscard]] static Result<SealedMemory> create(const char* name, std::size_t size);
-    /// The one behind a descriptor of another process. Error: `memory-file-failed`, also for a file that isn't sealed.
+    /// The one behind a descriptor of another process. Error: `memory-file-failed`, also for a file that isn't
+    /// sealed.
     [[nodiscard]] static Result<SealedMemory> open(UniqueFd file);
 
     SealedMemory(SealedMemory&& other) noexcept

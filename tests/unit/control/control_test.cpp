@@ -45,9 +45,12 @@ struct Fixture {
     void add(TlsService service) {
         const std::vector<Position> lines(service.listen.size(), {"k.toml", 5, 1});
         configuration.services.push_back(std::move(service));
-        configuration.sources.push_back({.section = {"k.toml", 4, 1}, .certificate = {}, .private_key = {}, .ca = {}, .listen = lines});
+        configuration.sources.push_back(
+            {.section = {"k.toml", 4, 1}, .certificate = {}, .private_key = {}, .ca = {}, .listen = lines});
     }
-    void start_keeper() { keeper = Keeper::create(loop, folder.path(), 2, 4, [](std::uint16_t) {}).value(); }
+    void start_keeper() {
+        keeper = Keeper::create(loop, folder.path(), 2, 4, [](std::uint16_t) {}).value();
+    }
     void start_control() {
         control = std::make_unique<Control>(loop, configuration, [this] { failed = true; });
         settle(loop);
@@ -192,7 +195,8 @@ TEST_CASE("a port that another process serves is named with its line, and nothin
     const UniqueFd taken = bind_listener(fixture.tcp, true).value();
     fixture.start();
     CHECK(fixture.failed);
-    CHECK(fixture.captured.text().find("k.toml:5:1: cannot listen on " + to_string(fixture.tcp)) != std::string::npos);
+    CHECK(fixture.captured.text().find("k.toml:5:1: cannot listen on " + to_string(fixture.tcp)) !=
+          std::string::npos);
     CHECK(fixture.captured.text().find("(address-in-use)") != std::string::npos);
 }
 

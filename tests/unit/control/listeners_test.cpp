@@ -15,7 +15,9 @@ using namespace keysluice::test;
 
 namespace {
 
-Endpoint endpoint(std::string_view text) { return parse_endpoint(text).value(); }
+Endpoint endpoint(std::string_view text) {
+    return parse_endpoint(text).value();
+}
 
 /// Where this socket listens: the port that the kernel chose.
 Endpoint bound_to(const UniqueFd& socket) {
@@ -69,8 +71,8 @@ TEST_CASE("an address in use is found out although SO_REUSEPORT would share it i
     const auto taken = check_address_is_free(port);
     REQUIRE_FALSE(taken);
     CHECK(taken.error().reason == "address-in-use");
-    CHECK(taken.error().sentence == "cannot listen on " + to_string(port) +
-                                        ": another process does; `ss -ltnp` shows which");
+    CHECK(taken.error().sentence ==
+          "cannot listen on " + to_string(port) + ": another process does; `ss -ltnp` shows which");
 }
 
 TEST_CASE("a free address is free, and still is after it was asked for") {
@@ -113,7 +115,7 @@ TEST_CASE("a unix socket that a killed process left behind is taken over") {
     const RuntimeFolder folder;
     const Endpoint local = UnixEndpoint{folder / "s"};
     bind_listener(local, false).value().reset();
-    struct stat status {};
+    struct stat status{};
     REQUIRE(::lstat((folder / "s").c_str(), &status) == 0);
     const auto listener = bind_listener(local, false);
     REQUIRE(listener);

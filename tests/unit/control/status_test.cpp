@@ -20,27 +20,24 @@ Configuration two_services() {
 std::vector<ProcessCounters> counted() {
     const auto failed = std::string(counter::kFailed);
     const auto why = std::string(counter::kWhyUserspace);
-    return {{{ProcessKind::engine, 0, 100},
-             {{{0}, std::string(counter::kAccepted), 7},
-              {{0}, std::string(counter::kEstablishedKernel), 3},
-              {{0}, std::string(counter::kEstablishedUserspace), 2},
-              {{0}, std::string(counter::kActiveUserspace), 1},
-              {{0}, std::string(counter::kNegotiating), 4},
-              {{0}, why + "kernel-without-ktls", 2},
-              {{0}, failed + "plain-http", 1},
-              {{1}, "paused", 5}}},
-            {{ProcessKind::engine, 1, 101},
-             {{{0}, std::string(counter::kAccepted), 6},
-              {{0}, failed + "plain-http", 1},
-              {{0}, failed + "not-tls", 1}}},
-            {{ProcessKind::relay, 0, 102},
-             {{{0}, std::string(counter::kActiveKernel), 2}, {{9}, std::string(counter::kActiveKernel), 9}}}};
+    return {
+        {{ProcessKind::engine, 0, 100},
+         {{{0}, std::string(counter::kAccepted), 7},
+          {{0}, std::string(counter::kEstablishedKernel), 3},
+          {{0}, std::string(counter::kEstablishedUserspace), 2},
+          {{0}, std::string(counter::kActiveUserspace), 1},
+          {{0}, std::string(counter::kNegotiating), 4},
+          {{0}, why + "kernel-without-ktls", 2},
+          {{0}, failed + "plain-http", 1},
+          {{1}, "paused", 5}}},
+        {{ProcessKind::engine, 1, 101},
+         {{{0}, std::string(counter::kAccepted), 6}, {{0}, failed + "plain-http", 1}, {{0}, failed + "not-tls", 1}}},
+        {{ProcessKind::relay, 0, 102},
+         {{{0}, std::string(counter::kActiveKernel), 2}, {{9}, std::string(counter::kActiveKernel), 9}}}};
 }
 
-const KernelView kKernel{.ktls = true,
-                         .reason = "",
-                         .groups = {{"TLS 1.3 AES-256-GCM, rx sw, tx sw", 2}},
-                         .decrypt_errors = 1};
+const KernelView kKernel{
+    .ktls = true, .reason = "", .groups = {{"TLS 1.3 AES-256-GCM, rx sw, tx sw", 2}}, .decrypt_errors = 1};
 
 constexpr std::string_view kJson = R"({
   "kernel": {
@@ -136,9 +133,13 @@ The kernel can carry records. Its sockets of these services, from sock_diag:
 
 }  // namespace
 
-TEST_CASE("the status document") { CHECK(to_json(two_services(), counted(), kKernel) == kJson); }
+TEST_CASE("the status document") {
+    CHECK(to_json(two_services(), counted(), kKernel) == kJson);
+}
 
-TEST_CASE("the status as a table") { CHECK(to_table(std::string(kJson)).value() == kTable); }
+TEST_CASE("the status as a table") {
+    CHECK(to_table(std::string(kJson)).value() == kTable);
+}
 
 TEST_CASE("a kernel that carries nothing says why") {
     const KernelView absent{.ktls = false, .reason = "this kernel has no kTLS", .groups = {}, .decrypt_errors = 0};
@@ -151,10 +152,10 @@ TEST_CASE("a kernel that carries nothing says why") {
 TEST_CASE("a gauge that one process raised and another one lowered is the difference") {
     const std::uint64_t minus_two = 0 - std::uint64_t{2};
     const std::string name(counter::kActiveKernel);
-    const std::string text = to_json(two_services(),
-                                     {{{ProcessKind::engine, 0, 1}, {{{0}, name, 5}}},
-                                      {{ProcessKind::relay, 0, 2}, {{{0}, name, minus_two}}}},
-                                     {});
+    const std::string text = to_json(
+        two_services(),
+        {{{ProcessKind::engine, 0, 1}, {{{0}, name, 5}}}, {{ProcessKind::relay, 0, 2}, {{{0}, name, minus_two}}}},
+        {});
     CHECK(to_table(text).value().find("shop                        3 ") != std::string::npos);
 }
 

@@ -57,8 +57,8 @@ struct FakeEngine final : Acceptor::Owner {
 struct House {
     explicit House(std::uint16_t count) : file(AcceptBalance::create(count).value()) {
         for (std::uint16_t i = 0; i < count; ++i) {
-            engines.emplace_back(door, std::make_shared<AcceptBalance>(
-                                           AcceptBalance::open(UniqueFd(::dup(file.get())), i).value()));
+            engines.emplace_back(
+                door, std::make_shared<AcceptBalance>(AcceptBalance::open(UniqueFd(::dup(file.get())), i).value()));
         }
     }
     [[nodiscard]] int accepted() const {
@@ -116,7 +116,9 @@ TEST_CASE("engines that are woken unevenly accept evenly") {
         house.engines[2].loop.turn(0ms);
         return house.accepted() == 3000;
     });
-    const auto by_count = [](const FakeEngine& one, const FakeEngine& other) { return one.accepted < other.accepted; };
+    const auto by_count = [](const FakeEngine& one, const FakeEngine& other) {
+        return one.accepted < other.accepted;
+    };
     const auto [least, most] = std::ranges::minmax_element(house.engines, by_count);
     CHECK(most->accepted <= 1.2 * least->accepted);
 }
@@ -148,7 +150,8 @@ TEST_CASE("TCP and lone listeners are not held back") {
     const Door door;
     FakeEngine engine(door);
     const UniqueFd file = AcceptBalance::create(2).value();
-    engine.acceptor.share(std::make_shared<AcceptBalance>(AcceptBalance::open(UniqueFd(::dup(file.get())), 0).value()));
+    engine.acceptor.share(
+        std::make_shared<AcceptBalance>(AcceptBalance::open(UniqueFd(::dup(file.get())), 0).value()));
     for (int i = 0; i < Acceptor::kBurst; ++i) {
         door.knock();
     }
@@ -165,7 +168,8 @@ TEST_CASE("new counts replace the old ones") {
     }
     engine.loop.turn(0ms);
     const UniqueFd file = AcceptBalance::create(2).value();
-    engine.acceptor.share(std::make_shared<AcceptBalance>(AcceptBalance::open(UniqueFd(::dup(file.get())), 0).value()));
+    engine.acceptor.share(
+        std::make_shared<AcceptBalance>(AcceptBalance::open(UniqueFd(::dup(file.get())), 0).value()));
     for (int i = 0; i < kNotYetAhead; ++i) {
         house.door.knock();
     }
@@ -175,7 +179,9 @@ TEST_CASE("new counts replace the old ones") {
 
 TEST_CASE("an acceptor that is gone leaves its clients to the others") {
     const Door door;
-    { const FakeEngine gone(door); }
+    {
+        const FakeEngine gone(door);
+    }
     FakeEngine engine(door);
     door.knock();
     engine.loop.turn(0ms);

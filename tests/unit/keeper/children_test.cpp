@@ -23,8 +23,8 @@ namespace {
 struct Fixture {
     Fixture() {
         sigprocmask(SIG_SETMASK, nullptr, &mask);
-        signals = std::make_unique<Signals>(loop, std::initializer_list<int>{SIGCHLD},
-                                            [this](int) { children->reap(); });
+        signals =
+            std::make_unique<Signals>(loop, std::initializer_list<int>{SIGCHLD}, [this](int) { children->reap(); });
     }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
@@ -151,9 +151,8 @@ TEST_CASE("a successor stands beside its predecessor, which is not started again
     const pid_t fresh = fixture.wait_for_starts("engine", 2).at(1);
     CHECK(::kill(old, 0) == 0);
     REQUIRE(::kill(old, SIGKILL) == 0);
-    turn_until(fixture.loop, [&] {
-        return fixture.captured.text().find("engine has drained and ended") != std::string::npos;
-    });
+    turn_until(fixture.loop,
+               [&] { return fixture.captured.text().find("engine has drained and ended") != std::string::npos; });
     // The one that serves now is watched as before.
     REQUIRE(::kill(fresh, SIGKILL) == 0);
     CHECK(fixture.wait_for_starts("engine", 3).size() == 3);

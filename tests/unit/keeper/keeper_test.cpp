@@ -15,9 +15,9 @@ namespace {
 /// A keeper, and processes that call on it.
 struct Fixture {
     explicit Fixture(std::size_t relays = 1, std::size_t slots = 4)
-        : keeper(Keeper::create(loop, folder.path(), relays, slots,
-                                [this](std::uint16_t engine) { draining.push_back(engine); })
-                     .value()) {}
+        : keeper(Keeper::create(loop, folder.path(), relays, slots, [this](std::uint16_t engine) {
+                     draining.push_back(engine);
+                 }).value()) {}
 
     std::unique_ptr<Mailbox> call() {
         return std::make_unique<Mailbox>(loop, connect_channel(folder / "keeper.sock").value());
@@ -210,8 +210,12 @@ TEST_CASE("who has not said hello is not listened to, and nobody does another's 
     auto relay = fixture.call(ProcessKind::relay);
     Token token;
     auto stranger = fixture.call();
-    SUBCASE("no hello") { fixture.hand_over(*stranger, token); }
-    SUBCASE("a relay hands over") { fixture.hand_over(*relay, token); }
+    SUBCASE("no hello") {
+        fixture.hand_over(*stranger, token);
+    }
+    SUBCASE("a relay hands over") {
+        fixture.hand_over(*relay, token);
+    }
     SUBCASE("an engine keeps a listener") {
         auto engine = fixture.call(ProcessKind::engine);
         REQUIRE(engine->channel.send(Listener{"a"}, token.give()));

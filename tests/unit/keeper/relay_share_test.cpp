@@ -38,7 +38,9 @@ struct Fixture {
     RelayShare share;
 };
 
-Descriptors pipe_ends(Token& token) { return descriptors(UniqueFd(::dup(token.mine.get())), std::move(token.theirs)); }
+Descriptors pipe_ends(Token& token) {
+    return descriptors(UniqueFd(::dup(token.mine.get())), std::move(token.theirs));
+}
 
 }  // namespace
 

@@ -66,8 +66,7 @@ TEST_CASE("what is wrong is named") {
     CHECK(complaint({"--engines", "2x"}) == "--engines takes a number from 0 to 65535, not \"2x\"");
     CHECK(complaint({"--engines", "-1"}) == "--engines takes a number from 0 to 65535, not \"-1\"");
     CHECK(complaint({"--engines", ""}) == "--engines takes a number from 0 to 65535, not \"\"");
-    CHECK(complaint({"--log-level", "loud"}) ==
-          "\"loud\" is no log level; expected error, warning, info or debug");
+    CHECK(complaint({"--log-level", "loud"}) == "\"loud\" is no log level; expected error, warning, info or debug");
     CHECK(complaint({"--colour"}) == "\"--colour\" is not an option; --help lists them");
     CHECK(complaint({"--help", "--colour"}) == "\"--colour\" is not an option; --help lists them");
     CHECK(complaint({"-x"}) == "\"-x\" is not an option; --help lists them");

@@ -122,7 +122,9 @@ TEST_CASE("descriptors that wait in the queue are closed with the channel") {
     Token token;
     CHECK(mailbox->channel.send(Attach{{1}}, token.give()));
     CHECK_FALSE(token.let_go());
-    SUBCASE("when it is destroyed") { mailbox.reset(); }
+    SUBCASE("when it is destroyed") {
+        mailbox.reset();
+    }
     SUBCASE("when the other end is gone") {
         far.reset();
         settle(loop);
@@ -203,7 +205,8 @@ TEST_CASE("a message whose descriptors don't fit into this process is not acted 
     {
         Loop loop;
         Mailbox sender(loop, std::move(line.far));
-        CHECK(sender.channel.send(Handover{{1}, true}, descriptors(std::move(first.theirs), std::move(second.theirs))));
+        CHECK(
+            sender.channel.send(Handover{{1}, true}, descriptors(std::move(first.theirs), std::move(second.theirs))));
     }
     {
         const DescriptorLimit one_more(1);
@@ -250,7 +253,8 @@ TEST_CASE("channels are accepted on a path") {
     auto bound = ChannelListener::bind(path);
     REQUIRE(bound);
     std::vector<UniqueFd> accepted;
-    const ChannelListener listener(loop, std::move(*bound), [&](UniqueFd one) { accepted.push_back(std::move(one)); });
+    const ChannelListener listener(loop, std::move(*bound),
+                                   [&](UniqueFd one) { accepted.push_back(std::move(one)); });
     auto connected = connect_channel(path);
     REQUIRE(connected);
     settle(loop);

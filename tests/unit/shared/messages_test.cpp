@@ -84,14 +84,14 @@ TEST_CASE("a message that ends too early or goes on is refused, at every length"
 }
 
 TEST_CASE("what no sender of this version writes is refused") {
-    refused(bytes({2, 2}));                                // another format
-    refused(bytes({1, 16}));                               // a kind behind the last one
-    refused(bytes({1, 255}));                              //
-    refused(bytes({1, 0, 3, 0, 2, 1, 2, 3, 4}));           // a fourth kind of process
-    refused(bytes({1, 1, 0}));                             // a listener without a name
-    refused(bytes({1, 3, 0}));                             //
-    refused(bytes({1, 4, 0, 1, 2}));                       // a flag that is neither 0 nor 1
-    refused(bytes({1, 11, 0, 1, 0, 0, 2}));                //
+    refused(bytes({2, 2}));                       // another format
+    refused(bytes({1, 16}));                      // a kind behind the last one
+    refused(bytes({1, 255}));                     //
+    refused(bytes({1, 0, 3, 0, 2, 1, 2, 3, 4}));  // a fourth kind of process
+    refused(bytes({1, 1, 0}));                    // a listener without a name
+    refused(bytes({1, 3, 0}));                    //
+    refused(bytes({1, 4, 0, 1, 2}));              // a flag that is neither 0 nor 1
+    refused(bytes({1, 11, 0, 1, 0, 0, 2}));       //
     const auto mixed = decode(bytes({2, 2}));
     CHECK(mixed.error().sentence.find("are all programs of one version?") != std::string::npos);
 }

@@ -26,7 +26,7 @@ struct SignalState {
         sigaction(SIGPIPE, &pipe, nullptr);
     }
     sigset_t mask{};
-    struct sigaction pipe {};
+    struct sigaction pipe{};
 };
 
 /// What a child process ends with.

@@ -41,7 +41,9 @@ TEST_CASE("the peer of a socket") {
 }
 
 TEST_CASE("close() is a reset, or an end, as it was chosen last") {
-    SUBCASE("in order, if nobody said otherwise") { CHECK(error_after_close(tcp_pair()) == 0); }
+    SUBCASE("in order, if nobody said otherwise") {
+        CHECK(error_after_close(tcp_pair()) == 0);
+    }
     SUBCASE("reset") {
         auto pair = tcp_pair();
         reset_on_close(pair.server.get());
