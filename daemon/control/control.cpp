@@ -77,7 +77,9 @@ void Control::start_serving() {
     });
     status_ = std::make_unique<StatusServer>(
         loop_, std::move(*status), [this](std::uint32_t token) { return ask_all(token); },
-        [this](const std::vector<ProcessCounters>& processes) {
+        [this](std::vector<ProcessCounters> processes) {
+            const Hello ourselves{ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())};
+            processes.push_back({.process = ourselves, .counts = {}});
             return to_json(configuration_, processes, look_at_kernel(kernel_, configuration_.services));
         });
 }

@@ -42,7 +42,7 @@ void Acceptor::on_events(std::uint32_t /*events*/) {
                 return;
             }
             if (errno == EAGAIN) {
-                own_turn_ = 0;
+                own_turn_ = false;
                 return;
             }
             continue;
@@ -55,15 +55,8 @@ void Acceptor::on_events(std::uint32_t /*events*/) {
 }
 
 bool Acceptor::lets_others_go_first() {
-    if (!balance_ || !balance_->is_ahead()) {
-        return false;
-    }
-    if (own_turn_ > 0) {
-        --own_turn_;
-        return false;
-    }
-    own_turn_ = AcceptBalance::kSlack;
-    return true;
+    own_turn_ = balance_ && balance_->is_ahead() && !own_turn_;
+    return own_turn_;
 }
 
 void Acceptor::pause(Duration how_long) {

@@ -141,7 +141,12 @@ void Connection::refuse(const Error& error, UniqueFd tls) {
 
 void Connection::fail_with(const Error& error) {
     host_.counters().add(service_->id, fmt::format("{}{}", counter::kFailed, error.reason));
-    log_peer_failure(fmt::format("{}: {}", service_->settings.name, describe_peer(peer_)), error);
+    const std::string subject = fmt::format("{}: {}", service_->settings.name, describe_peer(peer_));
+    if (error.reason == kPeerClosed) {
+        log_debug("{}: {} ({})", subject, error.sentence, error.reason);  // health checks and port scanners do that
+    } else {
+        log_peer_failure(subject, error);
+    }
     over();
 }
 

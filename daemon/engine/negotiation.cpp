@@ -76,7 +76,7 @@ void Negotiation::read_records() {
             return;
         }
         if (size <= 0) {
-            give_up({"peer-closed", size == 0 ? "the peer closed the connection before the handshake was complete"
+            give_up({kPeerClosed, size == 0 ? "the peer closed the connection before the handshake was complete"
                                               : fmt::format("the connection broke: {}", std::strerror(errno))});
             return;
         }

@@ -13,6 +13,9 @@
 
 namespace keysluice {
 
+/// The peer left before the handshake was complete: counted, but nobody's fault.
+inline constexpr std::string_view kPeerClosed = "peer-closed";
+
 /// What an established TLS connection consists of.
 struct Negotiated {
     UniqueFd tls;

@@ -33,7 +33,8 @@ void Uplink::on_message(Channel& /*channel*/, Message message, Descriptors descr
 }
 
 void Uplink::on_closed(Channel& /*channel*/, std::string_view why) {
-    log_info("{}: {}; connecting again", path_, why);
+    // Whoever starts the other end says why it ended; here it would be noise at every orderly stop.
+    log_debug("{}: {}; connecting again", path_, why);
     loop_.bury(std::move(channel_));
     loop_.arm(*this, now() + kRetry);
 }
