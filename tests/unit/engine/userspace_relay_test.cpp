@@ -181,9 +181,9 @@ TEST_CASE("userspace relay: who does not read stops the other side, but not the 
 TEST_CASE("userspace relay: the tail is not lost when the plaintext side ends while the buffers are full") {
     for (const Suite& suite : kBothVersions) {
         UserspaceRelayed relayed(suite);
-        relayed.shrink_buffers(16 * 1024);
+        relayed.shrink_buffers(32 * 1024);
         relayed.client->set_reads(false);
-        const auto data = pattern(kMebibyte + 7);
+        const auto data = pattern(250'007);
         relayed.plain.say(data);
         relayed.plain.say_end();
         relayed.turn_for(std::chrono::milliseconds(50));
