@@ -10,9 +10,11 @@
 
 namespace keysluice {
 
-/// Overwrites memory in a way that the compiler may not leave out.
+/// Overwrites memory in a way that the compiler may not leave out. An empty range may be wiped too: it has no address.
 inline void wipe(void* memory, std::size_t size) {
-    explicit_bzero(memory, size);
+    if (size > 0) {
+        explicit_bzero(memory, size);
+    }
 }
 
 /// Key material of at most `Capacity` bytes, kept inside the object.

@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -31,6 +32,9 @@ int main(int argc, char** argv) {
     // Whoever may trace this process could take its sockets, and with them the keys.
     prctl(PR_SET_DUMPABLE, 0);
     static_cast<void>(raise_descriptor_limit());
+    // Let a sender finish its slice before we wake up for a single record (docs/decisions/0005).
+    const sched_param ordinary{};
+    static_cast<void>(sched_setscheduler(0, SCHED_BATCH, &ordinary));
     Loop loop;
     Relay relay(loop, arguments->runtime_directory, arguments->index);
     Signals signals(loop, {SIGTERM, SIGINT}, [&loop](int /*signal*/) { loop.stop(); });

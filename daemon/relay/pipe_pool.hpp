@@ -16,6 +16,8 @@ struct SplicePipe {
     PipeId id;
     UniqueFd read_end;
     UniqueFd write_end;
+    /// So many splices from a socket fit into the empty pipe for certain: an EAGAIN before that speaks of the socket.
+    std::size_t certain_fills = 0;
 };
 
 /// Pipes that connections borrow while they have bytes on the way: an idle connection holds none. An empty pipe goes

@@ -113,9 +113,11 @@ void Relay::inherit_pipe(PipeId id, Descriptors ends) {
 }
 
 void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
+    if (held_.contains(adopted.slot)) {
+        return;  // the keeper tells everything again when only the channel broke
+    }
     const auto service = services_.find(adopted.connection.service);
-    if (!table_ || !table_->holds(adopted.slot) || descriptors.empty() || service == services_.end() ||
-        held_.contains(adopted.slot)) {
+    if (!table_ || !table_->holds(adopted.slot) || descriptors.empty() || service == services_.end()) {
         log_error("a connection of service {} can't be taken over: {}", adopted.connection.service.value,
                   descriptors.empty() ? "its socket is missing" : "its service or place is not known here");
         for (const UniqueFd& socket : descriptors) {

@@ -16,8 +16,8 @@ namespace keysluice {
 
 namespace {
 
-/// What one splice asks for; a pipe of the stock size holds this much.
-constexpr std::size_t kPipeBytes = 64UL * 1024;
+/// So much is collected before the other side gets it.
+constexpr std::size_t kMostInPipe = 64UL * 1024;
 /// How often one side may go on before the other connections get their turn.
 constexpr int kStepsPerTurn = 16;
 
@@ -133,23 +133,27 @@ Session::Step Session::fill_from_tls() {
         return out_of_pipes();
     }
     // The kernel gives at most one record a call: collect what fits, so that the other side is called once.
-    while (to_plain_.in_pipe < kPipeBytes) {
+    for (std::size_t fills = 0; to_plain_.in_pipe < kMostInPipe; ++fills) {
         const ssize_t size =
-            splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kPipeBytes - to_plain_.in_pipe);
+            splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kMostInPipe - to_plain_.in_pipe);
         if (size > 0) {
             to_plain_.in_pipe += static_cast<std::size_t>(size);
             idle_records_ = 0;
             continue;
         }
         const int error = errno;
+        if (size < 0 && error == EINTR) {
+            continue;
+        }
+        const bool room_was_left = fills <= to_plain_.pipe->certain_fills;
         if (to_plain_.in_pipe == 0) {
             return_pipe(to_plain_);
         }
-        if (size < 0 && (error == EAGAIN || error == EINTR)) {
-            // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is
-            // empty.
-            tls_.readable = to_plain_.in_pipe > 0;
-            return tls_.readable ? Step::moved : Step::stuck;
+        if (size < 0 && error == EAGAIN) {
+            // EAGAIN may mean that the pipe's slots are full: then what the socket has is still there when the pipe
+            // is empty.
+            tls_.readable = to_plain_.in_pipe > 0 && !room_was_left;
+            return to_plain_.in_pipe > 0 ? Step::moved : Step::stuck;
         }
         // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of
         // a header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
@@ -168,7 +172,7 @@ Session::Step Session::fill_from_plain() {
     if (!borrow_pipe(to_tls_)) {
         return out_of_pipes();
     }
-    const ssize_t size = splice_some(plain_.fd.get(), to_tls_.pipe->write_end.get(), kPipeBytes);
+    const ssize_t size = splice_some(plain_.fd.get(), to_tls_.pipe->write_end.get(), kMostInPipe);
     if (size > 0) {
         to_tls_.in_pipe = static_cast<std::size_t>(size);
         return Step::moved;
