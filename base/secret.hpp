@@ -10,7 +10,8 @@
 
 namespace keysluice {
 
-/// Overwrites memory in a way that the compiler may not leave out. An empty range may be wiped too: it has no address.
+/// Overwrites memory in a way that the compiler may not leave out. An empty range may be wiped too: it has no
+/// address.
 inline void wipe(void* memory, std::size_t size) {
     if (size > 0) {
         explicit_bzero(memory, size);

@@ -77,7 +77,7 @@ void Negotiation::read_records() {
         }
         if (size <= 0) {
             give_up({kPeerClosed, size == 0 ? "the peer closed the connection before the handshake was complete"
-                                              : fmt::format("the connection broke: {}", std::strerror(errno))});
+                                            : fmt::format("the connection broke: {}", std::strerror(errno))});
             return;
         }
         const auto complete = reader_.got(static_cast<std::size_t>(size));
