@@ -28,7 +28,9 @@ MutableBytes plaintext_scratch() {
     return buffer;
 }
 
-bool try_again(int error) { return error == EAGAIN || error == EINTR; }
+bool try_again(int error) {
+    return error == EAGAIN || error == EINTR;
+}
 
 Error broken(std::string_view reason, std::string_view side, int error) {
     return {reason, fmt::format("the {} side broke: {}", side, std::strerror(error))};
@@ -125,8 +127,8 @@ bool UserspaceRelay::read_tls() {
         return false;
     }
     if (size == 0) {
-        // RFC 8446 6.1: "Any data received after a closure alert has been received MUST be ignored"; a FIN without the
-        // alert may be an attacker's, so that what came so far must not look complete.
+        // RFC 8446 6.1: "Any data received after a closure alert has been received MUST be ignored"; a FIN without
+        // the alert may be an attacker's, so that what came so far must not look complete.
         abort({"truncated", "the TLS side ended without close_notify"});
         return false;
     }
@@ -206,8 +208,8 @@ bool UserspaceRelay::read_plain() {
         return false;
     }
     plain_.ended = size == 0;
-    const auto written = size == 0 ? session_->close_notify()
-                                   : session_->write(Bytes(buffer).first(static_cast<std::size_t>(size)));
+    const auto written =
+        size == 0 ? session_->close_notify() : session_->write(Bytes(buffer).first(static_cast<std::size_t>(size)));
     if (!written) {
         abort(written.error());
         return false;

@@ -13,8 +13,8 @@ namespace keysluice {
 
 /// A connection whose records OpenSSL handles in this process, because the kernel can't or may not.
 ///
-/// It relays both ways with the rules of the kernel's relay: back-pressure (a side is read only when the other has taken
-/// everything), half-close both ways, close_notify before FIN, truncation passed on as a reset.
+/// It relays both ways with the rules of the kernel's relay: back-pressure (a side is read only when the other has
+/// taken everything), half-close both ways, close_notify before FIN, truncation passed on as a reset.
 class UserspaceRelay final {
    public:
     class Owner {

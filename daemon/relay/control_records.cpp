@@ -40,30 +40,32 @@ Session::Step Session::look_closer(ktls::Splice said) {
         }
         return abort(peeked.error());  // behind a bad MAC the kernel sends nothing any more, no alert either
     }
-    return std::visit(
-        Overloaded{[](const ktls::Data&) { return Step::moved; },
-                   [this](const ktls::Control&) {
-                       const MutableBytes room = record_scratch();
-                       const auto record = ktls::receive_record(tls_.fd.get(), room);
-                       if (!record) {
-                           return refuse(AlertDescription::internal_error, record.error());
-                       }
-                       const auto* control = std::get_if<ktls::Control>(&*record);
-                       return control == nullptr ? Step::moved : on_control(*control, Bytes(room).first(control->size));
-                   },
-                   [this](const ktls::EmptyRecord&) { return count_idle_record(); },
-                   [this](const ktls::WouldBlock&) {
-                       tls_.readable = false;
-                       return to_plain_.in_pipe > 0 ? Step::moved : Step::stuck;
-                   },
-                   [this](const ktls::EndOfStream&) {
-                       if (tls_.shut) {
-                           // Both have said what they had to; many peers answer our close_notify with a bare FIN.
-                           return part();
-                       }
-                       return abort({"truncated", "the TLS side ended without close_notify"});
-                   }},
-        *peeked);
+    return std::visit(Overloaded{[](const ktls::Data&) { return Step::moved; },
+                                 [this](const ktls::Control&) {
+                                     const MutableBytes room = record_scratch();
+                                     const auto record = ktls::receive_record(tls_.fd.get(), room);
+                                     if (!record) {
+                                         return refuse(AlertDescription::internal_error, record.error());
+                                     }
+                                     const auto* control = std::get_if<ktls::Control>(&*record);
+                                     return control == nullptr
+                                                ? Step::moved
+                                                : on_control(*control, Bytes(room).first(control->size));
+                                 },
+                                 [this](const ktls::EmptyRecord&) { return count_idle_record(); },
+                                 [this](const ktls::WouldBlock&) {
+                                     tls_.readable = false;
+                                     return to_plain_.in_pipe > 0 ? Step::moved : Step::stuck;
+                                 },
+                                 [this](const ktls::EndOfStream&) {
+                                     if (tls_.shut) {
+                                         // Both have said what they had to; many peers answer our close_notify with a
+                                         // bare FIN.
+                                         return part();
+                                     }
+                                     return abort({"truncated", "the TLS side ended without close_notify"});
+                                 }},
+                      *peeked);
 }
 
 Session::Step Session::on_control(const ktls::Control& control, Bytes payload) {
@@ -123,38 +125,38 @@ Session::Step Session::on_messages(ktls::HandshakeMessages messages) {
     };
     while (const auto message = messages.next()) {
         const Step step = std::visit(
-            Overloaded{
-                [](const ktls::NewSessionTicket&) { return Step::moved; },
-                [this](const ktls::KeyUpdate&) {
-                    // RFC 8446 6.2, internal_error: "An internal error unrelated to the peer or the correctness of the
-                    // protocol […] makes it impossible to continue."
-                    return refuse(AlertDescription::internal_error,
-                                  {"key-update", "the peer changes its keys, which this version does not follow"});
-                },
-                [this, &unexpected](const ktls::Renegotiation&) {
-                    if (version_ == ktls::Version::tls13) {
-                        return unexpected("a hello");
-                    }
-                    // RFC 5246 7.2.2: the peer may go on after this warning.
-                    const auto alert = ktls::encode_alert(AlertDescription::no_renegotiation);
-                    static_cast<void>(ktls::send_control(tls_.fd.get(), ktls::ContentType::alert, alert));
-                    return Step::moved;
-                },
-                [&unexpected](const ktls::CertificateRequest&) { return unexpected("a certificate request"); },
-                [&unexpected](const ktls::OtherMessage& other) {
-                    return unexpected(fmt::format("a handshake message of type {}", other.type));
-                },
-                [this, &unexpected, &messages](const ktls::Incomplete& incomplete) {
-                    constexpr std::uint8_t kNewSessionTicket = 4;
-                    if (incomplete.type != kNewSessionTicket) {
-                        return unexpected("a fragmented handshake message");
-                    }
-                    expect_more_of_ticket(messages.rest(), incomplete.missing);
-                    return Step::moved;
-                },
-                [this](const ktls::Violation& violation) {
-                    return refuse(violation.alert, {violation.reason, violation.sentence});
-                }},
+            Overloaded{[](const ktls::NewSessionTicket&) { return Step::moved; },
+                       [this](const ktls::KeyUpdate&) {
+                           // RFC 8446 6.2, internal_error: "An internal error unrelated to the peer or the
+                           // correctness of the protocol […] makes it impossible to continue."
+                           return refuse(
+                               AlertDescription::internal_error,
+                               {"key-update", "the peer changes its keys, which this version does not follow"});
+                       },
+                       [this, &unexpected](const ktls::Renegotiation&) {
+                           if (version_ == ktls::Version::tls13) {
+                               return unexpected("a hello");
+                           }
+                           // RFC 5246 7.2.2: the peer may go on after this warning.
+                           const auto alert = ktls::encode_alert(AlertDescription::no_renegotiation);
+                           static_cast<void>(ktls::send_control(tls_.fd.get(), ktls::ContentType::alert, alert));
+                           return Step::moved;
+                       },
+                       [&unexpected](const ktls::CertificateRequest&) { return unexpected("a certificate request"); },
+                       [&unexpected](const ktls::OtherMessage& other) {
+                           return unexpected(fmt::format("a handshake message of type {}", other.type));
+                       },
+                       [this, &unexpected, &messages](const ktls::Incomplete& incomplete) {
+                           constexpr std::uint8_t kNewSessionTicket = 4;
+                           if (incomplete.type != kNewSessionTicket) {
+                               return unexpected("a fragmented handshake message");
+                           }
+                           expect_more_of_ticket(messages.rest(), incomplete.missing);
+                           return Step::moved;
+                       },
+                       [this](const ktls::Violation& violation) {
+                           return refuse(violation.alert, {violation.reason, violation.sentence});
+                       }},
             *message);
         if (step == Step::over) {
             return step;

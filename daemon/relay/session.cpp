@@ -77,7 +77,8 @@ void Session::on_events(const Side& side, std::uint32_t events) {
         return;
     }
     if (++idle_wake_ups_ > kMostIdleWakeUps) {
-        static_cast<void>(abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
+        static_cast<void>(
+            abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
         return;
     }
     advance();
@@ -133,7 +134,8 @@ Session::Step Session::fill_from_tls() {
     }
     // The kernel gives at most one record a call: collect what fits, so that the other side is called once.
     while (to_plain_.in_pipe < kPipeBytes) {
-        const ssize_t size = splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kPipeBytes - to_plain_.in_pipe);
+        const ssize_t size =
+            splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kPipeBytes - to_plain_.in_pipe);
         if (size > 0) {
             to_plain_.in_pipe += static_cast<std::size_t>(size);
             idle_records_ = 0;
@@ -144,12 +146,13 @@ Session::Step Session::fill_from_tls() {
             return_pipe(to_plain_);
         }
         if (size < 0 && (error == EAGAIN || error == EINTR)) {
-            // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is empty.
+            // EAGAIN may mean that the pipe's slots are full; whatever it is, it is still there when the pipe is
+            // empty.
             tls_.readable = to_plain_.in_pipe > 0;
             return tls_.readable ? Step::moved : Step::stuck;
         }
-        // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of a
-        // header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
+        // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of
+        // a header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
         if (size == 0) {
             return look_closer(ktls::Splice::returned_zero);
         }
@@ -209,8 +212,8 @@ Session::Step Session::drain(Flow& flow, Side& to) {
 }
 
 Session::Step Session::tls_refuses(int error) {
-    // What the peer sent stops the kernel's sending too (sk_err in net/tls/tls_sw.c, tls_sw_sendmsg). Then only reading
-    // knows the reason, and an alert may still be due.
+    // What the peer sent stops the kernel's sending too (sk_err in net/tls/tls_sw.c, tls_sw_sendmsg). Then only
+    // reading knows the reason, and an alert may still be due.
     if (!has(TableEntry::kTlsEnded) && look_closer(ktls::Splice::none) == Step::over) {
         return Step::over;
     }
@@ -239,8 +242,9 @@ Session::Step Session::pass_ends_on() {
 
 Session::Step Session::say_close_notify() {
     if (!has(TableEntry::kNotifySent)) {
-        // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg); a
-        // FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of it.
+        // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg);
+        // a FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of
+        // it.
         pollfd room{.fd = tls_.fd.get(), .events = POLLOUT, .revents = 0};
         if (!tls_.writable || poll(&room, 1, 0) != 1) {
             tls_.writable = false;

@@ -17,11 +17,12 @@ namespace keysluice {
 
 /// One connection that the kernel carries: bytes go from socket to socket by splice(2), in both directions.
 ///
-/// Sockets are watched edge-triggered and read until EAGAIN: after a FIN a partial record keeps a kTLS socket readable
-/// for ever (net/tls/tls_main.c, tls_sk_poll outside ESTABLISHED), and a level-triggered loop would burn a CPU.
+/// Sockets are watched edge-triggered and read until EAGAIN: after a FIN a partial record keeps a kTLS socket
+/// readable for ever (net/tls/tls_main.c, tls_sk_poll outside ESTABLISHED), and a level-triggered loop would burn a
+/// CPU.
 ///
-/// A successor in another process can take it up at any moment: `entry_` in the shared table says what is in which pipe
-/// and which ends were said, and until the last of them was, the plaintext side resets when its holders die.
+/// A successor in another process can take it up at any moment: `entry_` in the shared table says what is in which
+/// pipe and which ends were said, and until the last of them was, the plaintext side resets when its holders die.
 ///
 /// The ends: each side's end is passed on by itself (half-close), close_notify goes before the FIN. A side that ends
 /// without saying so, or breaks, resets the other one. What TLS may not do ends with an alert.

@@ -43,8 +43,7 @@ void HandmadeEnd::read() {
         if (!record) {
             failure = record.error().reason;
         } else if (const auto* data = std::get_if<ktls::Data>(&*record)) {
-            received.insert(received.end(), buffer.begin(),
-                            buffer.begin() + static_cast<std::ptrdiff_t>(data->size));
+            received.insert(received.end(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(data->size));
             data_behind_alert = data_behind_alert || !alerts.empty();
             taken += data->size;
         } else if (const auto* control = std::get_if<ktls::Control>(&*record)) {

@@ -23,7 +23,9 @@ PlainPair plain_unix_pair() {
     return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-void set_nonblocking(int fd) { REQUIRE(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK) == 0); }
+void set_nonblocking(int fd) {
+    REQUIRE(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
+}
 
 void set_buffers(int fd, int sending, int receiving) {
     REQUIRE(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sending, sizeof(sending)) == 0);

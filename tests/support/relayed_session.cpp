@@ -6,7 +6,9 @@
 namespace keysluice::test {
 namespace {
 
-UniqueFd duplicate_fd(const UniqueFd& fd) { return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); }
+UniqueFd duplicate_fd(const UniqueFd& fd) {
+    return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+}
 
 }  // namespace
 

@@ -20,7 +20,9 @@ void TlsClient::say_close_notify() {
     take_output();
 }
 
-void TlsClient::take_output() { wire_.say(testing::take_output(*session_)); }
+void TlsClient::take_output() {
+    wire_.say(testing::take_output(*session_));
+}
 
 void TlsClient::pump() {
     wire_.pump();

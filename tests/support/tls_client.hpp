@@ -10,8 +10,8 @@
 
 namespace keysluice::test {
 
-/// A decent TLS client in userspace on one end of a connection: what it wants to say leaves as the kernel takes it, what
-/// comes is decrypted and collected. A handshake that is not done yet runs by itself.
+/// A decent TLS client in userspace on one end of a connection: what it wants to say leaves as the kernel takes it,
+/// what comes is decrypted and collected. A handshake that is not done yet runs by itself.
 class TlsClient {
    public:
     TlsClient(UniqueFd socket, std::unique_ptr<tls::Session> session);

@@ -195,7 +195,8 @@ TEST_CASE("userspace relay: the tail is not lost when the plaintext side ends wh
     }
 }
 
-TEST_CASE("userspace relay: the backend answers, ends and resets while the client still uploads: it gets the answer") {
+TEST_CASE(
+    "userspace relay: the backend answers, ends and resets while the client still uploads: it gets the answer") {
     PlainPair pair = plain_tcp_pair();
     set_buffers(pair.relay.get(), 4096, 1 << 20);
     set_buffers(pair.test.get(), 1 << 20, 4096);

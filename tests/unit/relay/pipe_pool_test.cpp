@@ -1,9 +1,9 @@
 #include "daemon/relay/pipe_pool.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>

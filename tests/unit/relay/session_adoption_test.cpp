@@ -57,8 +57,9 @@ TEST_SUITE("kernel") {
         jam(relayed);
         relayed.replace();
         unjam(relayed);
-        CHECK(relayed.turn_until(
-            [&] { return relayed.plain.received.size() == up.size() && relayed.tls.received.size() == down.size(); }));
+        CHECK(relayed.turn_until([&] {
+            return relayed.plain.received.size() == up.size() && relayed.tls.received.size() == down.size();
+        }));
         CHECK((relayed.plain.received == up));
         CHECK((relayed.tls.received == down));
         CHECK_FALSE(relayed.over());

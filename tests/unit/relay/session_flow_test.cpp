@@ -91,15 +91,16 @@ TEST_SUITE("kernel") {
         const auto down = pattern(4 * kMebibyte + 1);
         relayed.tls.say(up);
         relayed.plain.say(down);
-        CHECK(relayed.turn_until(
-            [&] { return relayed.plain.received.size() == up.size() && relayed.tls.received.size() == down.size(); }));
+        CHECK(relayed.turn_until([&] {
+            return relayed.plain.received.size() == up.size() && relayed.tls.received.size() == down.size();
+        }));
         CHECK((relayed.plain.received == up));
         CHECK((relayed.tls.received == down));
         CHECK_FALSE(relayed.over());
     }
 
-    TEST_CASE_TEMPLATE("the tail is not lost when the plaintext side ends while the kernel's buffer is full", V, Tls12,
-                       Tls13) {
+    TEST_CASE_TEMPLATE("the tail is not lost when the plaintext side ends while the kernel's buffer is full", V,
+                       Tls12, Tls13) {
         if (!kernel_has_ktls()) {
             return;
         }
@@ -175,7 +176,8 @@ TEST_SUITE("kernel") {
         CHECK(relayed.plain.ended);
     }
 
-    TEST_CASE_TEMPLATE("a part of a record that waits for room in the kernel is not overtaken by the end", V, Tls12, Tls13) {
+    TEST_CASE_TEMPLATE("a part of a record that waits for room in the kernel is not overtaken by the end", V, Tls12,
+                       Tls13) {
         if (!kernel_has_ktls()) {
             return;
         }

@@ -89,7 +89,8 @@ TEST_SUITE("kernel") {
         }
     }
 
-    TEST_CASE_TEMPLATE("the plaintext side ends first: TLS gets close_notify, then FIN, and can go on", V, Tls12, Tls13) {
+    TEST_CASE_TEMPLATE("the plaintext side ends first: TLS gets close_notify, then FIN, and can go on", V, Tls12,
+                       Tls13) {
         if (!kernel_has_ktls()) {
             return;
         }
