@@ -154,4 +154,73 @@ TEST_SUITE("kernel") {
         CHECK((relayed.tls.received == answer));
         CHECK(relayed.tls.alerts == Alerts{AlertDescription::close_notify});
     }
+
+    TEST_CASE("the relay is done before a slow plaintext side has read everything: it still gets it all, in order") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        PlainPair pair = plain_tcp_pair();
+        set_buffers(pair.relay.get(), 1 << 20, 4096);
+        set_buffers(pair.test.get(), 4096, 4096);
+        RelayedSession relayed(Version::tls13, std::move(pair));
+        relayed.plain.reads = false;
+        relayed.plain.say_end();
+        const auto data = pattern(60'000);
+        relayed.tls.say(data);
+        relayed.tls.say_alert(AlertDescription::close_notify);
+        CHECK(relayed.turn_until([&] { return relayed.over() && relayed.tls.over(); }));
+        CHECK(relayed.outcome == "");
+        relayed.plain.reads = true;
+        CHECK(relayed.turn_until([&] { return relayed.plain.over(); }));
+        CHECK((relayed.plain.received == data));
+        CHECK(relayed.plain.ended);
+    }
+
+    TEST_CASE_TEMPLATE("a part of a record that waits for room in the kernel is not overtaken by the end", V, Tls12,
+                       Tls13) {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        std::mt19937 random(11);
+        for (int round = 0; round < 16; ++round) {
+            const int send_buffer = 4096 << (round % 6);
+            CAPTURE(send_buffer);
+            CAPTURE(round);
+            RelayedSession relayed(V::version);
+            relayed.shrink_buffers(send_buffer, 8192);
+            relayed.tls.reads = false;
+            std::vector<std::uint8_t> said;
+            const auto say = [&](std::size_t size) {
+                const auto data = pattern(size);
+                said.insert(said.end(), data.begin(), data.end());
+                relayed.plain.say(data);
+                relayed.turn_for(std::chrono::milliseconds(4));
+            };
+            while (relayed.entry.pipe_to_tls == 0) {
+                say(1 + random() % 16'000);
+            }
+            // The reader makes room until the kernel has just taken everything, and then a little more.
+            relayed.tls.reads = true;
+            relayed.tls.most_per_pump = 512;
+            while (relayed.entry.pipe_to_tls != 0) {
+                relayed.turn(std::chrono::milliseconds(0));
+            }
+            relayed.tls.reads = false;
+            for (std::size_t more = random() % 4; more > 0; --more) {
+                relayed.tls.reads = true;
+                relayed.tls.most_per_pump = 1000;
+                relayed.turn(std::chrono::milliseconds(0));
+                relayed.tls.reads = false;
+            }
+            relayed.plain.say_end();
+            relayed.turn_for(std::chrono::milliseconds(5));
+            relayed.tls.reads = true;
+            relayed.tls.most_per_pump = 16384;
+            REQUIRE(relayed.turn_until([&] { return relayed.tls.over(); }));
+            CHECK(relayed.tls.received.size() == said.size());
+            CHECK((relayed.tls.received == said));
+            CHECK(relayed.tls.alerts == Alerts{AlertDescription::close_notify});
+            CHECK(relayed.tls.ended);
+        }
+    }
 }
