@@ -2,14 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "daemon/control/listeners.hpp"
 #include "daemon/control/status_server.hpp"
+#include "daemon/keeper/children.hpp"
 #include "daemon/shared/accept_balance.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
 
 namespace keysluice::control {
@@ -235,6 +239,20 @@ void Control::on_closed(Channel& channel, std::string_view why) {
     }
     loop_.bury(std::move(peer->channel));
     peers_.erase(peer);
+}
+
+int serve(Configuration configuration) {
+    open_log("keysluiced", configuration.daemon.log_level);
+    prctl(PR_SET_DUMPABLE, 0);
+    Loop loop;
+    int status = 0;
+    Control control(loop, std::move(configuration), [&] {
+        status = kExitConfiguration;
+        loop.stop();
+    });
+    Signals signals(loop, {SIGTERM, SIGINT}, [&loop](int /*signal*/) { loop.stop(); });
+    loop.run();
+    return status;
 }
 
 }  // namespace keysluice::control

@@ -59,4 +59,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     std::size_t engines_ready_ = 0;
 };
 
+/// The control process from its start to the signal that ends it. Returns the exit status of the program.
+[[nodiscard]] int serve(Configuration configuration);
+
 }  // namespace keysluice::control

@@ -1,20 +1,14 @@
-#include <signal.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
+#include "daemon/control/all_in_one.hpp"
 #include "daemon/control/client.hpp"
 #include "daemon/control/control.hpp"
 #include "daemon/control/demo_backend.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/keeper/children.hpp"
-#include "daemon/shared/arguments.hpp"
-#include "daemon/shared/log.hpp"
-#include "daemon/shared/signals.hpp"
 
 using namespace keysluice;
 using namespace keysluice::control;
@@ -35,33 +29,6 @@ int complain(const Diagnostics& diagnostics) {
         std::fprintf(stderr, "%s\n", to_string(diagnostic).c_str());
     }
     return diagnostics.empty() ? 0 : 1;
-}
-
-/// The keeper becomes the parent: it takes this process over, and with it its number, and starts the others.
-int become_keeper(const Options& options, const Configuration& configuration) {
-    const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    const std::string keeper = folder / "keysluice-keeper";
-    const std::string engines = std::to_string(configuration.daemon.engines);
-    const std::string level(to_string(configuration.daemon.log_level));
-    const std::string config = std::filesystem::absolute(options.config);
-    execl(keeper.c_str(), keeper.c_str(), "--runtime-directory", configuration.daemon.runtime_directory.c_str(),
-          "--log-level", level.c_str(), "--engines", engines.c_str(), "--all-in-one", config.c_str(), nullptr);
-    std::fprintf(stderr, "%s can't be started\n", keeper.c_str());
-    return 1;
-}
-
-int serve(Configuration configuration) {
-    open_log("keysluiced", configuration.daemon.log_level);
-    prctl(PR_SET_DUMPABLE, 0);
-    Loop loop;
-    int status = 0;
-    Control control(loop, std::move(configuration), [&] {
-        status = kExitConfiguration;
-        loop.stop();
-    });
-    Signals signals(loop, {SIGTERM, SIGINT}, [&loop](int /*signal*/) { loop.stop(); });
-    loop.run();
-    return status;
 }
 
 int run(const Options& options) {
@@ -89,12 +56,10 @@ int run(const Options& options) {
     if (!wrong.empty() || options.check) {
         return complain(wrong);
     }
-    return options.all_in_one ? become_keeper(options, *configuration) : serve(std::move(*configuration));
+    return options.all_in_one ? become_keeper(options.config, *configuration) : serve(std::move(*configuration));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int read_command_line(int argc, char** argv) {
     CLI::App app{"keysluiced negotiates TLS and lets the kernel carry the records."};
     Options options;
     app.add_option("--config", options.config, "configuration file")->capture_default_str();
@@ -107,4 +72,15 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", std::string(KEYSLUICE_VERSION));
     CLI11_PARSE(app, argc, argv);
     return run(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return read_command_line(argc, argv);
+    } catch (const std::exception& problem) {
+        std::fprintf(stderr, "%s\n", problem.what());
+        return 1;
+    }
 }

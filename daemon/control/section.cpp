@@ -38,6 +38,7 @@ std::string print(milliseconds duration) {
 std::optional<milliseconds> parse_duration(std::string_view text) {
     std::uint32_t count = 0;
     const char* const end = text.data() + text.size();
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `end` is the size
     const auto [stop, error] = std::from_chars(text.data(), end, count);
     const std::string_view name(stop, end);
     const auto* const unit = std::ranges::find(kUnits, name, &Unit::name);

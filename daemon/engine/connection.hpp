@@ -2,7 +2,6 @@
 
 #include <list>
 #include <memory>
-#include <optional>
 
 #include "daemon/engine/acceptor.hpp"
 #include "daemon/engine/installation.hpp"
@@ -20,7 +19,7 @@ namespace keysluice {
 struct ServedService {
     ServiceId id;
     TlsService settings;
-    std::optional<tls::Context> context;
+    std::unique_ptr<const tls::Context> context;
     std::size_t next_target = 0;  ///< round robin over settings.connect
 };
 

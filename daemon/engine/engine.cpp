@@ -130,7 +130,7 @@ Result<void> Engine::load(ServedService& service) {
     if (!context) {
         return pass_on(std::move(context));
     }
-    service.context.emplace(std::move(*context));
+    service.context = std::make_unique<const tls::Context>(std::move(*context));
     return {};
 }
 

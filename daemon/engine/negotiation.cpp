@@ -69,48 +69,49 @@ void Negotiation::on_events(std::uint32_t events) {
 }
 
 void Negotiation::read_records() {
-    while (state_ == State::silent || state_ == State::handshaking) {
-        const MutableBytes want = reader_.want();
-        const ssize_t size = recv(tls_.get(), want.data(), want.size(), MSG_DONTWAIT);
-        if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
-            return;
-        }
-        if (size <= 0) {
-            give_up({kPeerClosed, size == 0 ? "the peer closed the connection before the handshake was complete"
-                                            : fmt::format("the connection broke: {}", std::strerror(errno))});
-            return;
-        }
-        const auto complete = reader_.got(static_cast<std::size_t>(size));
-        if (!complete) {
-            give_up(complete.error());
-            return;
-        }
-        if (!*complete) {
-            if (static_cast<std::size_t>(size) < want.size()) {
-                return;
-            }
-            continue;
-        }
-        if (const auto fed = on_record(); !fed) {
-            give_up(fed.error());
-            return;
-        }
-        const bool answered = !session_->output().empty();
-        const bool flushed = flush();
-        if (session_->established()) {
-            state_ = State::flushing;
-            if (flushed) {
-                finish();
-            }
-            return;
-        }
-        if (answered) {
-            return;  // the peer reads our flight before it sends its own
-        }
+    while ((state_ == State::silent || state_ == State::handshaking) && read_piece()) {
     }
 }
 
-Result<void> Negotiation::on_record() {
+bool Negotiation::read_piece() {
+    const MutableBytes want = reader_.want();
+    const ssize_t size = recv(tls_.get(), want.data(), want.size(), MSG_DONTWAIT);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return false;
+    }
+    if (size <= 0) {
+        give_up({kPeerClosed, size == 0 ? "the peer closed the connection before the handshake was complete"
+                                        : fmt::format("the connection broke: {}", std::strerror(errno))});
+        return false;
+    }
+    const bool all_of_it = static_cast<std::size_t>(size) == want.size();
+    const auto complete = reader_.got(static_cast<std::size_t>(size));
+    if (!complete) {
+        static_cast<void>(feed_record());  // OpenSSL has the proper alert for such a header
+        give_up(complete.error());
+        return false;
+    }
+    return *complete ? on_record() : all_of_it;
+}
+
+bool Negotiation::on_record() {
+    if (const auto fed = feed_record(); !fed) {
+        give_up(fed.error());
+        return false;
+    }
+    const bool answered = !session_->output().empty();
+    const bool flushed = flush();
+    if (session_->established()) {
+        state_ = State::flushing;
+        if (flushed) {
+            finish();
+        }
+        return false;
+    }
+    return !answered;  // the peer reads our flight before it sends its own
+}
+
+Result<void> Negotiation::feed_record() {
     if (!session_) {
         auto session = tls::Session::accept(context_);
         if (!session) {

@@ -58,7 +58,11 @@ class Negotiation final : Watcher, Deadline {
 
     /// Reads what is there, up to the end of a record that made the session answer or finished the handshake.
     void read_records();
-    [[nodiscard]] Result<void> on_record();
+    /// One read; true when there may be more to read at once.
+    [[nodiscard]] bool read_piece();
+    /// A whole record is there; true as above.
+    [[nodiscard]] bool on_record();
+    [[nodiscard]] Result<void> feed_record();
     /// Writes the session's output; true when nothing is left.
     [[nodiscard]] bool flush();
     void watch(std::uint32_t events);

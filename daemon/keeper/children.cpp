@@ -31,6 +31,7 @@ void Children::start(Program program) {
 
 void Children::spawn(Child& child) {
     std::vector<char*> argv;
+    argv.reserve(child.program.arguments.size() + 1);
     for (std::string& argument : child.program.arguments) {
         argv.push_back(argument.data());
     }

@@ -99,12 +99,12 @@ void Relay::inherit_table(Descriptors descriptors) {
 
 void Relay::inherit_pipe(PipeId id, Descriptors ends) {
     SplicePipe* pipe = ends.size() == 2 ? pipes_.inherit(id, std::move(ends[0]), std::move(ends[1])) : nullptr;
-    if (pipe == nullptr || !table_) {
+    if (pipe == nullptr) {
         return;
     }
     // A pipe that no connection names is empty: the table names it before the first byte and until the last one.
     const auto noted = static_cast<std::uint16_t>(id.value + 1);
-    const bool in_use = std::ranges::any_of(table_->entries(), [noted](const TableEntry& entry) {
+    const bool in_use = std::ranges::any_of(table_.entries(), [noted](const TableEntry& entry) {
         return entry.used != 0 && (entry.pipe_to_plain == noted || entry.pipe_to_tls == noted);
     });
     if (!in_use) {
@@ -117,7 +117,7 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
         return;  // the keeper tells everything again when only the channel broke
     }
     const auto service = services_.find(adopted.connection.service);
-    if (!table_ || !table_->holds(adopted.slot) || descriptors.empty() || service == services_.end()) {
+    if (!table_.holds(adopted.slot) || descriptors.empty() || service == services_.end()) {
         log_error("a connection of service {} can't be taken over: {}", adopted.connection.service.value,
                   descriptors.empty() ? "its socket is missing" : "its service or place is not known here");
         for (const UniqueFd& socket : descriptors) {
@@ -170,7 +170,7 @@ void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
 void Relay::begin(Slot slot, UniqueFd plain) {
     Held& held = held_.at(slot);
     held.session = std::make_unique<Session>(
-        *this, slot, table_->at(slot), held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls),
+        *this, slot, table_.at(slot), held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls),
         std::move(plain), held.service->settings.close_timeout);
     held.session->start();
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -60,7 +59,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     Loop& loop_;
     CounterSet counters_;
     Farewells farewells_;
-    std::optional<ConnectionTable> table_;
+    ConnectionTable table_;  ///< empty until the keeper sends it
     PipePool pipes_;
     std::unordered_map<ServiceId, std::shared_ptr<RelayedService>> services_;
     std::unordered_map<Slot, Held> held_;

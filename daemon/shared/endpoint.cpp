@@ -29,6 +29,7 @@ std::unexpected<Error> bad(std::string_view text, std::string_view what) {
 std::optional<std::uint16_t> parse_port(std::string_view text) {
     std::uint16_t port = 0;
     const char* const end = text.data() + text.size();
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `end` is the size
     const auto [stop, error] = std::from_chars(text.data(), end, port);
     if (error != std::errc{} || stop != end || port == 0) {
         return std::nullopt;

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "daemon/control/configuration.hpp"
+
+namespace keysluice::control {
+
+/// For --all-in-one. The keeper becomes the parent: it takes this process over, and with it its number, and starts
+/// the others. Returns, with an exit status, only when the keeper can't be started.
+[[nodiscard]] int become_keeper(const std::string& config_file, const Configuration& configuration);
+
+}  // namespace keysluice::control
