@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -36,5 +37,13 @@ class UniqueFd {
    private:
     int fd_ = -1;
 };
+
+/// Another descriptor of the same open file; empty when this process has none left.
+[[nodiscard]] inline UniqueFd duplicate_fd(int fd) {
+    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+[[nodiscard]] inline UniqueFd duplicate_fd(const UniqueFd& fd) {
+    return duplicate_fd(fd.get());
+}
 
 }  // namespace keysluice

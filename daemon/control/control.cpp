@@ -1,6 +1,5 @@
 #include "daemon/control/control.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -22,10 +21,6 @@ namespace {
 
 ServiceId id_of(std::size_t index) {
     return {static_cast<std::uint16_t>(index)};
-}
-
-UniqueFd duplicate_fd(const UniqueFd& fd) {
-    return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "daemon/keeper/keeper.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 
 #include "daemon/shared/log.hpp"
@@ -78,7 +76,7 @@ void Keeper::on_hello(Peer& peer, const Hello& hello) {
 void Keeper::tell_listeners(Channel& channel) {
     for (const auto& [name, socket] : listeners_) {
         Descriptors copy;
-        copy.emplace_back(fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+        copy.push_back(duplicate_fd(socket));
         static_cast<void>(channel.send(Listener{name}, std::move(copy)));
     }
     static_cast<void>(channel.send(ListenersComplete{}));

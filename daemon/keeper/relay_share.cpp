@@ -1,16 +1,6 @@
 #include "daemon/keeper/relay_share.hpp"
 
-#include <fcntl.h>
-
 namespace keysluice {
-
-namespace {
-
-UniqueFd duplicate_fd(const UniqueFd& fd) {
-    return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-}
-
-}  // namespace
 
 Result<RelayShare> RelayShare::create(std::size_t slots) {
     auto table = ConnectionTable::create(slots);
@@ -30,7 +20,7 @@ RelayShare::RelayShare(ConnectionTable table, std::size_t slots) : table_(std::m
 void RelayShare::connect(Channel& channel) {
     channel_ = &channel;
     Descriptors file;
-    file.emplace_back(fcntl(table_.file(), F_DUPFD_CLOEXEC, 0));
+    file.push_back(duplicate_fd(table_.file()));
     static_cast<void>(channel.send(Table{}, std::move(file)));
     pipes_told_ = 0;
     untold_.clear();

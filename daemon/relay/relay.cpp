@@ -1,6 +1,5 @@
 #include "daemon/relay/relay.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,10 +13,6 @@
 namespace keysluice {
 
 namespace {
-
-UniqueFd duplicate_fd(int fd) {
-    return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
 
 Hello hello_from(std::uint16_t index) {
     return {.kind = ProcessKind::relay, .index = index, .pid = static_cast<std::uint32_t>(getpid())};

@@ -1,6 +1,5 @@
 #include "daemon/shared/accept_balance.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +12,7 @@ Result<UniqueFd> AcceptBalance::create(std::size_t engines) {
     if (!memory) {
         return std::unexpected(memory.error());
     }
-    return UniqueFd(fcntl(memory->file(), F_DUPFD_CLOEXEC, 0));
+    return duplicate_fd(memory->file());
 }
 
 Result<AcceptBalance> AcceptBalance::open(UniqueFd file, std::uint16_t engine) {

@@ -1,16 +1,8 @@
 #include "tests/support/relayed_session.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
 
 namespace keysluice::test {
-namespace {
-
-UniqueFd duplicate_fd(const UniqueFd& fd) {
-    return UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
-}
-
-}  // namespace
 
 RelayedSession::RelayedSession(ktls::Version version, PlainPair pair, Duration close_timeout)
     : tls(version),
