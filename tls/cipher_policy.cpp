@@ -93,7 +93,7 @@ Cipher cipher_of(const SSL_CIPHER& suite) {
         case 0x1304:  // TLS_AES_128_CCM_SHA256
         case 0xc0ac:  // TLS_ECDHE_ECDSA_WITH_AES_128_CCM
             return Cipher::aes128_ccm;
-        default:  // such as the CCM suites with an 8-byte tag, which the kernel does not know
+        default:  // such as AES-256-CCM, which the kernel does not know
             return Cipher::other;
     }
 }

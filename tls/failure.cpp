@@ -46,17 +46,29 @@ constexpr std::array kKnown{
     Known{SSL_R_HTTP_REQUEST, "plain-http", "the peer spoke plain HTTP to a TLS port; it should use https://"},
 };
 
+/// SSL_R_RECORD_LAYER_FAILURE, which the headers of OpenSSL 3.0 lack. Newer versions put it on top of what the record
+/// layer found.
+constexpr int kRecordLayerFailure = 313;
+
 /// OpenSSL's own words, "no shared cipher", without numbers and file names.
 std::string text_of(unsigned long code) {
     const char* text = ERR_reason_error_string(code);
     return text != nullptr ? text : fmt::format("OpenSSL error {:#x}", code);
 }
 
-/// The error that says what happened: libssl's newest, and failing that, the newest of all.
+/// How much an error tells of what happened.
+int weight_of(unsigned long code) {
+    if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
+        return 0;
+    }
+    return ERR_GET_REASON(code) == kRecordLayerFailure ? 1 : 2;
+}
+
+/// The error that says what happened: the newest of those that tell the most.
 unsigned long take_code() {
     unsigned long found = 0;
     while (const unsigned long code = ERR_get_error()) {
-        if (ERR_GET_LIB(code) == ERR_LIB_SSL || ERR_GET_LIB(found) != ERR_LIB_SSL) {
+        if (weight_of(code) >= weight_of(found)) {
             found = code;
         }
     }
