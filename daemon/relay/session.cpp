@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "daemon/shared/clock.hpp"
@@ -23,6 +26,19 @@ constexpr int kStepsPerTurn = 16;
 
 ssize_t splice_some(int from, int to, std::size_t most) {
     return splice(from, nullptr, to, nullptr, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+}
+
+/// Has a third of the send buffer be room for several records with all that the kernel adds, whatever the system's
+/// settings are. The price is that the kernel adapts the buffer no more: only for a connection that is about to end.
+void widen_send_buffer(int fd) {
+    constexpr int kWanted = 212'992;  // what an unprivileged process gets by default; the kernel doubles it
+    int size = 0;
+    socklen_t length = sizeof(size);
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 && size < 2 * kWanted) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kWanted, sizeof(kWanted));
+    }
+    constexpr int kUnlimited = INT_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnlimited, sizeof(kUnlimited));
 }
 
 Error broken(std::string_view reason, std::string_view side, int error) {
@@ -248,7 +264,8 @@ Session::Step Session::say_close_notify() {
     if (!has(TableEntry::kNotifySent)) {
         // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg);
         // a FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of
-        // it.
+        // it, if the buffer is not a small one.
+        widen_send_buffer(tls_.fd.get());
         pollfd room{.fd = tls_.fd.get(), .events = POLLOUT, .revents = 0};
         if (!tls_.writable || poll(&room, 1, 0) != 1) {
             tls_.writable = false;
