@@ -92,6 +92,9 @@ void Session::on_events(const Side& side, std::uint32_t events) {
         static_cast<void>(abort({"tls-side-reset", "the peer is gone before the plaintext side has ended"}));
         return;
     }
+    // Closed in both directions, of which we have not ended ours: it broke, maybe before a predecessor's eyes. A
+    // write that failed would use up the error that reading has to see.
+    plain_.deaf = plain_.deaf || (&side == &plain_ && (events & EPOLLHUP) != 0U && !plain_.shut);
     if (++idle_wake_ups_ > kMostIdleWakeUps) {
         static_cast<void>(
             abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
@@ -207,6 +210,10 @@ Session::Step Session::fill_from_plain() {
 }
 
 Session::Step Session::drain(Flow& flow, Side& to) {
+    if (to.deaf) {
+        return_pipe(flow);  // as any reset makes the network do; a peer that can't send might never read
+        return Step::moved;
+    }
     if (!to.writable) {
         return Step::stuck;
     }
@@ -225,10 +232,17 @@ Session::Step Session::drain(Flow& flow, Side& to) {
     if (&to == &tls_) {
         return tls_refuses(errno);
     }
-    if (has(TableEntry::kNotifySent)) {
-        return part();
+    return plain_refuses(errno);
+}
+
+Session::Step Session::plain_refuses(int error) {
+    // After a FIN a reset is EPIPE (net/ipv4/tcp_input.c, tcp_reset). After anything else the socket, once it has
+    // told its error, reads as if a FIN had come.
+    if (error != EPIPE && !has(TableEntry::kPlainEnded)) {
+        entry_.flags |= TableEntry::kPlainCutOff;
     }
-    return abort(broken("plain-side-reset", "plaintext", errno));
+    plain_.deaf = true;
+    return Step::moved;
 }
 
 Session::Step Session::tls_refuses(int error) {
@@ -246,15 +260,21 @@ Session::Step Session::pass_ends_on() {
         plain_.shut = true;
     }
     if (has(TableEntry::kPlainEnded) && to_tls_.in_pipe == 0 && !tls_.shut) {
+        if (has(TableEntry::kPlainCutOff)) {
+            return abort({"plain-side-reset", "the plaintext side broke before it ended"});
+        }
         if (const Step said = say_close_notify(); said == Step::over) {
             return said;
         }
+    }
+    if (tls_.shut && plain_.deaf) {
+        return part();
     }
     if (tls_.shut && plain_.shut) {
         close_in_order(plain_.fd.get());
         return end(nullptr);
     }
-    if (has(TableEntry::kTlsEnded | TableEntry::kPlainEnded)) {
+    if (has(TableEntry::kTlsEnded | TableEntry::kPlainEnded) || plain_.deaf) {
         host_.loop().arm(close_timer_, now() + close_timeout_);
     }
     return Step::stuck;

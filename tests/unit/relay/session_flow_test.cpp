@@ -201,6 +201,80 @@ TEST_SUITE("kernel") {
         CHECK(relayed.tls.alerts == Alerts{AlertDescription::close_notify});
     }
 
+    TEST_CASE("the backend resets while its answer still waits in a pipe: the client gets the answer") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        PlainPair pair = plain_tcp_pair();
+        set_buffers(pair.relay.get(), 4096, 1 << 20);
+        set_buffers(pair.test.get(), 1 << 20, 4096);
+        RelayedSession relayed(Version::tls13, std::move(pair));
+        relayed.shrink_buffers(16 * 1024);
+        bool complete = true;
+        bool dies = false;
+        const auto answer = pattern(400'000);
+        relayed.tls.reads = false;
+        relayed.plain.reads = false;
+        relayed.plain.say(answer);
+        relayed.tls.say(pattern(30'000));
+        SUBCASE("after its FIN") {
+            relayed.plain.say_end();
+        }
+        SUBCASE("after its FIN, and the relay dies before the peer has it all") {
+            relayed.plain.say_end();
+            dies = true;
+        }
+        SUBCASE("without one") {
+            complete = false;
+        }
+        SUBCASE("without one, and the relay dies before the peer has it all") {
+            complete = false;
+            dies = true;
+        }
+        CHECK(relayed.turn_until([&] { return relayed.plain.said_all() && relayed.tls.said_all(); }));
+        relayed.turn_for(std::chrono::milliseconds(50));
+        relayed.plain.fd.reset();  // with unread input: a reset
+        relayed.turn_for(std::chrono::milliseconds(50));
+        CHECK_FALSE(relayed.over());
+        CHECK(relayed.wake_ups() < 20);
+        relayed.tls.say(pattern(200'000));  // nobody takes it, yet it stops nothing
+        CHECK(relayed.turn_until([&] { return relayed.tls.said_all(); }));
+        if (dies) {
+            relayed.replace();
+        }
+        relayed.tls.reads = true;
+        CHECK(relayed.turn_until([&] { return relayed.over() && relayed.tls.over(); }));
+        if (complete) {
+            CHECK(relayed.outcome == "");
+            CHECK((relayed.tls.received == answer));
+            CHECK(relayed.tls.alerts == Alerts{AlertDescription::close_notify});
+        } else {
+            CHECK(relayed.outcome == "plain-side-reset");
+            CHECK(relayed.tls.failure == "connection-reset");
+            CHECK(relayed.tls.alerts.empty());
+        }
+    }
+
+    TEST_CASE("the backend is reset, its answer waits, and the peer never reads: the time ends it") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        PlainPair pair = plain_tcp_pair();
+        set_buffers(pair.relay.get(), 4096, 1 << 20);
+        set_buffers(pair.test.get(), 1 << 20, 4096);
+        RelayedSession relayed(Version::tls13, std::move(pair), std::chrono::milliseconds(100));
+        relayed.shrink_buffers(16 * 1024);
+        relayed.tls.reads = false;
+        relayed.plain.reads = false;
+        relayed.plain.say(pattern(400'000));
+        relayed.tls.say(pattern(30'000));
+        CHECK(relayed.turn_until([&] { return relayed.plain.said_all() && relayed.tls.said_all(); }));
+        relayed.turn_for(std::chrono::milliseconds(50));
+        relayed.plain.fd.reset();
+        CHECK(relayed.turn_until([&] { return relayed.over(); }));
+        CHECK(relayed.outcome == "close-timeout");
+    }
+
     TEST_CASE("the relay is done before a slow plaintext side has read everything: it still gets it all, in order") {
         if (!kernel_has_ktls()) {
             return;
