@@ -205,13 +205,13 @@ void Control::on_loaded(const Peer& peer, const ServiceLoaded& loaded) {
                   to_string(configuration_.sources[loaded.id.value].section), service.name, peer.hello.index,
                   loaded.sentence, loaded.reason);
         // Before anything was served, a person is waiting for the answer; later the others go on.
-        if (engines_ready_ == 0) {
+        if (loaded_.empty()) {
             on_failed_();
         }
         return;
     }
-    ++engines_ready_;
-    if (engines_ready_ == configuration_.services.size() * configuration_.daemon.engines) {
+    const bool is_new = loaded_.emplace(peer.hello.index, loaded.id.value).second;
+    if (is_new && loaded_.size() == configuration_.services.size() * configuration_.daemon.engines) {
         log_info("ready: {} services, {} engines; {}", configuration_.services.size(), configuration_.daemon.engines,
                  kernel_.carries_any() ? "the kernel carries the records"
                                        : fmt::format("records stay in userspace: {}",

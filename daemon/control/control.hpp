@@ -4,7 +4,9 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/control/configuration.hpp"
@@ -56,7 +58,8 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     Uplink keeper_;
     std::unique_ptr<ChannelListener> door_;
     std::unique_ptr<StatusServer> status_;
-    std::size_t engines_ready_ = 0;
+    /// Which engine has loaded which service: an engine that dies and comes back loads everything again.
+    std::set<std::pair<std::uint16_t, std::uint16_t>> loaded_;
 };
 
 /// The control process from its start to the signal that ends it. Returns the exit status of the program.

@@ -84,17 +84,16 @@ void UserspaceRelay::on_events(Side& side, std::uint32_t events) {
     if (over_) {
         return;
     }
+    side.hung_up = side.hung_up || (events & EPOLLHUP) != 0U;
     if ((events & EPOLLERR) != 0U && (side.wanted & EPOLLIN) == 0U) {
         // Nothing is read from it now, which would tell.
         const int error = take_error(side.fd.get());
-        if (&side == &plain_) {
-            plain_side_broke(error);
-        } else {
+        if (&side == &tls_) {
             abort(broken("tls-side-reset", "TLS", error));
+            return;
         }
-        return;
+        plain_refuses(error);
     }
-    side.hung_up = side.hung_up || (events & EPOLLHUP) != 0U;
     if ((events & EPOLLOUT) != 0U) {
         side.writable = true;
         if (&side == &plain_ ? !write_plain({}) : !write_tls()) {
@@ -162,13 +161,16 @@ bool UserspaceRelay::decrypt_all() {
 }
 
 bool UserspaceRelay::write_plain(Bytes fresh) {
+    if (plain_.deaf) {
+        return true;  // as any reset makes the network do; a peer that can't send might never read
+    }
     // What is left over from before goes first; `fresh` waits behind it.
     Bytes next = to_plain_.empty() ? fresh : Bytes(to_plain_);
     if (plain_.writable && !next.empty()) {
         const ssize_t size = send(plain_.fd.get(), next.data(), next.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size < 0 && !try_again(errno)) {
-            plain_side_broke(errno);
-            return false;
+            plain_refuses(errno);
+            return true;
         }
         const auto taken = static_cast<std::size_t>(std::max<ssize_t>(size, 0));
         plain_.writable = taken == next.size();
@@ -185,12 +187,13 @@ bool UserspaceRelay::write_plain(Bytes fresh) {
     return true;
 }
 
-void UserspaceRelay::plain_side_broke(int error) {
-    if (plain_.ended && session_->output().empty()) {
-        // The backend sent all that it had and left; the peer must get to read that, not a reset.
-        part(nullptr);
-    } else {
-        abort(broken("plain-side-reset", "plaintext", error));
+void UserspaceRelay::plain_refuses(int error) {
+    // What the backend said before is still on its way, and the peer must get to read it. After a FIN a reset is
+    // EPIPE (net/ipv4/tcp_input.c, tcp_reset). After anything else the socket, once it has told its error, reads as
+    // if a FIN had come.
+    if (!std::exchange(plain_.deaf, true)) {
+        plain_.cut_off = error != EPIPE && !plain_.ended;
+        to_plain_ = {};
     }
 }
 
@@ -205,6 +208,10 @@ bool UserspaceRelay::read_plain() {
     }
     if (size < 0) {
         abort(broken("plain-side-reset", "plaintext", errno));
+        return false;
+    }
+    if (size == 0 && plain_.cut_off) {
+        abort({"plain-side-reset", "the plaintext side broke before it ended"});
         return false;
     }
     plain_.ended = size == 0;
@@ -242,12 +249,16 @@ void UserspaceRelay::advance() {
     if (plain_.ended && session_->output().empty() && !std::exchange(tls_.shut, true)) {
         shutdown(tls_.fd.get(), SHUT_WR);
     }
+    if (tls_.shut && plain_.deaf) {
+        part(nullptr);
+        return;
+    }
     if (tls_.shut && plain_.shut) {
         close_in_order(plain_.fd.get());
         end(nullptr);
         return;
     }
-    if (tls_.ended || plain_.ended) {
+    if (tls_.ended || plain_.ended || plain_.deaf) {
         loop_.arm(close_timer_, now() + close_timeout_);
     }
     set_interest(tls_, !tls_.ended && to_plain_.empty(), !session_->output().empty());

@@ -43,6 +43,8 @@ class UserspaceRelay final {
         bool ended = false;    ///< nothing more comes from this side
         bool shut = false;     ///< we sent it our FIN
         bool writable = true;  ///< false after EAGAIN, until EPOLLOUT
+        bool deaf = false;     ///< it takes nothing any more; what it said before is still read
+        bool cut_off = false;  ///< it broke before its FIN
     };
     struct CloseTimer final : Deadline {
         explicit CloseTimer(UserspaceRelay& relay) : owner(relay) {}
@@ -58,7 +60,7 @@ class UserspaceRelay final {
     [[nodiscard]] bool read_plain();
     [[nodiscard]] bool write_tls();
     [[nodiscard]] bool write_plain(Bytes fresh);
-    void plain_side_broke(int error);
+    void plain_refuses(int error);
     void set_interest(Side& side, bool readable, bool writable);
     /// The ends of a connection: orderly; reset both ways; reset the plaintext side and let TLS read our last words.
     void end(const Error* error, UniqueFd farewell = {});

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "daemon/shared/clock.hpp"
@@ -23,6 +26,19 @@ constexpr int kStepsPerTurn = 16;
 
 ssize_t splice_some(int from, int to, std::size_t most) {
     return splice(from, nullptr, to, nullptr, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+}
+
+/// Has a third of the send buffer be room for several records with all that the kernel adds, whatever the system's
+/// settings are. The price is that the kernel adapts the buffer no more: only for a connection that is about to end.
+void widen_send_buffer(int fd) {
+    constexpr int kWanted = 212'992;  // what an unprivileged process gets by default; the kernel doubles it
+    int size = 0;
+    socklen_t length = sizeof(size);
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 && size < 2 * kWanted) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kWanted, sizeof(kWanted));
+    }
+    constexpr int kUnlimited = INT_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnlimited, sizeof(kUnlimited));
 }
 
 Error broken(std::string_view reason, std::string_view side, int error) {
@@ -76,6 +92,9 @@ void Session::on_events(const Side& side, std::uint32_t events) {
         static_cast<void>(abort({"tls-side-reset", "the peer is gone before the plaintext side has ended"}));
         return;
     }
+    // Closed in both directions, of which we have not ended ours: it broke, maybe before a predecessor's eyes. A
+    // write that failed would use up the error that reading has to see.
+    plain_.deaf = plain_.deaf || (&side == &plain_ && (events & EPOLLHUP) != 0U && !plain_.shut);
     if (++idle_wake_ups_ > kMostIdleWakeUps) {
         static_cast<void>(
             abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
@@ -191,6 +210,10 @@ Session::Step Session::fill_from_plain() {
 }
 
 Session::Step Session::drain(Flow& flow, Side& to) {
+    if (to.deaf) {
+        return_pipe(flow);  // as any reset makes the network do; a peer that can't send might never read
+        return Step::moved;
+    }
     if (!to.writable) {
         return Step::stuck;
     }
@@ -209,10 +232,17 @@ Session::Step Session::drain(Flow& flow, Side& to) {
     if (&to == &tls_) {
         return tls_refuses(errno);
     }
-    if (has(TableEntry::kNotifySent)) {
-        return part();
+    return plain_refuses(errno);
+}
+
+Session::Step Session::plain_refuses(int error) {
+    // After a FIN a reset is EPIPE (net/ipv4/tcp_input.c, tcp_reset). After anything else the socket, once it has
+    // told its error, reads as if a FIN had come.
+    if (error != EPIPE && !has(TableEntry::kPlainEnded)) {
+        entry_.flags |= TableEntry::kPlainCutOff;
     }
-    return abort(broken("plain-side-reset", "plaintext", errno));
+    plain_.deaf = true;
+    return Step::moved;
 }
 
 Session::Step Session::tls_refuses(int error) {
@@ -230,15 +260,21 @@ Session::Step Session::pass_ends_on() {
         plain_.shut = true;
     }
     if (has(TableEntry::kPlainEnded) && to_tls_.in_pipe == 0 && !tls_.shut) {
+        if (has(TableEntry::kPlainCutOff)) {
+            return abort({"plain-side-reset", "the plaintext side broke before it ended"});
+        }
         if (const Step said = say_close_notify(); said == Step::over) {
             return said;
         }
+    }
+    if (tls_.shut && plain_.deaf) {
+        return part();
     }
     if (tls_.shut && plain_.shut) {
         close_in_order(plain_.fd.get());
         return end(nullptr);
     }
-    if (has(TableEntry::kTlsEnded | TableEntry::kPlainEnded)) {
+    if (has(TableEntry::kTlsEnded | TableEntry::kPlainEnded) || plain_.deaf) {
         host_.loop().arm(close_timer_, now() + close_timeout_);
     }
     return Step::stuck;
@@ -248,7 +284,8 @@ Session::Step Session::say_close_notify() {
     if (!has(TableEntry::kNotifySent)) {
         // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg);
         // a FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of
-        // it.
+        // it, if the buffer is not a small one.
+        widen_send_buffer(tls_.fd.get());
         pollfd room{.fd = tls_.fd.get(), .events = POLLOUT, .revents = 0};
         if (!tls_.writable || poll(&room, 1, 0) != 1) {
             tls_.writable = false;

@@ -25,7 +25,9 @@ namespace keysluice {
 /// pipe and which ends were said, and until the last of them was, the plaintext side resets when its holders die.
 ///
 /// The ends: each side's end is passed on by itself (half-close), close_notify goes before the FIN. A side that ends
-/// without saying so, or breaks, resets the other one. What TLS may not do ends with an alert.
+/// without saying so, or breaks, resets the other one. What TLS may not do ends with an alert. A backend that breaks
+/// while its answer is on its way was heard all the same: the peer gets the answer first, and then its end, if the
+/// backend had said one.
 class Session final {
    public:
     class Host {
@@ -68,6 +70,7 @@ class Session final {
         bool readable = true;
         bool writable = true;
         bool shut = false;  ///< we sent it our FIN
+        bool deaf = false;  ///< it takes nothing any more; what it said before is still read
     };
     /// One direction. Bytes are in the pipe only while the other side does not take them.
     struct Flow {
@@ -96,6 +99,7 @@ class Session final {
     [[nodiscard]] Step fill_from_plain();
     [[nodiscard]] Step drain(Flow& flow, Side& to);
     [[nodiscard]] Step tls_refuses(int error);
+    [[nodiscard]] Step plain_refuses(int error);
     /// splice(2) said something else than data: looks at what the record is.
     [[nodiscard]] Step look_closer(ktls::Splice said);
     [[nodiscard]] Step on_control(const ktls::Control& control, Bytes payload);

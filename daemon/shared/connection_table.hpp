@@ -14,9 +14,10 @@ namespace keysluice {
 /// bytes on their way, and which of the two ends has been said already. The relay writes it before it acts, so that a
 /// death between two instructions leaves a usable state.
 struct TableEntry {
-    static constexpr std::uint8_t kTlsEnded = 1;    ///< close_notify was received from the TLS side
-    static constexpr std::uint8_t kPlainEnded = 2;  ///< the plaintext side's FIN was received
-    static constexpr std::uint8_t kNotifySent = 4;  ///< our close_notify left
+    static constexpr std::uint8_t kTlsEnded = 1;     ///< close_notify was received from the TLS side
+    static constexpr std::uint8_t kPlainEnded = 2;   ///< the plaintext side's FIN was received
+    static constexpr std::uint8_t kNotifySent = 4;   ///< our close_notify left
+    static constexpr std::uint8_t kPlainCutOff = 8;  ///< the plaintext side broke before its FIN
 
     std::uint16_t used = 0;
     std::uint16_t service = 0;

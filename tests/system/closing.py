@@ -1,11 +1,14 @@
 """How a connection ends: in order in each direction by itself, or broken off, and the other side can tell which."""
 
 import hashlib
+import signal
 import socket
 import struct
+import threading
 
 from support import payload
 from support.backends import Conversation, echo, record
+from support.processes import send_signal
 from support.scenario import eventually, expect_equal, expect_raises, scenario
 from support.tls_client import REFUSED, TlsClient, client_context
 from system.refusals import Service
@@ -141,3 +144,35 @@ def backend_reset(world, version):
         expect_raises(REFUSED, client.receive, "reading on after the backend broke off")
         client.socket.close()
         service.sluice.await_idle()
+
+
+@scenario_of_both_versions("closing: the backend answers early, ends and resets: the client gets the answer and its end")
+def early_answer(world, version):
+    has_begun, may_answer, has_left = threading.Event(), threading.Event(), threading.Event()
+
+    def answer_and_leave(talk: Conversation):
+        talk.connection.recv(1)
+        has_begun.set()
+        may_answer.wait()
+        talk.send(b"not that much, please")
+        talk.end_sending()
+        talk.connection.close()  # with unread input: a reset behind the FIN
+        has_left.set()
+
+    with ServiceBefore(world, answer_and_leave) as service:
+        with TlsClient(world, service.address, client_context(world, version)) as client:
+            client.send(b"the start of a request")
+            has_begun.wait(world.patience(15))
+            # When keysluice goes on it finds all of this at once, the client's bytes first: writing them fails.
+            carriers = service.sluice.pids("engine") + service.sluice.pids("relay")
+            for pid in carriers:
+                send_signal(pid, signal.SIGSTOP)
+            client.send(b"the rest of it")
+            may_answer.set()
+            has_left.wait(world.patience(15))
+            for pid in carriers:
+                send_signal(pid, signal.SIGCONT)
+            expect_equal(client.receive_exactly(21), b"not that much, please", "the answer")
+            expect_equal(client.receive(), b"", "the end after it is a close_notify")
+        service.sluice.await_idle()
+        expect_equal(service.sluice.service()["failed"], {}, "failures that status counts")

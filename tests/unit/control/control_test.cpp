@@ -244,6 +244,26 @@ TEST_CASE("the log says when all engines serve all services, and who carries the
     CHECK(fixture.captured.text().find("ready: 2 services, 2 engines; ") != std::string::npos);
 }
 
+TEST_CASE("an engine that dies during the start and comes back counts once") {
+    Fixture fixture;
+    fixture.start();
+    const auto load_all = [&](Mailbox& engine) {
+        REQUIRE(engine.channel.send(ServiceLoaded{{0}, "", ""}));
+        REQUIRE(engine.channel.send(ServiceLoaded{{1}, "", ""}));
+        settle(fixture.loop);
+    };
+    for (int life = 0; life < 2; ++life) {
+        auto engine = fixture.call(ProcessKind::engine, 0);
+        load_all(*engine);
+        engine.reset();
+        settle(fixture.loop);
+    }
+    CHECK(fixture.captured.text().find("ready") == std::string::npos);
+    auto other = fixture.call(ProcessKind::engine, 1);
+    load_all(*other);
+    CHECK(fixture.captured.text().find("ready: 2 services, 2 engines; ") != std::string::npos);
+}
+
 TEST_CASE("the status adds up what engines and relays have counted") {
     Fixture fixture;
     fixture.start();

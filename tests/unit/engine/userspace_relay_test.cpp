@@ -118,6 +118,18 @@ TEST_CASE("userspace relay: a reset of the plaintext side reaches TLS as a reset
     CHECK_FALSE(relayed.client->closed);
 }
 
+TEST_CASE("userspace relay: also when a write learns of it first, behind which the socket reads as if it had ended") {
+    UserspaceRelayed relayed(kTls13);
+    check_alive(relayed);
+    relayed.client->say(as_bytes("nobody reads this"));
+    relayed.client->pump();  // the relay hears of this first
+    close_with_reset(relayed.plain.fd);
+    CHECK(relayed.turn_until([&] { return relayed.over() && relayed.client->over(); }));
+    CHECK(relayed.outcome == "plain-side-reset");
+    CHECK(relayed.client->error() == ECONNRESET);
+    CHECK_FALSE(relayed.client->closed);
+}
+
 TEST_CASE("userspace relay: a reset of the TLS side reaches the plaintext side as a reset") {
     UserspaceRelayed relayed(kTls13);
     check_alive(relayed);
@@ -217,6 +229,62 @@ TEST_CASE(
     CHECK(relayed.turn_until([&] { return relayed.client->closed || relayed.client->over(); }));
     CHECK((relayed.client->received == answer));
     CHECK(relayed.client->closed);
+}
+
+TEST_CASE(
+    "userspace relay: the backend resets while its answer still waits in the engine: the client gets the answer") {
+    PlainPair pair = plain_tcp_pair();
+    set_buffers(pair.relay.get(), 4096, 1 << 20);
+    set_buffers(pair.test.get(), 1 << 20, 4096);
+    UserspaceRelayed relayed(kTls13, std::move(pair));
+    relayed.shrink_buffers(16 * 1024);
+    bool complete = true;
+    const auto answer = pattern(400'000);
+    relayed.client->set_reads(false);
+    relayed.plain.reads = false;
+    relayed.plain.say(answer);
+    relayed.client->say(pattern(30'000));
+    SUBCASE("after its FIN") {
+        relayed.plain.say_end();
+    }
+    SUBCASE("without one") {
+        complete = false;
+    }
+    CHECK(relayed.turn_until([&] { return relayed.plain.said_all() && relayed.client->said_all(); }));
+    relayed.turn_for(std::chrono::milliseconds(50));
+    relayed.plain.fd.reset();  // with unread input: a reset
+    relayed.turn_for(std::chrono::milliseconds(50));
+    CHECK_FALSE(relayed.over());
+    CHECK(relayed.wake_ups() < 20);
+    relayed.client->say(pattern(200'000));  // nobody takes it, yet it stops nothing
+    CHECK(relayed.turn_until([&] { return relayed.client->said_all(); }));
+    relayed.client->set_reads(true);
+    CHECK(relayed.turn_until([&] { return relayed.over() && (relayed.client->closed || relayed.client->over()); }));
+    CHECK(relayed.client->closed == complete);
+    if (complete) {
+        CHECK(relayed.outcome == "");
+        CHECK((relayed.client->received == answer));
+    } else {
+        CHECK(relayed.outcome == "plain-side-reset");
+        CHECK(relayed.client->error() == ECONNRESET);
+    }
+}
+
+TEST_CASE("userspace relay: the backend is reset, its answer waits, and the client never reads: the time ends it") {
+    PlainPair pair = plain_tcp_pair();
+    set_buffers(pair.relay.get(), 4096, 1 << 20);
+    set_buffers(pair.test.get(), 1 << 20, 4096);
+    UserspaceRelayed relayed(kTls13, std::move(pair), std::chrono::milliseconds(100));
+    relayed.shrink_buffers(16 * 1024);
+    relayed.client->set_reads(false);
+    relayed.plain.reads = false;
+    relayed.plain.say(pattern(400'000));
+    relayed.client->say(pattern(30'000));
+    CHECK(relayed.turn_until([&] { return relayed.plain.said_all() && relayed.client->said_all(); }));
+    relayed.turn_for(std::chrono::milliseconds(50));
+    relayed.plain.fd.reset();
+    CHECK(relayed.turn_until([&] { return relayed.over(); }));
+    CHECK(relayed.outcome == "close-timeout");
 }
 
 TEST_CASE("userspace relay: a record that does not decrypt: an alert, and a reset for the plaintext side") {

@@ -207,6 +207,21 @@ TEST_SUITE("kernel") {
         CHECK_FALSE(relayed.tls.ended);
     }
 
+    TEST_CASE("also when a write learns of it first, behind which the socket reads as if it had ended") {
+        if (!kernel_has_ktls()) {
+            return;
+        }
+        RelayedSession relayed;
+        check_alive(relayed);
+        relayed.tls.say(as_bytes("nobody reads this"));
+        relayed.tls.pump();  // the relay hears of this first
+        close_with_reset(relayed.plain.fd);
+        CHECK(relayed.turn_until([&] { return relayed.over() && relayed.tls.over(); }));
+        CHECK(relayed.outcome == "plain-side-reset");
+        CHECK(relayed.tls.failure == "connection-reset");
+        CHECK(relayed.tls.alerts.empty());
+    }
+
     TEST_CASE("a reset of the TLS side reaches the plaintext side as a reset") {
         if (!kernel_has_ktls()) {
             return;
