@@ -59,6 +59,7 @@ Error refusal(const Ack& ack, std::string_view what) {
         case EBUSY:
             return {"netlink-busy", fmt::format("the kernel is busy and refused {}{}; try again", what, said)};
         case ENOENT:
+        case ENOSYS:
         case EOPNOTSUPP:
         case EPROTONOSUPPORT:
             return {"netlink-not-supported",

@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <cassert>
 #include <cerrno>
 #include <cstring>
-#include <vector>
 
 #include "base/bytes.hpp"
 #include "netlink/ack.hpp"
@@ -18,10 +18,36 @@ constexpr timeval kSilence{.tv_sec = 2, .tv_usec = 0};
 constexpr std::size_t kMaxMessages = 4'000'000;
 // The largest piece in which the kernel hands out a dump (net/netlink/af_netlink.c, netlink_dump).
 constexpr std::size_t kBufferSize = 32'768;
+// For the acknowledgements of a whole batch, each with a sentence.
+constexpr int kReceiveBuffer = 1 << 20;
 
-enum class Progress { more, done };
+std::unexpected<Error> system_failure(std::string_view reason, std::string_view doing) {
+    return fail(reason, fmt::format("{}: {}", doing, std::strerror(errno)));
+}
 
-struct Dump {
+std::unexpected<Error> receive_failure(std::string_view what) {
+    switch (errno) {
+        case EAGAIN:
+            return fail("netlink-silent",
+                        fmt::format("the kernel did not answer {} within {} s", what, kSilence.tv_sec));
+        case ENOBUFS:
+            return fail("netlink-answers-lost",
+                        fmt::format("answers to {} did not fit into the socket's receive buffer", what));
+        default:
+            return system_failure("netlink-receive-failed", fmt::format("receiving the answer to {}", what));
+    }
+}
+
+/// A larger buffer is a precaution: whoever may not have it (CAP_NET_ADMIN) gets what the system allows.
+void enlarge_receive_buffer(int fd) {
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof(kReceiveBuffer)) != 0) {
+        static_cast<void>(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof(kReceiveBuffer)));
+    }
+}
+
+}  // namespace
+
+struct Socket::Dump {
     unsigned int sequence;
     std::string_view what;
     const Socket::Visitor& visit;
@@ -70,31 +96,7 @@ struct Dump {
         }
         return Progress::done;
     }
-
-    Result<Progress> take_all(const std::vector<std::uint8_t>& buffer, int size) {
-        const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-        while (mnl_nlmsg_ok(message, size)) {
-            if (auto progress = take(*message); !progress || *progress == Progress::done) {
-                return progress;
-            }
-            message = mnl_nlmsg_next(message, &size);
-        }
-        return Progress::more;
-    }
 };
-
-std::unexpected<Error> system_failure(std::string_view reason, std::string_view doing) {
-    return fail(reason, fmt::format("{}: {}", doing, std::strerror(errno)));
-}
-
-std::unexpected<Error> receive_failure(std::string_view what) {
-    if (errno == EAGAIN) {
-        return fail("netlink-silent", fmt::format("the kernel did not answer {} within {} s", what, kSilence.tv_sec));
-    }
-    return system_failure("netlink-receive-failed", fmt::format("receiving the answer to {}", what));
-}
-
-}  // namespace
 
 Result<Socket> Socket::open(int protocol) {
     Handle handle{mnl_socket_open2(protocol, SOCK_CLOEXEC)};
@@ -105,6 +107,7 @@ Result<Socket> Socket::open(int protocol) {
     if (setsockopt(mnl_socket_get_fd(handle.get()), SOL_SOCKET, SO_RCVTIMEO, &kSilence, sizeof(kSilence)) != 0) {
         return system_failure("netlink-unavailable", "limiting the wait on a netlink socket");
     }
+    enlarge_receive_buffer(mnl_socket_get_fd(handle.get()));
     for (const int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}) {
         int on = 1;
         // A kernel before 4.20 knows fewer of them: it explains less, and everything else is the same.
@@ -113,30 +116,79 @@ Result<Socket> Socket::open(int protocol) {
     return Socket(std::move(handle));
 }
 
+Result<void> Socket::receive(std::string_view what, const Taker& take) {
+    // The kernel shows keys to those who may change them.
+    SecretBuffer buffer(kBufferSize);
+    while (true) {
+        const ssize_t received = mnl_socket_recvfrom(handle_.get(), buffer.data(), buffer.size());
+        if (received < 0 && errno == EINTR) {
+            continue;
+        }
+        if (received < 0) {
+            return receive_failure(what);
+        }
+        int size = static_cast<int>(received);
+        const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+        while (mnl_nlmsg_ok(message, size)) {
+            const auto progress = take(*message);
+            if (!progress) {
+                return std::unexpected(progress.error());
+            }
+            if (*progress == Progress::done) {
+                return {};
+            }
+            message = mnl_nlmsg_next(message, &size);
+        }
+    }
+}
+
 Result<void> Socket::dump(nlmsghdr& request, std::string_view what, const Visitor& visit) {
     request.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request.nlmsg_seq = ++sequence_;
     if (mnl_socket_sendto(handle_.get(), &request, request.nlmsg_len) < 0) {
         return system_failure("netlink-send-failed", fmt::format("asking the kernel for {}", what));
     }
-    std::vector<std::uint8_t> buffer(kBufferSize);
     Dump dump{.sequence = sequence_, .what = what, .visit = visit};
-    while (true) {
-        const ssize_t size = mnl_socket_recvfrom(handle_.get(), buffer.data(), buffer.size());
-        if (size < 0 && errno == EINTR) {
-            continue;
-        }
-        if (size < 0) {
-            return receive_failure(what);
-        }
-        const auto progress = dump.take_all(buffer, static_cast<int>(size));
-        if (!progress) {
-            return std::unexpected(progress.error());
-        }
-        if (*progress == Progress::done) {
-            return {};
-        }
+    return receive(what, [&dump](const nlmsghdr& message) { return dump.take(message); });
+}
+
+Result<void> Socket::dump(Request request, std::string_view what, const Visitor& visit) {
+    return dump(request.header(), what, visit);
+}
+
+Result<std::vector<Answer>> Socket::transact(std::span<Request> requests, std::string_view what) {
+    assert(requests.size() <= kBatch);
+    if (requests.empty()) {
+        return std::vector<Answer>{};
     }
+    Answers answers{sequence_ + 1, requests.size()};
+    std::vector<iovec> pieces;
+    pieces.reserve(requests.size());
+    for (Request& request : requests) {
+        request.header().nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+        request.header().nlmsg_seq = ++sequence_;
+        pieces.push_back({.iov_base = &request.header(), .iov_len = request.header().nlmsg_len});
+    }
+    sockaddr_nl kernel{};
+    kernel.nl_family = AF_NETLINK;
+    msghdr all{};
+    all.msg_name = &kernel;
+    all.msg_namelen = sizeof(kernel);
+    all.msg_iov = pieces.data();
+    all.msg_iovlen = pieces.size();
+    if (::sendmsg(mnl_socket_get_fd(handle_.get()), &all, 0) < 0) {
+        return system_failure("netlink-send-failed", fmt::format("asking the kernel for {}", what));
+    }
+    auto received = receive(what, [&](const nlmsghdr& message) -> Result<Progress> {
+        if (auto taken = answers.take(message, what); !taken) {
+            return pass_on(std::move(taken));
+        }
+        return answers.complete() ? Progress::done : Progress::more;
+    });
+    if (!received) {
+        return pass_on(std::move(received));
+    }
+    return std::move(answers).release();
 }
 
 }  // namespace keysluice::netlink

@@ -8,10 +8,11 @@
 #include <tuple>
 #include <utility>
 
+#include "base/suggestion.hpp"
 #include "daemon/control/configuration_files.hpp"
+#include "daemon/control/ike_reader.hpp"
 #include "daemon/control/section.hpp"
 #include "daemon/control/service_reader.hpp"
-#include "daemon/control/suggestion.hpp"
 #include "daemon/control/toml_document.hpp"
 #include "daemon/shared/quoted.hpp"
 
@@ -56,11 +57,14 @@ class Assembly {
     void read_bus(Section& section);
     void read_tls(const TomlTable& table, const Position& where);
     void add_service(ServiceEntry entry);
+    void read_ike(const TomlTable& table, const Position& where);
+    void refuse_duplicates(const TomlTable& table, Section& section, std::string_view title);
 
     std::string_view credentials_;
     Configuration configuration_;
     Diagnostics diagnostics_;
-    std::map<std::string, Position, std::less<>> daemon_keys_;
+    std::map<std::pair<std::string, std::string>, Position> keys_;  ///< by table
+    std::map<std::string, Position, std::less<>> connections_;
     std::map<std::string, Position, std::less<>> names_;
     std::map<Endpoint, Position> listeners_;
 };
@@ -82,9 +86,8 @@ void Assembly::read_document(const TomlTable& document, const Position& start) {
     if (const TomlTable* const tls = table("tls")) {
         read_tls(*tls, section.position("tls"));
     }
-    if (section.value("ike") != nullptr) {
-        section.report(section.position("ike"), "not-in-this-version",
-                       "[ike] and [[ike.connection]]: this version of keysluice does not speak IKE yet; remove them");
+    if (const TomlTable* const ike = table("ike")) {
+        read_ike(*ike, section.position("ike"));
     }
     section.refuse_the_rest();
 }
@@ -97,11 +100,20 @@ void Assembly::read_daemon(const TomlTable& table, const Position& where) {
     read_bus(section);
     section.choice("log_level", kLogLevelNames, daemon.log_level);
     section.refuse_the_rest();
+    refuse_duplicates(table, section, "[daemon]");
+}
+
+/// Each key of a table that is there once may be set once in all files; lists of tables add up.
+void Assembly::refuse_duplicates(const TomlTable& table, Section& section, std::string_view title) {
     for (const TomlEntry& entry : table.entries) {
-        if (const auto [earlier, added] = daemon_keys_.try_emplace(entry.key, entry.where); !added) {
-            section.report(
-                entry.where, "duplicate-key",
-                fmt::format("{} in [daemon] is set already at {}", in_quotes(entry.key), to_string(earlier->second)));
+        if (std::holds_alternative<TomlArray>(entry.value.content)) {
+            continue;
+        }
+        const auto key = std::pair(std::string(title), entry.key);
+        if (const auto [earlier, added] = keys_.try_emplace(key, entry.where); !added) {
+            section.report(entry.where, "duplicate-key",
+                           fmt::format("{} in {} is set already at {}", in_quotes(entry.key), title,
+                                       to_string(earlier->second)));
         }
     }
 }
@@ -137,21 +149,8 @@ void Assembly::read_bus(Section& section) {
 
 void Assembly::read_tls(const TomlTable& table, const Position& where) {
     Section section(table, where, "[tls]", diagnostics_);
-    const TomlValue* const services = section.value("service");
-    const auto* const array = services == nullptr ? nullptr : std::get_if<TomlArray>(&services->content);
-    if (services != nullptr && array == nullptr) {
-        section.report(services->where, "wrong-type",
-                       fmt::format("tls.service: expected [[tls.service]], in double brackets and once for each "
-                                   "service, got {}",
-                                   kind_of(*services)));
-    }
-    for (const TomlValue& item : array == nullptr ? std::span<const TomlValue>() : std::span(array->items)) {
-        if (const auto* const service = std::get_if<TomlTable>(&item.content)) {
-            add_service(read_service(*service, item.where, credentials_, diagnostics_));
-        } else {
-            section.report(item.where, "wrong-type",
-                           fmt::format("tls.service: expected a table, got {}", kind_of(item)));
-        }
+    for (const PlacedTable& service : section.tables("service", "tls.service")) {
+        add_service(read_service(*service.table, service.where, credentials_, diagnostics_));
     }
     section.refuse_the_rest();
 }
@@ -175,6 +174,24 @@ void Assembly::add_service(ServiceEntry entry) {
     }
     configuration_.services.push_back(std::move(entry.service));
     configuration_.sources.push_back(std::move(entry.source));
+}
+
+void Assembly::read_ike(const TomlTable& table, const Position& where) {
+    Section section(table, where, "[ike]", diagnostics_);
+    read_ike_settings(section, configuration_.ike.settings);
+    for (const PlacedTable& connection : section.tables("connection", "ike.connection")) {
+        IkeConnection entry = read_ike_connection(*connection.table, connection.where, credentials_, diagnostics_);
+        const std::string& name = entry.rules->name;
+        const auto [earlier, added] = connections_.try_emplace(name, entry.section);
+        if (!name.empty() && !added) {
+            add({entry.section, "duplicate-name",
+                 fmt::format("a connection with the name \"{}\" stands already at {}", name,
+                             to_string(earlier->second))});
+        }
+        configuration_.ike.connections.push_back(std::move(entry));
+    }
+    section.refuse_the_rest();
+    refuse_duplicates(table, section, "[ike]");
 }
 
 }  // namespace

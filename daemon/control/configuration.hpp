@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/control/diagnostic.hpp"
+#include "daemon/control/ike_configuration.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/service.hpp"
 
@@ -41,6 +42,7 @@ struct Configuration {
     DaemonSettings daemon;
     std::vector<TlsService> services;
     std::vector<ServiceSource> sources;  ///< sources[i] is where services[i] stands
+    IkeConfiguration ike;
 };
 
 /// A whole configuration without a fault, or every fault that was found, in the order of the files and lines.

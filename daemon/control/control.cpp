@@ -25,7 +25,7 @@ ServiceId id_of(std::size_t index) {
 
 }  // namespace
 
-Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed)
+Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, IkeService::Kernel ike_kernel)
     : loop_(loop),
       configuration_(std::move(configuration)),
       on_failed_(std::move(on_failed)),
@@ -33,9 +33,48 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed)
       keeper_(loop, runtime_path(configuration_.daemon.runtime_directory, "keeper.sock"),
               {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this) {
     keeper_.connect();
+    if (!configuration_.ike.connections.empty()) {
+        start_ike(ike_kernel);
+    }
 }
 
 Control::~Control() = default;
+
+void Control::start_ike(IkeService::Kernel kernel) {
+    auto started = IkeService::start(loop_, configuration_.ike, kernel);
+    if (started) {
+        ike_ = *std::move(started);
+        return;
+    }
+    const Error& error = started.error();
+    ike_refused_ = error.sentence;
+    log_error("IKE does not run: {} ({})", error.sentence, error.reason);
+    // TLS services don't depend on it. Without them, nothing is left to do.
+    if (configuration_.services.empty()) {
+        loop_.defer(on_failed_);
+    }
+}
+
+void Control::stop(std::function<void()> done) {
+    if (ike_) {
+        ike_->stop(std::move(done));
+    } else {
+        done();
+    }
+}
+
+std::string Control::status_document(std::vector<ProcessCounters> processes) const {
+    const Hello ourselves{ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())};
+    processes.push_back({.process = ourselves, .counts = {}});
+    const KernelView kernel = look_at_kernel(kernel_, configuration_.services);
+    if (configuration_.ike.connections.empty()) {
+        return to_json(configuration_, processes, kernel);
+    }
+    IkeView refused;
+    refused.reason = ike_refused_;
+    const IkeView ike = ike_ ? ike_->view() : refused;
+    return to_json(configuration_, processes, kernel, &ike);
+}
 
 void Control::on_connected(Uplink& /*uplink*/) {
     // A keeper that came back empty is told again what to hold.
@@ -76,11 +115,7 @@ void Control::start_serving() {
     });
     status_ = std::make_unique<StatusServer>(
         loop_, std::move(*status), [this](std::uint32_t token) { return ask_all(token); },
-        [this](std::vector<ProcessCounters> processes) {
-            const Hello ourselves{ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())};
-            processes.push_back({.process = ourselves, .counts = {}});
-            return to_json(configuration_, processes, look_at_kernel(kernel_, configuration_.services));
-        });
+        [this](std::vector<ProcessCounters> processes) { return status_document(std::move(processes)); });
 }
 
 bool Control::bind_missing() {
@@ -236,16 +271,17 @@ void Control::on_closed(Channel& channel, std::string_view why) {
     peers_.erase(peer);
 }
 
-int serve(Configuration configuration) {
+int serve(Configuration configuration, IkeService::Kernel ike_kernel) {
     open_log("keysluiced", configuration.daemon.log_level);
     prctl(PR_SET_DUMPABLE, 0);
     Loop loop;
     int status = 0;
-    Control control(loop, std::move(configuration), [&] {
+    const auto fail_for_good = [&] {
         status = kExitConfiguration;
         loop.stop();
-    });
-    Signals signals(loop, {SIGTERM, SIGINT}, [&loop](int /*signal*/) { loop.stop(); });
+    };
+    Control control(loop, std::move(configuration), fail_for_good, ike_kernel);
+    Signals signals(loop, {SIGTERM, SIGINT}, [&](int /*signal*/) { control.stop([&loop] { loop.stop(); }); });
     loop.run();
     return status;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/control/configuration.hpp"
+#include "daemon/control/ike_service.hpp"
 #include "daemon/control/status_server.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
@@ -18,14 +19,18 @@
 namespace keysluice::control {
 
 /// keysluiced at run time: binds the listening sockets (or gets them back from the keeper), tells engines and relays
-/// what they serve, and answers who asks for the status.
+/// what they serve, speaks IKE, and answers who asks for the status.
 class Control final : public Uplink::Owner, public Channel::Owner {
    public:
     /// Nothing can be served, and a person has to mend it.
     using OnFailed = std::function<void()>;
 
-    Control(Loop& loop, Configuration configuration, OnFailed on_failed);
+    Control(Loop& loop, Configuration configuration, OnFailed on_failed,
+            IkeService::Kernel ike_kernel = IkeService::Kernel::real);
     ~Control() override;
+
+    /// Takes leave of IKE's peers; `done` follows within IkeService::kFarewell.
+    void stop(std::function<void()> done);
 
    private:
     struct Peer {
@@ -39,6 +44,8 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
 
+    void start_ike(IkeService::Kernel kernel);
+    [[nodiscard]] std::string status_document(std::vector<ProcessCounters> processes) const;
     void start_serving();
     [[nodiscard]] bool bind_missing();
     [[nodiscard]] bool bind_service(std::size_t index);
@@ -58,11 +65,13 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     Uplink keeper_;
     std::unique_ptr<ChannelListener> door_;
     std::unique_ptr<StatusServer> status_;
+    std::unique_ptr<IkeService> ike_;
+    std::string ike_refused_;  ///< why there is none, though it is configured
     /// Which engine has loaded which service: an engine that dies and comes back loads everything again.
     std::set<std::pair<std::uint16_t, std::uint16_t>> loaded_;
 };
 
 /// The control process from its start to the signal that ends it. Returns the exit status of the program.
-[[nodiscard]] int serve(Configuration configuration);
+[[nodiscard]] int serve(Configuration configuration, IkeService::Kernel ike_kernel);
 
 }  // namespace keysluice::control

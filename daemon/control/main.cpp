@@ -7,6 +7,8 @@
 #include "daemon/control/client.hpp"
 #include "daemon/control/control.hpp"
 #include "daemon/control/demo_backend.hpp"
+#include "daemon/control/ike_files.hpp"
+#include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/keeper/children.hpp"
 
@@ -21,6 +23,7 @@ struct Options {
     bool check = false;
     bool status = false;
     bool json = false;
+    bool null_kernel = false;
     std::string demo_backend;
 };
 
@@ -29,6 +32,29 @@ int complain(const Diagnostics& diagnostics) {
         std::fprintf(stderr, "%s\n", to_string(diagnostic).c_str());
     }
     return diagnostics.empty() ? 0 : 1;
+}
+
+/// Returns what should be mended and does not stop anything.
+Diagnostics prepare_ike(IkeConfiguration& ike, bool look_up, Diagnostics& wrong) {
+    Diagnostics warnings;
+    for (Diagnostic& fault : load_secrets(ike, warnings)) {
+        wrong.push_back(std::move(fault));
+    }
+    if (look_up) {
+        for (Diagnostic& fault : look_up_peers(ike)) {
+            wrong.push_back(std::move(fault));
+        }
+    }
+    return warnings;
+}
+
+/// What the kernel lacks for IKE: not the configuration's fault.
+void describe_kernel(const Configuration& configuration) {
+    SystemRandom random;
+    for (const Error& missing :
+         configuration.ike.connections.empty() ? std::vector<Error>{} : look_for_missing(random)) {
+        std::fprintf(stderr, "note: IKE: %s\n", missing.sentence.c_str());
+    }
 }
 
 int run(const Options& options) {
@@ -49,24 +75,35 @@ int run(const Options& options) {
     if (options.all_in_one || options.check) {
         wrong = check_files(*configuration, std::chrono::system_clock::now());
     }
+    const Diagnostics warnings = prepare_ike(configuration->ike, !options.check, wrong);
+    if (!options.all_in_one) {  // else the process that serves tells them
+        complain(warnings);
+    }
     if (!options.check) {
         const Diagnostics unknown = resolve_hosts(*configuration);
         wrong.insert(wrong.end(), unknown.begin(), unknown.end());
     }
+    if (options.check) {
+        describe_kernel(*configuration);
+    }
     if (!wrong.empty() || options.check) {
         return complain(wrong);
     }
-    return options.all_in_one ? become_keeper(options.config, *configuration) : serve(std::move(*configuration));
+    return options.all_in_one ? become_keeper(options.config, *configuration, options.null_kernel)
+                              : serve(std::move(*configuration),
+                                      options.null_kernel ? IkeService::Kernel::null : IkeService::Kernel::real);
 }
 
 int read_command_line(int argc, char** argv) {
-    CLI::App app{"keysluiced negotiates TLS and lets the kernel carry the records."};
+    CLI::App app{"keysluiced negotiates TLS and IKEv2 and lets the kernel carry the traffic."};
     Options options;
     app.add_option("--config", options.config, "configuration file")->capture_default_str();
     app.add_flag("--all-in-one", options.all_in_one, "run everything in the foreground, log to standard error");
     app.add_flag("--check", options.check, "read the configuration, report every error, exit 0 or 1");
     app.add_flag("--status", options.status, "ask the running service what it carries, and who carries it");
     app.add_flag("--json", options.json, "with --status: as JSON");
+    app.add_flag("--null-kernel", options.null_kernel,
+                 "for benchmarks: IKE negotiates, and nothing is installed in the kernel");
     app.add_option("--demo-backend", options.demo_backend,
                    "serve plaintext at this address: a status page for HTTP, an echo for everything else");
     app.set_version_flag("--version", std::string(KEYSLUICE_VERSION));

@@ -96,7 +96,9 @@ Diagnostics resolve_hosts(Configuration& configuration) {
 }
 
 void choose_engines(Configuration& configuration) {
-    if (configuration.daemon.engines == 0) {
+    if (configuration.services.empty() && !configuration.ike.connections.empty()) {
+        configuration.daemon.engines = 0;
+    } else if (configuration.daemon.engines == 0) {
         const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         configuration.daemon.engines = static_cast<std::uint32_t>(std::clamp(cpus, 1L, 256L));
     }

@@ -13,7 +13,7 @@ namespace keysluice::control {
 /// it serves. Blocks. A name that can't be found is reported.
 [[nodiscard]] Diagnostics resolve_hosts(Configuration& configuration);
 
-/// 0 engines means one for each CPU.
+/// 0 engines means one for each CPU. Where IKE is all that is configured, there is nothing for engines to do.
 void choose_engines(Configuration& configuration);
 
 }  // namespace keysluice::control

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <utility>
 
-#include "daemon/control/suggestion.hpp"
+#include "base/suggestion.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "daemon/shared/service.hpp"
 
@@ -168,6 +168,72 @@ void Section::endpoint(std::string_view key, const TomlValue& item, std::vector<
     }
     into.push_back(*std::move(endpoint));
     places.push_back(item.where);
+}
+
+void Section::name(std::string& into) {
+    const std::string* const found = text("name", "a string");
+    if (found == nullptr) {
+        return;
+    }
+    if (is_service_name(*found)) {
+        into = *found;
+    } else {
+        report(position("name"), "bad-name",
+               fmt::format("name = {}: expected 1 to {} letters, digits, \"_\", \".\" or \"-\"", in_quotes(*found),
+                           kLongestServiceName));
+    }
+}
+
+std::vector<PlacedText> Section::texts(std::string_view key, std::size_t most, std::string_view example) {
+    const TomlValue* const found = value(key);
+    if (found == nullptr) {
+        return {};
+    }
+    const auto* const array = std::get_if<TomlArray>(&found->content);
+    if (array == nullptr) {
+        wrong_type(key, *found, fmt::format("an array of strings, as in [\"{}\"]", example));
+        return {};
+    }
+    if (array->items.empty() || array->items.size() > most) {
+        report(found->where, "out-of-range",
+               fmt::format("{} has {} items: expected 1 to {}", key, array->items.size(), most));
+        return {};
+    }
+    std::vector<PlacedText> texts;
+    for (const TomlValue& item : array->items) {
+        if (const auto* const text = std::get_if<std::string>(&item.content)) {
+            texts.push_back({*text, item.where});
+        } else {
+            wrong_type(key, item, fmt::format("a string, as in \"{}\"", example));
+        }
+    }
+    return texts;
+}
+
+std::vector<PlacedTable> Section::tables(std::string_view key, std::string_view written) {
+    const TomlValue* const found = value(key);
+    const auto* const array = found == nullptr ? nullptr : std::get_if<TomlArray>(&found->content);
+    if (found != nullptr && array == nullptr) {
+        report(found->where, "wrong-type",
+               fmt::format("{0}: expected [[{0}]], in double brackets and once for each {1}, got {2}", written, key,
+                           kind_of(*found)));
+    }
+    std::vector<PlacedTable> tables;
+    for (const TomlValue& item : array == nullptr ? std::span<const TomlValue>() : std::span(array->items)) {
+        if (const auto* const table = std::get_if<TomlTable>(&item.content)) {
+            tables.push_back({table, item.where});
+        } else {
+            report(item.where, "wrong-type", fmt::format("{}: expected a table, got {}", written, kind_of(item)));
+        }
+    }
+    return tables;
+}
+
+void Section::require(std::string_view key, std::string_view who) {
+    if (!has(key)) {
+        report(position(key), "key-missing",
+               fmt::format("this {} lacks the key {}, which {} needs", title_, key, who));
+    }
 }
 
 void Section::report(Position where, std::string_view reason, std::string sentence) {

@@ -19,6 +19,15 @@ struct DurationRange {
     std::chrono::milliseconds longest;
 };
 
+struct PlacedText {
+    std::string text;
+    Position where;
+};
+struct PlacedTable {
+    const TomlTable* table;
+    Position where;
+};
+
 /// One table of the configuration, read key by key. What is wrong is reported and read over: a member that can't be
 /// read keeps its value, and the rest of the table is checked all the same.
 ///
@@ -36,11 +45,19 @@ class Section {
     [[nodiscard]] const TomlValue* value(std::string_view key);
     [[nodiscard]] const std::string* text(std::string_view key, std::string_view expected);
 
+    /// The key "name": letters, digits, "_", "." and "-".
+    void name(std::string& into);
     void integer(std::string_view key, std::int64_t least, std::int64_t most, std::uint32_t& into);
     void path(std::string_view key, std::string& into);
     void duration(std::string_view key, DurationRange range, std::chrono::milliseconds& into);
     /// An array of 1 to kMostEndpoints of them; `places` gets one position for each.
     void endpoints(std::string_view key, std::vector<Endpoint>& into, std::vector<Position>& places);
+
+    /// An array of 1 to `most` strings; nothing where there is no such key or it is wrong. `example` is one string of
+    /// it, in quotes.
+    [[nodiscard]] std::vector<PlacedText> texts(std::string_view key, std::size_t most, std::string_view example);
+    /// An array of tables, [[like.this]] (`written`), of which there may be none.
+    [[nodiscard]] std::vector<PlacedTable> tables(std::string_view key, std::string_view written);
 
     /// One of `names`, which stand in the order of the enumerators.
     template <typename Enum>
@@ -50,6 +67,8 @@ class Section {
         }
     }
 
+    /// Reports the key where it is missing; `who` needs it.
+    void require(std::string_view key, std::string_view who);
     void report(Position where, std::string_view reason, std::string sentence);
     void refuse_the_rest();
 

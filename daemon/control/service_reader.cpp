@@ -9,8 +9,9 @@
 #include <chrono>
 #include <utility>
 
+#include "base/suggestion.hpp"
+#include "daemon/control/secret_reference.hpp"
 #include "daemon/control/section.hpp"
-#include "daemon/control/suggestion.hpp"
 #include "daemon/shared/quoted.hpp"
 
 namespace keysluice::control {
@@ -25,71 +26,12 @@ constexpr DurationRange kCloseRange{milliseconds(10), hours(24)};
 constexpr DurationRange kDrainRange{milliseconds(10), kLongestTimeout};
 
 constexpr std::string_view kTitle = "[[tls.service]]";
-constexpr std::string_view kFilePrefix = "file:";
-constexpr std::string_view kCredentialPrefix = "credential:";
-constexpr std::size_t kLongestCredentialName = 255;
+constexpr SecretKey kPrivateKey{.key = "private_key", .example = "/etc/keysluice/shop.key"};
 
 bool is_address(const std::string& text) {
     std::array<unsigned char, sizeof(in6_addr)> address{};
     return text.find('\0') == std::string::npos && (::inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||
                                                     ::inet_pton(AF_INET6, text.c_str(), address.data()) == 1);
-}
-
-/// systemd.exec(5): a credential's name is a file name of ASCII characters.
-bool is_credential_name(std::string_view name) {
-    return !name.empty() && name != "." && name != ".." && name.size() <= kLongestCredentialName &&
-           std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~' && c != '/'; });
-}
-
-void read_name(Section& section, std::string& into) {
-    const std::string* const name = section.text("name", "a string");
-    if (name == nullptr) {
-        return;
-    }
-    if (is_service_name(*name)) {
-        into = *name;
-    } else {
-        section.report(section.position("name"), "bad-name",
-                       fmt::format("name = {}: expected 1 to {} letters, digits, \"_\", \".\" or \"-\"",
-                                   in_quotes(*name), kLongestServiceName));
-    }
-}
-
-// No sentence in here repeats the value: somebody might have pasted the key itself.
-void read_private_key(Section& section, std::string_view credentials, std::string& into) {
-    const std::string* const found =
-        section.text("private_key", "a string with \"file:/PATH\" or \"credential:NAME\"");
-    if (found == nullptr) {
-        return;
-    }
-    const std::string_view text = *found;
-    const auto refuse = [&section](std::string_view reason, std::string_view sentence) {
-        section.report(section.position("private_key"), reason, fmt::format("private_key: {}", sentence));
-    };
-    if (text.starts_with(kFilePrefix)) {
-        const std::string_view path = text.substr(kFilePrefix.size());
-        if (path_fault(path)) {
-            refuse("bad-key-reference",
-                   "expected an absolute path behind \"file:\", as in \"file:/etc/keysluice/shop.key\"");
-        } else {
-            into = path;
-        }
-    } else if (text.starts_with(kCredentialPrefix)) {
-        const std::string_view name = text.substr(kCredentialPrefix.size());
-        if (!is_credential_name(name)) {
-            refuse("bad-key-reference", "expected the name of a systemd credential behind \"credential:\"");
-        } else if (credentials.empty()) {
-            refuse("no-credentials",
-                   "this process was given no credentials: start it as a systemd service with LoadCredential=, or "
-                   "write \"file:/PATH\"");
-        } else {
-            into = fmt::format("{}/{}", credentials, name);
-        }
-    } else {
-        refuse("bad-key-reference",
-               "expected \"file:/PATH\" or \"credential:NAME\" (what stands there is not repeated here, it could be "
-               "the key itself)");
-    }
 }
 
 void read_server_name(Section& section, std::string& into) {
@@ -135,29 +77,22 @@ void read_deliver(Section& section) {
     }
 }
 
-void require(Section& section, std::string_view key, std::string_view who) {
-    if (!section.has(key)) {
-        section.report(section.position(key), "key-missing",
-                       fmt::format("this {} lacks the key {}, which {} needs", kTitle, key, who));
-    }
-}
-
 void check_server(Section& section, const TlsService& service) {
-    require(section, "certificate", "mode = \"server\"");
-    require(section, "private_key", "mode = \"server\"");
+    section.require("certificate", "mode = \"server\"");
+    section.require("private_key", "mode = \"server\"");
     if (service.client_certificate != ClientCertificate::none) {
-        require(section, "ca", fmt::format("client_certificate = \"{}\"", to_string(service.client_certificate)));
+        section.require("ca", fmt::format("client_certificate = \"{}\"", to_string(service.client_certificate)));
     }
 }
 
 void check_client(Section& section, const TlsService& service) {
-    require(section, "ca", "mode = \"client\"");
-    require(section, "server_name", "mode = \"client\"");
+    section.require("ca", "mode = \"client\"");
+    section.require("server_name", "mode = \"client\"");
     if (section.has("certificate")) {
-        require(section, "private_key", "certificate");
+        section.require("private_key", "certificate");
     }
     if (section.has("private_key")) {
-        require(section, "certificate", "private_key");
+        section.require("certificate", "private_key");
     }
     if (service.client_certificate != ClientCertificate::none) {
         section.report(section.position("client_certificate"), "wrong-mode",
@@ -184,14 +119,16 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     ServiceEntry entry;
     TlsService& service = entry.service;
     std::vector<Position> connect_places;
-    read_name(section, service.name);
+    section.name(service.name);
     const std::size_t faults = diagnostics.size();
     section.choice("mode", kModeNames, service.mode);
     const bool mode_known = diagnostics.size() == faults;
     read_listen(section, service.listen, entry.source.listen);
     section.endpoints("connect", service.connect, connect_places);
     section.path("certificate", service.certificate);
-    read_private_key(section, credentials, service.private_key);
+    SecretReference private_key;
+    read_secret_reference(section, kPrivateKey, credentials, private_key);
+    service.private_key = std::move(private_key.path);
     section.path("ca", service.ca);
     section.choice("client_certificate", kClientCertificateNames, service.client_certificate);
     read_server_name(section, service.server_name);
@@ -204,7 +141,7 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     section.duration("drain_timeout", kDrainRange, service.drain_timeout);
 
     for (const std::string_view key : {"name", "listen", "connect"}) {
-        require(section, key, "every service");
+        section.require(key, "every service");
     }
     if (mode_known) {
         check_mode(section, service);

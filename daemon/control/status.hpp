@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "daemon/control/configuration.hpp"
+#include "daemon/control/ike_status.hpp"
 #include "daemon/shared/messages.hpp"
 #include "ktls/probe.hpp"
 
@@ -33,9 +34,9 @@ struct KernelView {
 [[nodiscard]] KernelView look_at_kernel(const ktls::Capabilities& capabilities,
                                         const std::vector<TlsService>& services);
 
-/// The status as one JSON document, version 1.
+/// The status as one JSON document, version 1. `ike` is null where the configuration has no connection of IKE.
 [[nodiscard]] std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,
-                                  const KernelView& kernel);
+                                  const KernelView& kernel, const IkeView* ike = nullptr);
 
 /// The status document as a table for a person. Error: `status-malformed`.
 [[nodiscard]] Result<std::string> to_table(const std::string& json);

@@ -65,6 +65,87 @@ json kernel_to_json(const KernelView& kernel) {
             {"decrypt_errors", kernel.decrypt_errors}};
 }
 
+json or_null(const std::optional<std::int64_t>& seconds) {
+    return seconds ? json(*seconds) : json();
+}
+
+json child_to_json(const ChildView& child) {
+    return {{"name", child.name},
+            {"state", child.state},
+            {"mode", child.mode},
+            {"suite", child.suite},
+            {"spi_in", fmt::format("{:08x}", child.inbound)},
+            {"spi_out", fmt::format("{:08x}", child.outbound)},
+            {"local_ts", child.local},
+            {"remote_ts", child.remote},
+            {"offload", "none"},
+            {"rekey_in", or_null(child.rekey_in)}};
+}
+
+json ike_to_json(const IkeView& ike) {
+    json sas = json::array();
+    for (const IkeSaView& sa : ike.sas) {
+        json& one = sas.emplace_back(json{{"connection", sa.connection},
+                                          {"state", sa.state},
+                                          {"role", sa.initiator ? "initiator" : "responder"},
+                                          {"local_id", sa.local_id},
+                                          {"remote_id", sa.remote_id},
+                                          {"local", sa.local},
+                                          {"remote", sa.remote},
+                                          {"suite", sa.suite},
+                                          {"spi_initiator", fmt::format("{:016x}", sa.initiator_spi)},
+                                          {"spi_responder", fmt::format("{:016x}", sa.responder_spi)},
+                                          {"age", or_null(sa.age)},
+                                          {"rekey_in", or_null(sa.rekey_in)},
+                                          {"children", json::array()}});
+        for (const ChildView& child : sa.children) {
+            one["children"].push_back(child_to_json(child));
+        }
+    }
+    return {{"running", ike.running}, {"reason", ike.reason}, {"null_kernel", ike.null_kernel}, {"sas", sas}};
+}
+
+std::string joined(const json& texts) {
+    std::string text;
+    for (const json& each : texts) {
+        text += (text.empty() ? "" : ", ") + each.get<std::string>();
+    }
+    return text;
+}
+
+/// ", rekeyed in 120 s", or nothing where it is not known.
+std::string time_of(const json& seconds, std::string_view what) {
+    return seconds.is_null() ? "" : fmt::format(", {} {} s", what, seconds.get<std::int64_t>());
+}
+
+std::string ike_table_of(const json& ike) {
+    if (!ike.at("running").get<bool>()) {
+        return fmt::format("IKE does not run: {}\n", ike.at("reason").get<std::string>());
+    }
+    std::string table;
+    if (ike.at("null_kernel").get<bool>()) {
+        table += "--null-kernel: nothing is installed in the kernel, no packet is protected\n";
+    }
+    table += fmt::format("{:<20} {:<12} {:<10} {}\n", "IKE SA OF", "STATE", "ROLE", "PEER");
+    for (const json& sa : ike.at("sas")) {
+        const auto text = [&sa](const char* key) { return sa.at(key).get<std::string>(); };
+        table += fmt::format("{:<20} {:<12} {:<10} {}{}{}\n", text("connection"), text("state"), text("role"),
+                             text("remote_id"), text("remote_id").empty() ? "" : " at ", text("remote"));
+        table += fmt::format("    from {}, SPIs {} {}{}{}{}{}\n", text("local"), text("spi_initiator"),
+                             text("spi_responder"), text("suite").empty() ? "" : ", ", text("suite"),
+                             time_of(sa.at("age"), "age"), time_of(sa.at("rekey_in"), "rekeyed in"));
+        for (const json& child : sa.at("children")) {
+            table +=
+                fmt::format("    {} {} {}: {} to {}, SPIs {} in {} out, {}{}\n", child.at("name").get<std::string>(),
+                            child.at("state").get<std::string>(), child.at("mode").get<std::string>(),
+                            joined(child.at("local_ts")), joined(child.at("remote_ts")),
+                            child.at("spi_in").get<std::string>(), child.at("spi_out").get<std::string>(),
+                            child.at("suite").get<std::string>(), time_of(child.at("rekey_in"), "rekeyed in"));
+        }
+    }
+    return table;
+}
+
 std::string reasons_of(const json& reasons) {
     std::string text;
     for (const auto& [reason, count] : reasons.items()) {
@@ -74,7 +155,7 @@ std::string reasons_of(const json& reasons) {
 }
 
 /// Throws json::exception where the document is not as to_json() writes it.
-std::string table_of(const json& status) {
+std::string tls_table_of(const json& status) {
     std::string table = fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", "SERVICE", "IN KERNEL", "USERSPACE",
                                     "ESTABLISHED", "HANDSHAKES");
     for (const json& service : status.at("services")) {
@@ -102,10 +183,15 @@ std::string table_of(const json& status) {
     return table;
 }
 
+std::string table_of(const json& status) {
+    const bool tls = !status.at("services").empty() || !status.contains("ike");
+    return (tls ? tls_table_of(status) : "") + (status.contains("ike") ? ike_table_of(status.at("ike")) : "");
+}
+
 }  // namespace
 
 std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,
-                    const KernelView& kernel) {
+                    const KernelView& kernel, const IkeView* ike) {
     json services = json::array();
     for (const TlsService& service : configuration.services) {
         json& one = services.emplace_back(empty_service(service));
@@ -124,8 +210,10 @@ std::string to_json(const Configuration& configuration, const std::vector<Proces
             }
         }
     }
-    const json document{
-        {"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
+    json document{{"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
+    if (ike != nullptr) {
+        document["ike"] = ike_to_json(*ike);
+    }
     return document.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 

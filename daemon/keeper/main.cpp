@@ -20,7 +20,8 @@ constexpr const char* kUsage =
     "  --runtime-directory DIR   where the processes meet (/run/keysluice)\n"
     "  --engines N               how many engines and relays there are\n"
     "  --log-level LEVEL         error, warning, info or debug\n"
-    "  --all-in-one FILE         start the other processes too, with this configuration\n";
+    "  --all-in-one FILE         start the other processes too, with this configuration\n"
+    "  --null-kernel             for them: IKE installs nothing in the kernel\n";
 
 /// Two descriptors a connection and at most two pipes of two: what a slot may cost, here for all relays together.
 constexpr std::size_t kDescriptorsPerSlot = 6;
@@ -39,7 +40,11 @@ std::vector<std::string> command(const std::string& program, const Arguments& ar
 
 void start_children(Children& children, const Arguments& arguments) {
     const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    children.start({"control", {folder / "keysluiced", "--config", arguments.all_in_one}, true});
+    std::vector<std::string> control{folder / "keysluiced", "--config", arguments.all_in_one};
+    if (arguments.null_kernel) {
+        control.emplace_back("--null-kernel");
+    }
+    children.start({"control", std::move(control), true});
     for (std::uint16_t i = 0; i < arguments.engines; ++i) {
         for (const std::string kind : {"engine", "relay"}) {
             auto words = command("keysluice-" + kind, arguments);

@@ -28,6 +28,9 @@ Result<void> set_option(Arguments& arguments, char option, const char* value, st
         case 'c':
             arguments.all_in_one = value;
             return {};
+        case 'k':
+            arguments.null_kernel = true;
+            return {};
         case 'h':
             arguments.help = true;
             return {};
@@ -52,11 +55,12 @@ Result<void> set_option(Arguments& arguments, char option, const char* value, st
 }  // namespace
 
 Result<Arguments> parse_arguments(std::span<char*> argv) {
-    static constexpr std::array<option, 7> kOptions{{{"runtime-directory", required_argument, nullptr, 'd'},
+    static constexpr std::array<option, 8> kOptions{{{"runtime-directory", required_argument, nullptr, 'd'},
                                                      {"log-level", required_argument, nullptr, 'l'},
                                                      {"index", required_argument, nullptr, 'i'},
                                                      {"engines", required_argument, nullptr, 'n'},
                                                      {"all-in-one", required_argument, nullptr, 'c'},
+                                                     {"null-kernel", no_argument, nullptr, 'k'},
                                                      {"help", no_argument, nullptr, 'h'},
                                                      {nullptr, 0, nullptr, 0}}};
     Arguments arguments;

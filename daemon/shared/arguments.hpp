@@ -16,6 +16,7 @@ struct Arguments {
     std::uint16_t index = 0;    ///< which engine or relay of several this one is
     std::uint16_t engines = 1;  ///< keeper: how many relays have a table
     std::string all_in_one;     ///< keeper: start and watch the other processes, with this configuration file
+    bool null_kernel = false;   ///< keeper: passed on to keysluiced
     bool help = false;
 };
 

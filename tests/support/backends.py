@@ -164,7 +164,8 @@ def connect(address, within, source_address=None):
     """A plain client connection to ("host", port) or to a unix path."""
     if isinstance(address, (str, os.PathLike)):
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(within)
+        # Waits while the listen queue is full; a socket with a timeout would be refused at once (EAGAIN).
         connection.connect(str(address))
+        connection.settimeout(within)
         return connection
     return socket.create_connection(address, within, source_address)

@@ -35,9 +35,12 @@ def client_service(world, name="out", **more):
     return entries | more
 
 
+def daemon_table(runtime, **more):
+    return table("[daemon]", {"engines": 2, "runtime_directory": runtime, "bus": "none", "log_level": "info"} | more)
+
+
 def configuration(runtime, services, daemon):
-    base = {"engines": 2, "runtime_directory": runtime, "bus": "none", "log_level": "info"}
-    return table("[daemon]", base | daemon) + "".join("\n" + table("[[tls.service]]", each) for each in services)
+    return daemon_table(runtime, **daemon) + "".join("\n" + table("[[tls.service]]", each) for each in services)
 
 
 class Keysluice:

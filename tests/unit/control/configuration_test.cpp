@@ -299,10 +299,9 @@ TEST_CASE("what is wrong at the top") {
     CHECK(said("[tls]\nservice = [1]") == "f:2:12: tls.service: expected a table, got an integer");
     CHECK(said("[tls.service]\nname = \"a\"") ==
           "f:1:1: tls.service: expected [[tls.service]], in double brackets and once for each service, got a table");
-    const std::string ike =
-        ": [ike] and [[ike.connection]]: this version of keysluice does not speak IKE yet; remove them";
-    CHECK(said("[ike]\ncookie_after = 1") == "f:1:1" + ike);
-    CHECK(said("[daemon]\n[[ike.connection]]\nname = \"hq\"") == "f:2:1" + ike);
+    CHECK(said("[ike]\nconnection = 1") ==
+          "f:2:14: ike.connection: expected [[ike.connection]], in double brackets and once for each connection, got "
+          "an integer");
 }
 
 TEST_CASE("faults come in the order of the file, all of them") {
@@ -318,7 +317,7 @@ TEST_CASE("reasons are stable") {
     CHECK(reason("x = 1") == "unknown-key");
     CHECK(reason("[x]") == "unknown-table");
     CHECK(reason("[daemon") == "toml-syntax");
-    CHECK(reason("[ike]") == "not-in-this-version");
+    CHECK(reason("[ike]\nport = 0") == "out-of-range");
     CHECK(reason(server("deliver = \"handoff\"")) == "not-in-this-version");
     CHECK(reason(server("offload = \"x\"")) == "not-a-choice");
     CHECK(reason(server("offload = 1")) == "wrong-type");

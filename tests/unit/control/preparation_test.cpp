@@ -193,3 +193,13 @@ TEST_CASE("no number of engines means one for each CPU") {
     choose_engines(configuration);
     CHECK(configuration.daemon.engines == 7);
 }
+
+TEST_CASE("IKE alone needs no engines") {
+    Configuration configuration;
+    configuration.ike.connections.emplace_back();
+    choose_engines(configuration);
+    CHECK(configuration.daemon.engines == 0);
+    configuration.services.emplace_back();
+    choose_engines(configuration);
+    CHECK(configuration.daemon.engines >= 1);
+}

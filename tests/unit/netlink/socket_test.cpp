@@ -2,8 +2,12 @@
 
 #include <doctest/doctest.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
+#include <string>
+#include <vector>
 
 #include "netlink/attribute.hpp"
 
@@ -84,4 +88,53 @@ TEST_CASE("a protocol that does not exist is refused when the socket is opened")
     const auto socket = netlink::Socket::open(31);
     REQUIRE_FALSE(socket);
     CHECK(socket.error().reason == "netlink-unavailable");
+}
+
+TEST_CASE("a batch is answered request by request") {
+    netlink::Socket socket = route_socket();
+    const auto link = [](int index) {
+        netlink::Request request{RTM_GETLINK};
+        ifinfomsg wanted{};
+        wanted.ifi_index = index;
+        request.structure(wanted);
+        return request;
+    };
+    // Twice: the answers to the second batch are not those to the first.
+    for (int round = 0; round < 2; ++round) {
+        std::vector<netlink::Request> requests{link(1), link(0x7ffffff0), link(1)};
+        netlink::Request malformed{RTM_GETADDR};
+        ifaddrmsg strict{};
+        strict.ifa_family = AF_INET;
+        strict.ifa_prefixlen = 24;
+        requests.push_back(malformed.structure(strict));
+        const auto answers = socket.transact(requests, "some links");
+        REQUIRE_MESSAGE(answers, (answers ? "" : answers.error().sentence));
+        REQUIRE(answers->size() == 4);
+        CHECK((*answers)[0].error == 0);
+        CHECK((*answers)[0].reply.size() > sizeof(nlmsghdr) + sizeof(ifinfomsg));
+        CHECK((*answers)[1].error == ENODEV);
+        CHECK((*answers)[1].reply.empty());
+        CHECK((*answers)[2].error == 0);
+        CHECK((*answers)[3].error != 0);
+    }
+    CHECK(socket.transact({}, "nothing")->empty());
+}
+
+TEST_CASE("a whole batch of refusals arrives, each with its words") {
+    netlink::Socket socket = route_socket();
+    std::vector<netlink::Request> requests;
+    for (std::size_t i = 0; i < netlink::Socket::kBatch; ++i) {
+        netlink::Request request{RTM_GETLINK};
+        // Strict checking: "Invalid values in header for get link request" (net/core/rtnetlink.c).
+        ifinfomsg wanted{};
+        wanted.ifi_index = 1;
+        wanted.ifi_flags = 1;
+        requests.push_back(request.structure(wanted));
+    }
+    const auto answers = socket.transact(requests, "links");
+    REQUIRE(answers);
+    for (const netlink::Answer& answer : *answers) {
+        CHECK(answer.error == EINVAL);
+        CHECK(answer.text.find("Invalid values in header") != std::string::npos);
+    }
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace keysluice::control {
+namespace keysluice {
 
 /// How many single characters must be inserted, left out, exchanged or swapped with their neighbour.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
@@ -22,4 +22,4 @@ namespace keysluice::control {
 /// `"auto", "require" or "off"`.
 [[nodiscard]] std::string alternatives(std::span<const std::string_view> words);
 
-}  // namespace keysluice::control
+}  // namespace keysluice

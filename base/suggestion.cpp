@@ -1,4 +1,4 @@
-#include "daemon/control/suggestion.hpp"
+#include "base/suggestion.hpp"
 
 #include <fmt/format.h>
 
@@ -6,11 +6,9 @@
 #include <numeric>
 #include <vector>
 
-namespace keysluice::control {
+namespace keysluice {
 namespace {
 
-/// Far longer than any of our words, and short enough to compare with all of them.
-constexpr std::size_t kLongestWord = 64;
 constexpr std::size_t kShortestAbbreviation = 3;
 
 std::size_t distance(std::string_view typed, std::string_view word) {
@@ -42,13 +40,19 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::optional<std::string_view> nearest(std::string_view typed, std::span<const std::string_view> words) {
-    if (typed.size() > kLongestWord || words.empty()) {
-        return std::nullopt;
+    std::optional<std::string_view> best;
+    std::size_t least = 0;
+    for (const std::string_view word : words) {
+        const std::size_t tolerated = std::max<std::size_t>(1, word.size() / 3);
+        // Most words are of another length, and need no closer look.
+        const bool too_long = typed.size() > word.size() + tolerated;
+        const std::size_t changes = too_long ? tolerated + 1 : distance(typed, word);
+        if (changes <= tolerated && (!best || changes < least)) {
+            best = word;
+            least = changes;
+        }
     }
-    const std::string_view best =
-        *std::ranges::min_element(words, {}, [typed](std::string_view word) { return distance(typed, word); });
-    const std::size_t tolerated = std::max<std::size_t>(1, best.size() / 3);
-    return distance(typed, best) <= tolerated ? std::optional(best) : std::nullopt;
+    return best;
 }
 
 std::string did_you_mean(std::string_view typed, std::span<const std::string_view> words) {
@@ -65,4 +69,4 @@ std::string alternatives(std::span<const std::string_view> words) {
     return out;
 }
 
-}  // namespace keysluice::control
+}  // namespace keysluice

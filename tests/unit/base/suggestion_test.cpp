@@ -1,11 +1,11 @@
-#include "daemon/control/suggestion.hpp"
+#include "base/suggestion.hpp"
 
 #include <doctest/doctest.h>
 
 #include <array>
 #include <string>
 
-using namespace keysluice::control;
+using namespace keysluice;
 
 namespace {
 

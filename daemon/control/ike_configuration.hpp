@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/control/diagnostic.hpp"
+#include "daemon/control/secret_reference.hpp"
+#include "ike/connection.hpp"
+
+namespace keysluice::control {
+
+/// on_load: kept up from the start. on_traffic: once a packet asks for it. manual: when somebody asks, the peer too.
+enum class IkeStart : std::uint8_t { on_load, on_traffic, manual };
+/// automatic: the best that the network device can do. crypto, packet: that, or no SA. off: the kernel's software.
+enum class EspOffload : std::uint8_t { automatic, crypto, packet, off };
+
+/// The spellings of the configuration, in the order of the enumerators.
+inline constexpr std::array<std::string_view, 3> kIkeStartNames{"on-load", "on-traffic", "manual"};
+inline constexpr std::array<std::string_view, 4> kEspOffloadNames{"auto", "crypto", "packet", "off"};
+inline constexpr std::array<std::string_view, 2> kIkeModeNames{"tunnel", "transport"};
+
+/// The [ike] table.
+struct IkeSettings {
+    std::uint32_t port = 500;
+    std::uint32_t nat_port = 4500;  ///< for peers behind a NAT, and for ESP in UDP
+    std::uint32_t cookie_after = 100;
+    std::uint32_t half_open_per_address = 50;
+
+    bool operator==(const IkeSettings&) const = default;
+};
+
+/// One [[ike.connection]], checked and with its defaults filled in.
+///
+/// `rules` is complete after load_secrets() and look_up_peers(): only then does it have keys, and an address where
+/// the file has a host name. From then on nobody changes it.
+struct IkeConnection {
+    std::shared_ptr<ike::Connection> rules = std::make_shared<ike::Connection>();
+    std::vector<std::string> groups;
+    IkeStart start = IkeStart::manual;
+    std::map<std::string, EspOffload, std::less<>> offload;  ///< by child
+    SecretReference psk;
+    std::string remote_host;  ///< a name to look up; empty where `remote` is an address or "any"
+
+    // Where it stands.
+    Position section;
+    Position remote;
+};
+
+struct IkeConfiguration {
+    IkeSettings settings;
+    std::vector<IkeConnection> connections;
+};
+
+inline constexpr std::size_t kMostIkeItems = 64;  ///< of selectors, proposals, groups in one key
+
+}  // namespace keysluice::control

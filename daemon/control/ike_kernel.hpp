@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/result.hpp"
+#include "xfrm/kernel.hpp"
+#include "xfrm/probe.hpp"
+
+namespace keysluice::control {
+
+/// What the running kernel can do for IKE. Fails as xfrm::Kernel::open() does, and with "kernel-without-esp", in
+/// words that say which option or module is missing.
+[[nodiscard]] Result<xfrm::Capabilities> probe_for_ike(xfrm::Kernel& kernel, Random& random);
+
+/// Takes out what an earlier process of ours left behind, which has died without removing it: its keys are lost, so
+/// nothing can be done with it.
+[[nodiscard]] Result<void> sweep(xfrm::Kernel& kernel);
+
+/// What `keysluiced --check` says about the kernel, one sentence each; nothing where it has all that IKE can use.
+[[nodiscard]] std::vector<Error> look_for_missing(Random& random);
+
+}  // namespace keysluice::control

@@ -1,0 +1,287 @@
+#include "daemon/control/ike_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "daemon/shared/quoted.hpp"
+#include "daemon/shared/service.hpp"
+
+namespace keysluice::control {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr DurationRange kRekeyRange{seconds(5), hours(24 * 7)};
+constexpr DurationRange kLivenessRange{seconds(0), hours(24)};
+constexpr std::int64_t kMostHalfOpen = 1'000'000;
+constexpr std::int64_t kHighestPort = 65'535;
+
+constexpr std::string_view kTitle = "[[ike.connection]]";
+constexpr std::string_view kChildTitle = "[[ike.connection.child]]";
+constexpr std::string_view kAny = "any";
+constexpr SecretKey kPsk{.key = "psk", .example = "/etc/keysluice/hq.psk", .directory = true};
+
+void read_duration(Section& section, std::string_view key, DurationRange range, Duration& into) {
+    auto value = std::chrono::duration_cast<milliseconds>(into);
+    section.duration(key, range, value);
+    into = value;
+}
+
+/// Reads what a layer below can read, whose failures know what is wrong.
+template <typename Value, typename Parse>
+void read_parsed(Section& section, std::string_view key, Parse parse, Value& into) {
+    const std::string* const text = section.text(key, "a string");
+    if (text == nullptr) {
+        return;
+    }
+    if (auto value = parse(*text)) {
+        into = *std::move(value);
+    } else {
+        section.report(section.position(key), value.error().reason,
+                       fmt::format("{}: {}", key, escaped(value.error().sentence)));
+    }
+}
+
+/// The same for each string of an array.
+template <typename Value, typename Parse>
+void read_each(Section& section, std::string_view key, std::string_view example, Parse parse,
+               std::vector<Value>& into) {
+    for (const PlacedText& item : section.texts(key, kMostIkeItems, example)) {
+        if (auto value = parse(item.text)) {
+            into.push_back(*std::move(value));
+        } else {
+            section.report(item.where, value.error().reason,
+                           fmt::format("{}: {}", key, escaped(value.error().sentence)));
+        }
+    }
+}
+
+// ---- children
+
+void read_offload(Section& section, EspOffload& offload) {
+    section.choice("offload", kEspOffloadNames, offload);
+    if (offload == EspOffload::crypto || offload == EspOffload::packet) {
+        section.report(section.position("offload"), "not-in-this-version",
+                       fmt::format("offload = \"{}\": this version of keysluice does not offload IPsec to network "
+                                   "devices yet; expected \"auto\" or \"off\"",
+                                   kEspOffloadNames.at(static_cast<std::size_t>(offload))));
+    }
+}
+
+/// A child's selectors must be able to meet: one family on both sides.
+void check_families(Section& section, const ike::ChildRule& child) {
+    const auto has = [](const ike::TrafficSelectors& selectors, Family family) {
+        return selectors.empty() || std::ranges::any_of(selectors, [family](const ike::wire::TrafficSelector& each) {
+                   return each.first.family() == family;
+               });
+    };
+    const bool meet = (has(child.local, Family::ipv4) && has(child.remote, Family::ipv4)) ||
+                      (has(child.local, Family::ipv6) && has(child.remote, Family::ipv6));
+    if (!meet) {
+        section.report(section.position("remote_ts"), "selector-families",
+                       "local_ts and remote_ts have no address family in common, so no packet fits both");
+    }
+}
+
+using Names = std::set<std::string>;
+
+void read_child(const PlacedTable& table, const Names& allow_weak, IkeConnection& connection,
+                Diagnostics& diagnostics) {
+    Section section(*table.table, table.where, std::string(kChildTitle), diagnostics);
+    ike::ChildRule child;
+    section.name(child.name);
+    section.choice("mode", kIkeModeNames, child.mode);
+    read_each(section, "local_ts", "10.1.0.0/16", ike::parse_selector, child.local);
+    read_each(section, "remote_ts", "10.2.0.0/16", ike::parse_selector, child.remote);
+    read_each(
+        section, "esp", "aes256gcm16-x25519",
+        [&](std::string_view text) { return ike::parse_esp_proposal(text, allow_weak); }, child.proposals);
+    if (!section.has("esp")) {
+        child.proposals = ike::default_esp_proposals();
+    }
+    read_duration(section, "rekey_time", kRekeyRange, child.rekey_time);
+    EspOffload offload = EspOffload::automatic;
+    read_offload(section, offload);
+    section.require("name", "every child");
+    check_families(section, child);
+    section.refuse_the_rest();
+    if (connection.rules->child(child.name) != nullptr && !child.name.empty()) {
+        section.report(table.where, "duplicate-name",
+                       fmt::format("this connection has a child with the name \"{}\" already", child.name));
+    }
+    connection.offload[child.name] = offload;
+    connection.rules->children.push_back(std::move(child));
+}
+
+// ---- connections
+
+void read_local(Section& section, std::optional<IpAddress>& into) {
+    const std::string* const text = section.text("local", "a string with an address or \"any\"");
+    if (text == nullptr || *text == kAny) {
+        return;
+    }
+    into = IpAddress::parse(*text);
+    if (!into || into->unspecified()) {
+        section.report(section.position("local"), "bad-address",
+                       fmt::format("local = {}: expected an IPv4 or IPv6 address of this machine, as in "
+                                   "\"192.0.2.1\", or \"any\"",
+                                   in_quotes(*text)));
+    }
+}
+
+/// Returns whether anybody may be the peer.
+bool read_remote(Section& section, IkeConnection& connection) {
+    const std::string* const text = section.text("remote", "a string with an address, a host name or \"any\"");
+    connection.remote = section.position("remote");
+    if (text == nullptr || *text == kAny) {
+        return true;
+    }
+    const std::optional<IpAddress>& local = connection.rules->local;
+    const auto address = IpAddress::parse(*text);
+    if (!address && is_host_name(*text)) {
+        connection.remote_host = *text;
+    } else if (!address || address->unspecified()) {
+        section.report(connection.remote, "bad-address",
+                       fmt::format("remote = {}: expected the peer's IPv4 or IPv6 address without a port, its host "
+                                   "name, or \"any\"",
+                                   in_quotes(*text)));
+    } else if (local && local->family() != address->family()) {
+        section.report(connection.remote, "bad-address",
+                       fmt::format("remote = {}: local = \"{}\" is an address of the other family", in_quotes(*text),
+                                   local->text()));
+    }
+    connection.rules->remote = address;
+    return false;
+}
+
+void read_identities(Section& section, ike::Connection& rules) {
+    if (!section.has("local_id") && rules.local) {
+        rules.local_id = ike::parse_identity(rules.local->text()).value();
+    }
+    read_parsed(section, "local_id", ike::parse_identity, rules.local_id);
+    read_parsed(section, "remote_id", ike::IdentityPattern::parse, rules.remote_id);
+    if (!section.has("local_id") && !rules.local) {
+        section.report(section.position("local_id"), "key-missing",
+                       fmt::format("this {} lacks the key local_id, which is the local address where there is one, "
+                                   "and local = \"any\" is none",
+                                   kTitle));
+    }
+}
+
+void read_authentication(Section& section, std::string_view credentials, SecretReference& psk) {
+    static constexpr std::array<std::string_view, 2> kNames{"psk", "certificate"};
+    enum class Method : std::uint8_t { shared_key, certificate };
+    Method method = Method::shared_key;
+    section.choice("auth", kNames, method);
+    if (method == Method::certificate) {
+        section.report(section.position("auth"), "not-in-this-version",
+                       "auth = \"certificate\": certificates for IKE come with a later version of keysluice; "
+                       "expected \"psk\"");
+    }
+    for (const std::string_view key : {"certificate", "private_key", "ca"}) {
+        if (const TomlValue* const value = section.value(key); value != nullptr && method == Method::shared_key) {
+            section.report(
+                value->where, "not-in-this-version",
+                fmt::format("{}: certificates for IKE come with a later version of keysluice; use psk", key));
+        }
+    }
+    read_secret_reference(section, kPsk, credentials, psk);
+    if (method == Method::shared_key) {
+        section.require("psk", "auth = \"psk\"");
+    }
+}
+
+void read_groups(Section& section, std::vector<std::string>& groups) {
+    for (PlacedText& group : section.texts("groups", kMostIkeItems, "branch")) {
+        if (is_service_name(group.text)) {
+            groups.push_back(std::move(group.text));
+        } else {
+            section.report(group.where, "bad-name",
+                           fmt::format("groups: {} is no name of a group: expected 1 to {} letters, digits, \"_\", "
+                                       "\".\" or \"-\"",
+                                       in_quotes(group.text), kLongestServiceName));
+        }
+    }
+}
+
+/// The keywords that are let through though they are weak. Whether they are keywords shows where they are used.
+Names read_allow_weak(Section& section) {
+    Names names;
+    for (PlacedText& name : section.texts("allow_weak", kMostIkeItems, "3des")) {
+        names.insert(std::move(name.text));
+    }
+    return names;
+}
+
+void read_start(Section& section, bool anyone, IkeStart& start) {
+    section.choice("start", kIkeStartNames, start);
+    if (start != IkeStart::manual && anyone) {
+        section.report(section.position("start"), "no-peer",
+                       fmt::format("start = \"{}\": with remote = \"any\" there is nobody to start with; expected "
+                                   "\"manual\", or the peer's address in remote",
+                                   kIkeStartNames.at(static_cast<std::size_t>(start))));
+    }
+}
+
+void read_children(Section& section, const Names& allow_weak, IkeConnection& connection, Diagnostics& diagnostics) {
+    const auto tables = section.tables("child", "ike.connection.child");
+    for (const PlacedTable& table : tables) {
+        read_child(table, allow_weak, connection, diagnostics);
+    }
+    if (!section.has("child")) {
+        section.report(connection.section, "key-missing",
+                       fmt::format("this {} has no {}: without one it protects nothing", kTitle, kChildTitle));
+    }
+}
+
+}  // namespace
+
+void read_ike_settings(Section& section, IkeSettings& settings) {
+    section.integer("port", 1, kHighestPort, settings.port);
+    section.integer("nat_port", 1, kHighestPort, settings.nat_port);
+    section.integer("cookie_after", 0, kMostHalfOpen, settings.cookie_after);
+    section.integer("half_open_per_address", 0, kMostHalfOpen, settings.half_open_per_address);
+    if (settings.port == settings.nat_port) {
+        section.report(section.position("nat_port"), "out-of-range",
+                       fmt::format("nat_port = {}: expected another port than port, since messages look different "
+                                   "there",
+                                   settings.nat_port));
+    }
+}
+
+IkeConnection read_ike_connection(const TomlTable& table, const Position& where, std::string_view credentials,
+                                  Diagnostics& diagnostics) {
+    Section section(table, where, std::string(kTitle), diagnostics);
+    IkeConnection connection;
+    connection.section = where;
+    ike::Connection& rules = *connection.rules;
+    section.name(rules.name);
+    section.require("name", "every connection");
+    read_groups(section, connection.groups);
+    read_local(section, rules.local);
+    const bool anyone = read_remote(section, connection);
+    read_identities(section, rules);
+    read_authentication(section, credentials, connection.psk);
+    const Names allow_weak = read_allow_weak(section);
+    read_each(
+        section, "proposals", "aes256gcm16-prfsha384-x25519",
+        [&](std::string_view text) { return ike::parse_ike_proposal(text, allow_weak); }, rules.proposals);
+    if (!section.has("proposals")) {
+        rules.proposals = ike::default_ike_proposals();
+    }
+    read_start(section, anyone, connection.start);
+    rules.keep_up = connection.start == IkeStart::on_load;
+    read_duration(section, "rekey_time", kRekeyRange, rules.rekey_time);
+    read_duration(section, "liveness", kLivenessRange, rules.liveness);
+    read_children(section, allow_weak, connection, diagnostics);
+    section.refuse_the_rest();
+    return connection;
+}
+
+}  // namespace keysluice::control

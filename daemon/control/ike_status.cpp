@@ -1,0 +1,78 @@
+#include "daemon/control/ike_status.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "ike/proposal.hpp"
+#include "ike/wire/message.hpp"
+
+namespace keysluice::control {
+namespace {
+
+constexpr std::array<std::string_view, 5> kChildStateNames{"installing", "inbound-only", "installed", "deleting",
+                                                           "lingering"};
+
+std::int64_t seconds(Duration duration) {
+    return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+}
+
+std::optional<std::int64_t> until(Instant moment, Instant now) {
+    if (moment == Instant::max()) {
+        return {};
+    }
+    return std::max<std::int64_t>(seconds(moment - now), 0);
+}
+
+std::vector<std::string> texts(const ike::TrafficSelectors& selectors) {
+    std::vector<std::string> all;
+    for (const ike::wire::TrafficSelector& each : selectors) {
+        all.push_back(ike::wire::print(each));
+    }
+    return all;
+}
+
+ChildView look_at(const ike::ChildSa& child, Instant now) {
+    const ike::ChildSaSpec& spec = child.spec;
+    ChildView view;
+    view.name = spec.child;
+    view.state = kChildStateNames.at(static_cast<std::size_t>(child.state));
+    view.mode = spec.mode == ike::Mode::tunnel ? "tunnel" : "transport";
+    view.suite = ike::print(spec.suite);
+    view.inbound = spec.inbound.value;
+    view.outbound = spec.outbound.value;
+    view.local = texts(spec.local_selectors);
+    view.remote = texts(spec.remote_selectors);
+    view.rekey_in = until(child.rekey_at, now);
+    return view;
+}
+
+}  // namespace
+
+IkeSaView look_at(const ike::Sa& sa, Instant now) {
+    IkeSaView view;
+    view.connection = sa.connection->name;
+    view.state = ike::name_of(sa.state);
+    view.initiator = sa.initiator;
+    view.local_id = ike::wire::print(sa.connection->local_id);
+    view.local = sa.local.text();
+    view.remote = sa.remote.text();
+    view.initiator_spi = sa.initiator_spi.value;
+    view.responder_spi = sa.responder_spi.value;
+    const bool proven =
+        sa.state != ike::State::init_sent && sa.state != ike::State::half_open && sa.state != ike::State::auth_sent;
+    if (sa.state != ike::State::init_sent) {
+        view.suite = ike::print(sa.suite);
+    }
+    if (proven) {
+        view.remote_id = ike::wire::print(sa.peer_id);
+        view.age = seconds(now - sa.established_at);
+        view.rekey_in = until(sa.rekey_at, now);
+    }
+    for (const ike::ChildSa& child : sa.children) {
+        view.children.push_back(look_at(child, now));
+    }
+    return view;
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ike/sa.hpp"
+
+namespace keysluice::control {
+
+/// One CHILD SA, for a person and for programs. No member holds a key.
+struct ChildView {
+    std::string name;
+    std::string state;
+    std::string mode;
+    std::string suite;
+    std::uint32_t inbound = 0;
+    std::uint32_t outbound = 0;
+    std::vector<std::string> local;
+    std::vector<std::string> remote;
+    std::optional<std::int64_t> rekey_in;  ///< seconds
+};
+
+struct IkeSaView {
+    std::string connection;
+    std::string state;
+    bool initiator = false;
+    std::string local_id;
+    std::string remote_id;
+    std::string local;
+    std::string remote;
+    std::string suite;
+    std::uint64_t initiator_spi = 0;
+    std::uint64_t responder_spi = 0;
+    std::optional<std::int64_t> age;       ///< seconds since it is established
+    std::optional<std::int64_t> rekey_in;  ///< seconds
+    std::vector<ChildView> children;
+};
+
+/// What IKE is doing.
+struct IkeView {
+    bool running = false;
+    std::string reason;        ///< why not
+    bool null_kernel = false;  ///< nothing is installed
+    std::vector<IkeSaView> sas;
+};
+
+[[nodiscard]] IkeSaView look_at(const ike::Sa& sa, Instant now);
+
+}  // namespace keysluice::control

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "daemon/control/section.hpp"
+
+namespace keysluice::control {
+
+/// Where a secret stands: never in the configuration itself.
+struct SecretReference {
+    enum class Kind : std::uint8_t { none, file, directory };
+    Kind kind = Kind::none;
+    std::string path;  ///< "credential:NAME" is a file, too
+    Position where;
+
+    bool operator==(const SecretReference&) const = default;
+};
+
+/// How a key that names a secret is to be read.
+struct SecretKey {
+    std::string_view key;      ///< "private_key"
+    std::string_view example;  ///< of a file: "/etc/keysluice/shop.key"
+    bool directory = false;    ///< "directory:/PATH" is possible, too
+};
+
+/// Reads "file:/PATH", "credential:NAME" and "directory:/PATH". `credentials` as for read_configuration(). No
+/// sentence repeats what stands there: it might be the secret itself.
+void read_secret_reference(Section& section, const SecretKey& key, std::string_view credentials,
+                           SecretReference& into);
+
+}  // namespace keysluice::control

@@ -1,0 +1,454 @@
+#include "daemon/control/translate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "daemon/control/selectors.hpp"
+
+namespace keysluice::control {
+namespace {
+
+namespace algorithms = xfrm::algorithms;
+
+/// Numbers of ours have this in front, so that what an earlier process left behind is found again.
+constexpr std::uint32_t kReqIdMark = 0x4b000000;
+constexpr std::uint32_t kReqIdCount = 0x01000000;
+
+struct Hash {
+    std::string_view name;
+    std::uint16_t trunc_bits = 0;
+};
+
+Hash hash_of(ike::IntegrityId id) {
+    switch (id) {
+        case ike::IntegrityId::none:
+            break;
+        case ike::IntegrityId::hmac_md5_96:
+            return {algorithms::kHmacMd5, 96};
+        case ike::IntegrityId::hmac_sha1_96:
+            return {algorithms::kHmacSha1, 96};
+        case ike::IntegrityId::aes_xcbc_96:
+            return {algorithms::kAesXcbc, 96};
+        case ike::IntegrityId::hmac_sha2_256_128:
+            return {algorithms::kHmacSha256, 128};
+        case ike::IntegrityId::hmac_sha2_384_192:
+            return {algorithms::kHmacSha384, 192};
+        case ike::IntegrityId::hmac_sha2_512_256:
+            return {algorithms::kHmacSha512, 256};
+    }
+    return {};
+}
+
+std::string_view cipher_of(ike::EncryptionId id) {
+    switch (id) {
+        case ike::EncryptionId::des3:
+            return algorithms::k3DesCbc;
+        case ike::EncryptionId::null:
+            return algorithms::kNullCipher;
+        case ike::EncryptionId::aes_cbc:
+            return algorithms::kAesCbc;
+        case ike::EncryptionId::aes_ctr:
+            return algorithms::kAesCtr;
+        case ike::EncryptionId::aes_ccm_16:
+            return algorithms::kAesCcm;
+        case ike::EncryptionId::aes_gcm_16:
+            return algorithms::kAesGcm;
+        case ike::EncryptionId::chacha20_poly1305:
+            return algorithms::kChaCha20Poly1305;
+    }
+    assert(false);
+    return {};
+}
+
+xfrm::Mode mode_of(ike::Mode mode) {
+    switch (mode) {
+        case ike::Mode::tunnel:
+            return xfrm::Mode::tunnel;
+        case ike::Mode::transport:
+            return xfrm::Mode::transport;
+    }
+    assert(false);
+    return xfrm::Mode::tunnel;
+}
+
+xfrm::SaId inbound_id(const ike::ChildSaSpec& spec) {
+    return {.destination = spec.local, .spi = {spec.inbound.value}};
+}
+
+xfrm::SaId outbound_id(const ike::ChildSaSpec& spec) {
+    return {.destination = spec.remote, .spi = {spec.outbound.value}};
+}
+
+/// What both directions have in common.
+xfrm::Sa sa_of(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys, Duration rekey_time) {
+    xfrm::Sa sa;
+    sa.reqid = reqid;
+    sa.mode = mode_of(spec.mode);
+    sa.algorithms = kernel_algorithms(spec.suite, std::move(keys));
+    sa.esn = spec.suite.esn;
+    sa.hard = hard_limit(rekey_time);
+    return sa;
+}
+
+xfrm::Sa inbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys,
+                    Duration rekey_time) {
+    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys), rekey_time);
+    sa.direction = xfrm::Direction::in;
+    sa.source = spec.remote;
+    sa.destination = spec.local;
+    sa.spi = {spec.inbound.value};
+    if (spec.udp_ports) {
+        const auto [local, remote] = *spec.udp_ports;
+        sa.encapsulation = xfrm::UdpEncapsulation{.source_port = remote, .destination_port = local};
+    }
+    return sa;
+}
+
+xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys,
+                     Duration rekey_time) {
+    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys), rekey_time);
+    sa.direction = xfrm::Direction::out;
+    sa.source = spec.local;
+    sa.destination = spec.remote;
+    sa.spi = {spec.outbound.value};
+    if (spec.udp_ports) {
+        const auto [local, remote] = *spec.udp_ports;
+        sa.encapsulation = xfrm::UdpEncapsulation{.source_port = local, .destination_port = remote};
+    }
+    return sa;
+}
+
+/// The policy that leads packets of the selector, which is as the packets are, into SAs of the number.
+xfrm::Policy policy_of(const ike::ChildSaSpec& spec, xfrm::Direction direction, const xfrm::Selector& selector,
+                       xfrm::ReqId reqid, xfrm::Purpose purpose) {
+    xfrm::Template protection;
+    protection.mode = mode_of(spec.mode);
+    protection.reqid = reqid;
+    const bool out = direction == xfrm::Direction::out;
+    if (spec.mode == ike::Mode::tunnel) {
+        protection.source = out ? spec.local : spec.remote;
+        protection.destination = out ? spec.remote : spec.local;
+    } else {
+        protection.source = IpAddress::lowest(selector.source.address.family());
+        protection.destination = protection.source;
+    }
+    return {.direction = direction,
+            .selector = selector,
+            .priority = xfrm::priority_of(selector, purpose),
+            .action = xfrm::Action::allow,
+            .templates = {protection}};
+}
+
+}  // namespace
+
+xfrm::Algorithms kernel_algorithms(const ike::EspSuite& suite, ike::ChildDirectionKeys keys) {
+    const std::string_view name = cipher_of(suite.encryption.id);
+    if (ike::is_aead(suite.encryption.id)) {
+        return xfrm::Aead{.name = name, .key = std::move(keys.encryption), .icv_bits = 128};
+    }
+    const Hash hash = hash_of(suite.integrity);
+    return xfrm::Classic{
+        .cipher = {.name = name, .key = std::move(keys.encryption)},
+        .auth = {.name = hash.name, .key = std::move(keys.integrity), .trunc_bits = hash.trunc_bits}};
+}
+
+xfrm::Limits hard_limit(Duration rekey_time) {
+    const Duration limit = 2 * rekey_time + std::chrono::hours(1);
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(limit).count();
+    return {.bytes = 0, .packets = 0, .seconds = static_cast<std::uint64_t>(seconds)};
+}
+
+bool is_ours(xfrm::ReqId reqid) {
+    return reqid.value > kReqIdMark && reqid.value < kReqIdMark + kReqIdCount;
+}
+
+// ---- installing
+
+Result<xfrm::Transaction> Translator::install(ike::InstallChild action, Duration rekey_time) {
+    const ike::ChildSaSpec& spec = action.spec;
+    const auto selectors = kernel_selectors(spec.local_selectors, spec.remote_selectors);
+    if (!selectors) {
+        return std::unexpected(selectors.error());
+    }
+    xfrm::Transaction transaction;
+    Child& child = children_[spec.inbound];
+    child.kind = kind_of(spec);
+    const xfrm::ReqId reqid = hold(child.kind);
+    transaction.add(inbound_sa(spec, reqid, std::move(action.inbound), rekey_time));
+    if (action.outbound) {
+        transaction.add(outbound_sa(spec, reqid, *std::move(action.outbound), rekey_time));
+    }
+    put_inbound(transaction, child, spec, *selectors);
+    if (action.outbound) {
+        put_outbound(transaction, child, spec, *selectors);
+        replace_outbound(transaction, child, spec.remote, action.replaces_outbound);
+    }
+    return transaction;
+}
+
+Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, Duration rekey_time) {
+    const ike::ChildSaSpec& spec = action.spec;
+    const auto child = children_.find(spec.inbound);
+    if (child == children_.end() || child->second.outbound) {
+        return fail(
+            "child-unknown",
+            fmt::format("CHILD SA {:08x} has no inbound half that waits for the outbound one", spec.inbound.value));
+    }
+    const auto selectors = kernel_selectors(spec.local_selectors, spec.remote_selectors);
+    if (!selectors) {
+        return std::unexpected(selectors.error());
+    }
+    xfrm::Transaction transaction;
+    const xfrm::ReqId reqid = shared_.at(child->second.kind).reqid;
+    transaction.add(outbound_sa(spec, reqid, std::move(action.outbound), rekey_time));
+    put_outbound(transaction, child->second, spec, *selectors);
+    replace_outbound(transaction, child->second, spec.remote, action.replaces_outbound);
+    return transaction;
+}
+
+void Translator::put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
+                             const std::vector<xfrm::Selector>& selectors) {
+    child.inbound = inbound_id(spec);
+    const xfrm::ReqId reqid = shared_.at(child.kind).reqid;
+    for (const xfrm::Selector& selector : selectors) {
+        const xfrm::Selector arriving = reversed(selector);
+        child.inbound_policies.push_back(
+            policy_of(spec, xfrm::Direction::in, arriving, reqid, xfrm::Purpose::installed));
+        if (spec.mode == ike::Mode::tunnel) {
+            child.inbound_policies.push_back(
+                policy_of(spec, xfrm::Direction::fwd, arriving, reqid, xfrm::Purpose::installed));
+        }
+    }
+    for (const xfrm::Policy& policy : child.inbound_policies) {
+        claim(transaction, policy);
+    }
+}
+
+void Translator::put_outbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
+                              const std::vector<xfrm::Selector>& selectors) {
+    child.outbound = outbound_id(spec);
+    by_outbound_[*child.outbound] = spec.inbound;
+    const xfrm::ReqId reqid = shared_.at(child.kind).reqid;
+    for (const xfrm::Selector& selector : selectors) {
+        child.outbound_policies.push_back(
+            policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::installed));
+        claim(transaction, child.outbound_policies.back());
+    }
+}
+
+Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
+    const auto selectors = kernel_selectors(spec.local_selectors, spec.remote_selectors);
+    if (!selectors) {
+        return std::unexpected(selectors.error());
+    }
+    xfrm::Transaction transaction;
+    const xfrm::ReqId reqid = hold(kind_of(spec));
+    for (const xfrm::Selector& selector : *selectors) {
+        claim(transaction, policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::trap));
+    }
+    traps_.emplace(reqid, spec);
+    return transaction;
+}
+
+const ike::ChildSaSpec* Translator::trapped(xfrm::ReqId reqid) const {
+    const auto found = traps_.find(reqid);
+    return found == traps_.end() ? nullptr : &found->second;
+}
+
+// ---- removing
+
+xfrm::Transaction Translator::remove(const ike::RemoveChild& action) {
+    xfrm::Transaction transaction;
+    const auto found = children_.find(action.spec.inbound);
+    if (found == children_.end()) {
+        return transaction;
+    }
+    Child& child = found->second;
+    drop_outbound(transaction, child);
+    transaction.remove(child.inbound);
+    for (const xfrm::Policy& policy : child.inbound_policies) {
+        release(transaction, policy);
+    }
+    let_go(child.kind);
+    children_.erase(found);
+    return transaction;
+}
+
+xfrm::Transaction Translator::remove(const ike::RemoveOutbound& action) {
+    xfrm::Transaction transaction;
+    if (const auto found = children_.find(action.spec.inbound); found != children_.end()) {
+        drop_outbound(transaction, found->second);
+    }
+    return transaction;
+}
+
+void Translator::drop_outbound(xfrm::Transaction& transaction, Child& child) {
+    if (!child.outbound) {
+        return;
+    }
+    // The SA before the policies: a packet is dropped rather than sent in the clear.
+    transaction.remove(*child.outbound);
+    by_outbound_.erase(*child.outbound);
+    child.outbound.reset();
+    for (const xfrm::Policy& policy : std::exchange(child.outbound_policies, {})) {
+        release(transaction, policy);
+    }
+}
+
+void Translator::replace_outbound(xfrm::Transaction& transaction, Child& child, const IpAddress& remote,
+                                  std::optional<ike::EspSpi> old) {
+    if (!old) {
+        return;
+    }
+    const auto found = by_outbound_.find({.destination = remote, .spi = {old->value}});
+    if (found == by_outbound_.end()) {
+        return;
+    }
+    // A packet that is on its way through the kernel with the old SA would be refused (EINVAL, XfrmOutStateInvalid)
+    // if that were deleted now: it goes with its inbound half, once that has lingered. Other packets take the newer
+    // SA, but a kernel from 6.13 on remembers at the policy which SA it used. The policy put anew makes it look
+    // again.
+    for (const xfrm::Policy& policy : child.outbound_policies) {
+        const xfrm::Policy& in_force = claims_.at(policy.id()).back().policy;
+        transaction.replace(in_force, in_force);
+    }
+    Child& owner = children_.at(found->second);
+    child.replaced = {.owner = found->second, .policies = std::exchange(owner.outbound_policies, {})};
+    for (const xfrm::Policy& policy : child.replaced->policies) {
+        release(transaction, policy);
+    }
+}
+
+void Translator::give_back(const Replaced& replaced) {
+    const auto owner = children_.find(replaced.owner);
+    if (owner == children_.end() || !owner->second.outbound_policies.empty()) {
+        return;
+    }
+    owner->second.outbound_policies = replaced.policies;
+    xfrm::Transaction in_place;
+    for (const xfrm::Policy& policy : replaced.policies) {
+        claim(in_place, policy);
+    }
+}
+
+xfrm::Transaction Translator::refused(ike::EspSpi inbound, const Error& why) {
+    const auto found = children_.find(inbound);
+    if (found == children_.end()) {
+        return {};
+    }
+    const Child child = std::move(found->second);
+    children_.erase(found);
+    if (child.outbound) {
+        by_outbound_.erase(*child.outbound);
+    }
+    if (child.replaced) {
+        give_back(*child.replaced);
+    }
+    std::vector<xfrm::Policy> policies = child.inbound_policies;
+    policies.insert(policies.end(), child.outbound_policies.begin(), child.outbound_policies.end());
+    // The kernel took back itself what it did …
+    xfrm::Transaction taken_back;
+    for (const xfrm::Policy& policy : policies) {
+        release(taken_back, policy);
+    }
+    let_go(child.kind);
+    // … and with it perhaps a policy that somebody else has come to hold meanwhile. What exists already may be
+    // another's; with other failures nobody knows how far the kernel came.
+    const bool unsure = why.reason != "xfrm-exists";
+    xfrm::Transaction mended;
+    if (unsure) {
+        mended.remove(child.inbound);
+    }
+    if (unsure && child.outbound) {
+        mended.remove(*child.outbound);
+    }
+    for (const xfrm::Policy& policy : policies) {
+        if (const auto claims = claims_.find(policy.id()); claims != claims_.end()) {
+            mended.replace(claims->second.back().policy, {});
+        } else if (unsure) {
+            mended.remove(policy.id());
+        }
+    }
+    return mended;
+}
+
+xfrm::Transaction Translator::clear() {
+    xfrm::Transaction transaction;
+    for (const auto& [inbound, child] : children_) {
+        if (child.outbound) {
+            transaction.remove(*child.outbound);
+        }
+        transaction.remove(child.inbound);
+    }
+    for (const auto& [id, claims] : claims_) {
+        transaction.remove(id);
+    }
+    *this = {};
+    return transaction;
+}
+
+// ---- what CHILD SAs share
+
+Translator::Kind Translator::kind_of(const ike::ChildSaSpec& spec) {
+    return {spec.connection,      spec.child,           spec.mode, spec.local, spec.remote, spec.udp_ports,
+            spec.local_selectors, spec.remote_selectors};
+}
+
+xfrm::ReqId Translator::hold(const Kind& kind) {
+    Shared& shared = shared_[kind];
+    if (shared.holders++ == 0) {
+        do {
+            last_number_ = last_number_ % (kReqIdCount - 1) + 1;
+        } while (!numbers_.insert(last_number_).second);
+        shared.reqid = {kReqIdMark + last_number_};
+    }
+    return shared.reqid;
+}
+
+void Translator::let_go(const Kind& kind) {
+    const auto found = shared_.find(kind);
+    if (--found->second.holders == 0) {
+        numbers_.erase(found->second.reqid.value - kReqIdMark);
+        shared_.erase(found);
+    }
+}
+
+void Translator::claim(xfrm::Transaction& transaction, const xfrm::Policy& policy) {
+    std::vector<Claim>& claims = claims_[policy.id()];
+    const auto same =
+        std::ranges::find_if(claims, [&](const Claim& each) { return each.policy.templates == policy.templates; });
+    if (same != claims.end()) {
+        ++same->holders;
+        return;
+    }
+    // Where nothing of ours is, another program's policy is not pushed aside but a failure.
+    if (claims.empty()) {
+        transaction.add(policy);
+    } else {
+        transaction.replace(policy, claims.back().policy);
+    }
+    claims.push_back({policy, 1});
+}
+
+void Translator::release(xfrm::Transaction& transaction, const xfrm::Policy& policy) {
+    const auto found = claims_.find(policy.id());
+    std::vector<Claim>& claims = found->second;
+    const auto same =
+        std::ranges::find_if(claims, [&](const Claim& each) { return each.policy.templates == policy.templates; });
+    if (--same->holders > 0) {
+        return;
+    }
+    const bool in_force = same == std::prev(claims.end());
+    claims.erase(same);
+    if (claims.empty()) {
+        transaction.remove(policy.id());
+        claims_.erase(found);
+    } else if (in_force) {
+        transaction.replace(claims.back().policy, policy);
+    }
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "ike/actions.hpp"
+#include "xfrm/transaction.hpp"
+
+namespace keysluice::control {
+
+/// What an algorithm of IKE is for the kernel, with its keys.
+[[nodiscard]] xfrm::Algorithms kernel_algorithms(const ike::EspSuite& suite, ike::ChildDirectionKeys keys);
+
+/// A dead man's switch: when keysluiced has been gone for so long, the kernel deletes the SA by itself.
+[[nodiscard]] xfrm::Limits hard_limit(Duration rekey_time);
+
+/// Whether an SA or policy with this number is one that a Translator made, now or in an earlier process.
+[[nodiscard]] bool is_ours(xfrm::ReqId reqid);
+
+/// Turns what IKE wants into what the kernel does, and keeps account of what is there: two CHILD SAs of the same
+/// traffic, a rekeying's or those of two ends that began at once, share their policies, which go with the last.
+///
+/// It is a pure value: a transaction that it gives out is taken for carried out, in the order of the calls. Say
+/// refused() where the kernel did not.
+class Translator {
+   public:
+    /// Fails as kernel_selectors() does, and then nothing has changed.
+    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallChild action, Duration rekey_time);
+    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallOutbound action, Duration rekey_time);
+    /// Empty where nothing is there any more.
+    [[nodiscard]] xfrm::Transaction remove(const ike::RemoveChild& action);
+    [[nodiscard]] xfrm::Transaction remove(const ike::RemoveOutbound& action);
+
+    /// The kernel refused what was to be installed for this CHILD SA: its account is closed. What the kernel needs to
+    /// be told about it comes back.
+    [[nodiscard]] xfrm::Transaction refused(ike::EspSpi inbound, const Error& why);
+
+    /// Makes packets for a child ask for it (xfrm::Acquire). `spec` has no SPIs yet. Fails as kernel_selectors()
+    /// does.
+    [[nodiscard]] Result<xfrm::Transaction> trap(const ike::ChildSaSpec& spec);
+    /// Whom a packet asked for that met a policy with this number: what trap() was given, or null.
+    [[nodiscard]] const ike::ChildSaSpec* trapped(xfrm::ReqId reqid) const;
+
+    /// Takes out everything, traps too.
+    [[nodiscard]] xfrm::Transaction clear();
+
+   private:
+    /// What two CHILD SAs must have in common to be served by the same policies.
+    using Kind = std::tuple<std::string, std::string, ike::Mode, IpAddress, IpAddress,
+                            std::optional<std::pair<std::uint16_t, std::uint16_t>>, ike::TrafficSelectors,
+                            ike::TrafficSelectors>;
+    /// One side's wish for a policy; the kernel has one for each selector, so the latest wish wins.
+    struct Claim {
+        xfrm::Policy policy;
+        unsigned holders = 0;
+    };
+    /// The policies of the outbound half that another CHILD SA gave up in the same transaction.
+    struct Replaced {
+        ike::EspSpi owner;
+        std::vector<xfrm::Policy> policies;
+    };
+    struct Child {
+        Kind kind;
+        xfrm::SaId inbound;
+        std::vector<xfrm::Policy> inbound_policies;
+        std::optional<xfrm::SaId> outbound;
+        std::vector<xfrm::Policy> outbound_policies;
+        std::optional<Replaced> replaced;
+    };
+    struct Shared {
+        xfrm::ReqId reqid;
+        unsigned holders = 0;
+    };
+
+    [[nodiscard]] static Kind kind_of(const ike::ChildSaSpec& spec);
+    [[nodiscard]] xfrm::ReqId hold(const Kind& kind);
+    void let_go(const Kind& kind);
+    void claim(xfrm::Transaction& transaction, const xfrm::Policy& policy);
+    void release(xfrm::Transaction& transaction, const xfrm::Policy& policy);
+    void put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
+                     const std::vector<xfrm::Selector>& selectors);
+    void put_outbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
+                      const std::vector<xfrm::Selector>& selectors);
+    void drop_outbound(xfrm::Transaction& transaction, Child& child);
+    void replace_outbound(xfrm::Transaction& transaction, Child& child, const IpAddress& remote,
+                          std::optional<ike::EspSpi> old);
+    void give_back(const Replaced& replaced);
+
+    std::map<ike::EspSpi, Child> children_;  ///< by inbound SPI
+    std::map<xfrm::SaId, ike::EspSpi> by_outbound_;
+    std::map<Kind, Shared> shared_;
+    std::map<xfrm::PolicyId, std::vector<Claim>> claims_;
+    std::map<xfrm::ReqId, ike::ChildSaSpec> traps_;
+    std::set<std::uint32_t> numbers_;
+    std::uint32_t last_number_ = 0;
+};
+
+}  // namespace keysluice::control

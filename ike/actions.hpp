@@ -1,0 +1,91 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.hpp"
+#include "base/result.hpp"
+#include "ike/connection.hpp"
+#include "ike/keys.hpp"
+#include "ike/transitions.hpp"
+
+namespace keysluice::ike {
+
+using ReqId = StrongId<struct ChildReqIdTag, std::uint32_t>;
+
+struct SendDatagram {
+    UdpEndpoint from;
+    UdpEndpoint to;
+    wire::Octets bytes;      ///< without the non-ESP marker, which the socket of port 4500 puts before it
+    bool keepalive = false;  ///< one octet that keeps a NAT's mapping, without a marker (RFC 3948 section 2.3)
+};
+
+/// A CHILD SA as the kernel is to have it. The inbound SPI is its name.
+struct ChildSaSpec {
+    std::string connection;
+    std::string child;
+    ReqId reqid;
+    Mode mode = Mode::tunnel;
+    IpAddress local;
+    IpAddress remote;
+    std::optional<std::pair<std::uint16_t, std::uint16_t>> udp_ports;  ///< local and remote, of ESP in UDP
+    EspSpi inbound;
+    EspSpi outbound;
+    EspSuite suite;
+    TrafficSelectors local_selectors;
+    TrafficSelectors remote_selectors;
+};
+
+/// Answer with ChildInstalled.
+struct InstallChild {
+    IkeSpi sa;  ///< our SPI of the IKE SA
+    ChildSaSpec spec;
+    ChildDirectionKeys inbound;
+    /// Absent: inbound only, since the peer may not have the other half yet (RFC 7296 section 2.8).
+    std::optional<ChildDirectionKeys> outbound;
+    /// The outbound SPI that this one takes over from, in the same step.
+    std::optional<EspSpi> replaces_outbound;
+};
+
+/// The outbound half of a CHILD SA whose inbound half is there.
+struct InstallOutbound {
+    ChildSaSpec spec;
+    ChildDirectionKeys outbound;
+    std::optional<EspSpi> replaces_outbound;
+};
+
+/// Takes what is left of a CHILD SA out of the kernel; its policies too, when no other CHILD SA of its reqid is left.
+struct RemoveChild {
+    ChildSaSpec spec;
+};
+/// Takes only the outbound half, whose successor is in place.
+struct RemoveOutbound {
+    ChildSaSpec spec;
+};
+
+/// Something happened that a person may want to know.
+struct Report {
+    enum class Kind {
+        established,
+        child_established,
+        child_rekeyed,
+        ike_rekeyed,
+        child_closed,
+        closed,
+        failed,   ///< a negotiation; `error` tells why
+        refused,  ///< a peer's request; `error` tells why
+    };
+    Kind kind = Kind::failed;
+    std::string connection;  ///< empty where none is known yet
+    std::string child;
+    UdpEndpoint peer;
+    IkeSpi sa;
+    Error error;
+};
+
+using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, RemoveChild, RemoveOutbound, Report>;
+using Actions = std::vector<Action>;
+
+}  // namespace keysluice::ike

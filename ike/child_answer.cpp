@@ -1,0 +1,336 @@
+#include "ike/child_answer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ike/rekey_ike.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+constexpr std::size_t kNonceSize = 32;
+
+/// A failure, and the notification that tells the peer.
+struct Refusal {
+    wire::NotifyPayload notify;
+    Error error;
+};
+template <typename T>
+using Answer = std::expected<T, Refusal>;
+
+std::unexpected<Refusal> refuse(wire::NotifyType type, Error error) {
+    return std::unexpected(Refusal{notify(type), std::move(error)});
+}
+
+/// What the peer asks for.
+struct ChildRequest {
+    const wire::SaPayload* offered = nullptr;
+    const wire::TsInitiatorPayload* ts_i = nullptr;
+    const wire::TsResponderPayload* ts_r = nullptr;
+    Mode mode = Mode::tunnel;
+    bool with_group = true;
+    GroupId group = GroupId::none;  ///< of its KE payload
+};
+
+/// One of our children that the request fits, narrowed to what both want.
+struct Fit {
+    const ChildRule* rule = nullptr;
+    EspChoice choice;
+    TrafficSelectors local;
+    TrafficSelectors remote;
+};
+
+Answer<Fit> fit(const Sa& sa, const ChildRule& rule, const ChildRequest& request, const ChildSa* old) {
+    if (rule.mode != request.mode) {
+        return refuse(wire::NotifyType::no_proposal_chosen,
+                      {"mode-refused",
+                       fmt::format("{} asks for {} mode, and child {} is configured for the other", peer_text(sa),
+                                   request.mode == Mode::transport ? "transport" : "tunnel", rule.name)});
+    }
+    const TrafficSelectors local = old != nullptr       ? old->spec.local_selectors
+                                   : rule.local.empty() ? TrafficSelectors{selector_of(sa.local.address)}
+                                                        : rule.local;
+    const TrafficSelectors remote = old != nullptr        ? old->spec.remote_selectors
+                                    : rule.remote.empty() ? TrafficSelectors{selector_of(sa.remote.address)}
+                                                          : rule.remote;
+    Fit found{.rule = &rule,
+              .choice = {},
+              .local = narrow(request.ts_r->selectors, local),
+              .remote = narrow(request.ts_i->selectors, remote)};
+    if (found.local.empty() || found.remote.empty()) {
+        return refuse(wire::NotifyType::ts_unacceptable,
+                      {"ts-unacceptable", fmt::format("{} asks for {} to {}; child {} has {} to {}", peer_text(sa),
+                                                      wire::print(request.ts_i->selectors.front()),
+                                                      wire::print(request.ts_r->selectors.front()), rule.name,
+                                                      wire::print(remote.front()), wire::print(local.front()))});
+    }
+    auto choice = choose_esp(*request.offered, rule.proposals, request.with_group, request.group);
+    if (!choice) {
+        return refuse(wire::NotifyType::no_proposal_chosen, std::move(choice).error());
+    }
+    found.choice = *choice;
+    return found;
+}
+
+/// The child that fits best: the one that is rekeyed, or the first whose rule lets the request pass.
+Answer<Fit> find_fit(const Sa& sa, const ChildRequest& request, const ChildSa* old) {
+    Answer<Fit> found = refuse(wire::NotifyType::ts_unacceptable,
+                               {"ts-unacceptable", fmt::format("connection {} has no child", sa.connection->name)});
+    for (const ChildRule& rule : sa.connection->children) {
+        if (old != nullptr && rule.name != old->spec.child) {
+            continue;
+        }
+        auto each = fit(sa, rule, request, old);
+        if (each) {
+            return each;
+        }
+        // Of several refusals, the peer learns about the one that got furthest.
+        if (!found && found.error().error.reason != "no-proposal-chosen") {
+            found = std::move(each);
+        }
+    }
+    return found;
+}
+
+Answer<ChildRequest> read_request(const Sa& sa, const Payloads& payloads, bool with_group) {
+    ChildRequest request{.offered = find<wire::SaPayload>(payloads),
+                         .ts_i = find<wire::TsInitiatorPayload>(payloads),
+                         .ts_r = find<wire::TsResponderPayload>(payloads),
+                         .mode = find_notify(payloads, wire::NotifyType::use_transport_mode) != nullptr
+                                     ? Mode::transport
+                                     : Mode::tunnel,
+                         .with_group = with_group,
+                         .group = GroupId::none};
+    if (const auto* ke = find<wire::KePayload>(payloads)) {
+        request.group = static_cast<GroupId>(ke->group);
+    }
+    const bool whole = request.offered != nullptr && request.ts_i != nullptr && request.ts_r != nullptr;
+    if (!whole || request.ts_i->selectors.empty() || request.ts_r->selectors.empty()) {
+        return refuse(
+            wire::NotifyType::invalid_syntax,
+            {"ike-malformed", fmt::format("{} asked for a CHILD SA without SA or traffic selectors", peer_text(sa))});
+    }
+    return request;
+}
+
+ChildSa child_of(Context& context, const Sa& sa, const Fit& fit, const ChildSa* old) {
+    ChildSa child;
+    child.spec = spec_of(sa, fit.rule->name, old != nullptr ? old->spec.reqid : context.registry.new_reqid());
+    child.spec.mode = fit.rule->mode;
+    child.spec.inbound = context.registry.new_esp_spi();
+    child.spec.outbound = fit.choice.spi;
+    child.spec.suite = fit.choice.suite;
+    child.spec.local_selectors = fit.local;
+    child.spec.remote_selectors = fit.remote;
+    // Section 2.8: a rekeyed SA's initiator can't receive on it before our response has come, so we go on sending on
+    // the old one until it is deleted.
+    child.complete = old == nullptr;
+    if (old != nullptr) {
+        child.replaces = old->spec.inbound;
+    }
+    child.rekey_at = child_rekey_time(context, sa, fit.rule->name);
+    return child;
+}
+
+void add_answer(Payloads& payloads, const ChildSa& child, const EspChoice& choice, bool with_group) {
+    payloads.emplace_back(answer(choice, child.spec.inbound, with_group));
+    payloads.emplace_back(wire::TsInitiatorPayload{child.spec.remote_selectors});
+    payloads.emplace_back(wire::TsResponderPayload{child.spec.local_selectors});
+    if (child.spec.mode == Mode::transport) {
+        payloads.emplace_back(notify(wire::NotifyType::use_transport_mode));
+    }
+}
+
+/// Asks the kernel for the child; the response goes out when it has it.
+Result<void> install(Context& context, Sa& sa, ChildSa child, const ChildMaterial& material,
+                     AwaitedResponse response) {
+    auto keys =
+        derive_child_keys(context.tools, sa.suite.prf, sa.keys.d, child.spec.suite, material.nonces, material.shared);
+    if (!keys) {
+        return pass_on(std::move(keys));
+    }
+    InstallChild install{.sa = sa.own_spi(),
+                         .spec = child.spec,
+                         .inbound = std::move(keys->initiator),
+                         .outbound = {},
+                         .replaces_outbound = {}};
+    if (child.complete) {
+        install.outbound = std::move(keys->responder);
+    } else {
+        child.outbound = std::move(keys->responder);
+    }
+    response.child = child.spec.inbound;
+    sa.awaited = std::move(response);
+    sa.children.push_back(std::move(child));
+    context.actions.emplace_back(std::move(install));
+    return {};
+}
+
+/// RFC 7296 section 2.25: what stands in the way of a request for a CHILD SA.
+std::optional<wire::NotifyType> obstacle(Sa& sa, const ChildSa* old, bool rekeys) {
+    // 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE SA,
+    // it SHOULD reply with TEMPORARY_FAILURE."
+    const bool rekeying_ike = sa.current && std::holds_alternative<IkeOffer>(*sa.current);
+    if (sa.state != State::established || rekeying_ike) {
+        return wire::NotifyType::temporary_failure;
+    }
+    if (!rekeys) {
+        return {};
+    }
+    // 2.25.1: "If a peer receives a request to rekey a Child SA that does not exist, it SHOULD reply with
+    // CHILD_SA_NOT_FOUND."
+    if (old == nullptr || old->state == ChildState::lingering) {
+        return wire::NotifyType::child_sa_not_found;
+    }
+    // "If a peer receives a request to rekey a Child SA that it is currently trying to close, it SHOULD reply with
+    // TEMPORARY_FAILURE."
+    if (old->state != ChildState::installed || successor_of(sa, old->spec.inbound) != nullptr) {
+        return wire::NotifyType::temporary_failure;
+    }
+    return {};
+}
+
+void note_rival(Sa& sa, const ChildSa& old, EspSpi inbound, const Nonces& nonces) {
+    auto* own = sa.current ? std::get_if<ChildOffer>(&*sa.current) : nullptr;
+    if (own != nullptr && own->rekeys == old.spec.inbound) {
+        own->rival =
+            ChildOffer::Rival{.inbound = inbound,
+                              .lowest_nonce = lower_nonce({nonces.initiator.begin(), nonces.initiator.end()},
+                                                          {nonces.responder.begin(), nonces.responder.end()})};
+    }
+}
+
+void refuse_child(Context& context, Sa& sa, const Incoming& message, Refusal refusal) {
+    report(context, sa, Report::Kind::refused, std::move(refusal.error));
+    send_response(context, sa, message, {std::move(refusal.notify)});
+}
+
+/// The request's way once nothing stands in it.
+std::optional<Refusal> accept(Context& context, Sa& sa, const Incoming& message, const ChildSa* old) {
+    auto request = read_request(sa, message.payloads, true);
+    if (!request) {
+        return std::move(request).error();
+    }
+    auto fit = find_fit(sa, *request, old);
+    if (!fit) {
+        return std::move(fit).error();
+    }
+    const GroupId group = fit->choice.suite.group;
+    const auto* ke = find<wire::KePayload>(message.payloads);
+    if (group != GroupId::none && (ke == nullptr || request->group != group)) {
+        return Refusal{
+            suggest_group(group),
+            {"ike-group-refused", fmt::format("{} guessed another group than {}", peer_text(sa), name_of(group))}};
+    }
+    const auto* nonce = find<wire::NoncePayload>(message.payloads);
+    if (nonce == nullptr) {
+        return Refusal{notify(wire::NotifyType::invalid_syntax),
+                       {"ike-malformed", "CREATE_CHILD_SA without a nonce"}};
+    }
+    AwaitedResponse response{message.id, message.exchange, message.digest, {}, {}, {}};
+    const wire::Octets own_nonce = random_octets(context.random, kNonceSize);
+    ChildMaterial material{.nonces = {nonce->data, own_nonce}, .shared = nullptr};
+    std::optional<crypto::SharedSecret> shared;
+    ChildSa child = child_of(context, sa, *fit, old);
+    add_answer(response.payloads, child, fit->choice, true);
+    response.payloads.emplace_back(wire::NoncePayload{own_nonce});
+    if (group != GroupId::none) {
+        auto pair = new_key_pair(context.random, group);
+        auto secret = pair ? crypto::shared_secret(*pair, ke->value)
+                           : Result<crypto::SharedSecret>(std::unexpected(pair.error()));
+        if (!secret) {
+            return Refusal{notify(wire::NotifyType::invalid_syntax), std::move(secret).error()};
+        }
+        shared = *std::move(secret);
+        material.shared = &*shared;
+        response.payloads.emplace_back(wire::KePayload{.group = ke->group, .value = pair->public_value});
+    }
+    response.refusal.emplace_back(notify(wire::NotifyType::no_proposal_chosen));
+    if (old != nullptr) {
+        note_rival(sa, *old, child.spec.inbound, material.nonces);
+    }
+    if (auto installed = install(context, sa, std::move(child), material, std::move(response)); !installed) {
+        return Refusal{notify(wire::NotifyType::no_proposal_chosen), std::move(installed).error()};
+    }
+    return {};
+}
+
+}  // namespace
+
+ChildSaSpec spec_of(const Sa& sa, const std::string& child, ReqId reqid) {
+    ChildSaSpec spec;
+    spec.connection = sa.connection->name;
+    spec.child = child;
+    spec.reqid = reqid;
+    spec.local = sa.local.address;
+    spec.remote = sa.remote.address;
+    if (sa.nat_here || sa.nat_there) {
+        spec.udp_ports = {sa.local.port, sa.remote.port};
+    }
+    return spec;
+}
+
+ChildSa* successor_of(Sa& sa, EspSpi inbound) {
+    ChildSa* found = nullptr;
+    for (ChildSa& child : sa.children) {
+        if (child.replaces == inbound && (found == nullptr || child.ours)) {
+            found = &child;
+        }
+    }
+    return found;
+}
+
+Instant child_rekey_time(Context& context, const Sa& sa, const std::string& child) {
+    const ChildRule* rule = sa.connection->child(child);
+    return rule != nullptr ? early(context, rule->rekey_time) : Instant::max();
+}
+
+void on_create_child_request(Context& context, Sa& sa, const Incoming& message) {
+    const auto* rekeys = find_notify(message.payloads, wire::NotifyType::rekey_sa);
+    ChildSa* old = nullptr;
+    if (rekeys != nullptr) {
+        Reader spi(rekeys->spi);
+        const EspSpi outbound{spi.be<std::uint32_t>()};
+        old =
+            spi.finished() && rekeys->protocol == wire::Protocol::esp ? sa.find_child_by_outbound(outbound) : nullptr;
+    }
+    if (const auto type = obstacle(sa, old, rekeys != nullptr)) {
+        wire::NotifyPayload refusal = notify(*type);
+        if (*type == wire::NotifyType::child_sa_not_found) {
+            refusal.protocol = rekeys->protocol;
+            refusal.spi = rekeys->spi;
+        }
+        send_response(context, sa, message, {std::move(refusal)});
+        return;
+    }
+    if (auto refusal = accept(context, sa, message, old)) {
+        refuse_child(context, sa, message, *std::move(refusal));
+    }
+}
+
+void answer_child_request(Context& context, Sa& sa, const Incoming& message, Payloads payloads,
+                          const ChildMaterial& material) {
+    AwaitedResponse response{message.id, message.exchange, message.digest, payloads, payloads, {}};
+    auto request = read_request(sa, message.payloads, false);
+    auto fit = request ? find_fit(sa, *request, nullptr) : Answer<Fit>(std::unexpected(std::move(request).error()));
+    std::optional<Refusal> refusal;
+    if (fit) {
+        ChildSa child = child_of(context, sa, *fit, nullptr);
+        add_answer(response.payloads, child, fit->choice, false);
+        response.refusal.emplace_back(notify(wire::NotifyType::no_proposal_chosen));
+        if (auto installed = install(context, sa, std::move(child), material, std::move(response)); !installed) {
+            refusal = Refusal{notify(wire::NotifyType::no_proposal_chosen), std::move(installed).error()};
+        }
+    } else {
+        refusal = std::move(fit).error();
+    }
+    if (refusal) {
+        // Section 2.21.2: the IKE SA stands, though its first CHILD SA does not.
+        report(context, sa, Report::Kind::refused, std::move(refusal->error));
+        payloads.emplace_back(std::move(refusal->notify));
+        send_response(context, sa, message, payloads);
+    }
+}
+
+}  // namespace keysluice::ike

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.hpp"
+#include "base/instant.hpp"
+#include "base/secret.hpp"
+#include "ike/proposal.hpp"
+#include "ike/traffic_selectors.hpp"
+
+namespace keysluice::ike {
+
+enum class Mode : std::uint8_t { tunnel, transport };
+
+/// Which identities of a peer a connection accepts: any, one, or all that end as "*.example" says.
+class IdentityPattern {
+   public:
+    /// Any identity.
+    IdentityPattern() = default;
+    /// "*" for any; "*.example" for FQDNs, "*@example" for e-mail addresses; otherwise as parse_identity().
+    [[nodiscard]] static Result<IdentityPattern> parse(std::string_view text);
+
+    [[nodiscard]] bool matches(const wire::Identity& identity) const;
+    [[nodiscard]] bool any() const { return !identity_; }
+    /// The one identity that it accepts, where it is one.
+    [[nodiscard]] const wire::Identity* exact() const { return identity_ && !wildcard_ ? &*identity_ : nullptr; }
+    [[nodiscard]] std::string text() const;
+
+   private:
+    std::optional<wire::Identity> identity_;
+    bool wildcard_ = false;
+};
+
+/// An identity as the configuration writes it: an address, "name@host" (e-mail), "keyid:TEXT", and everything else an
+/// FQDN. Fails with "identity-syntax".
+[[nodiscard]] Result<wire::Identity> parse_identity(std::string_view text);
+
+using SharedKey = Secret<256>;
+
+/// Pre-shared keys of one connection: one for all its peers, or one for each identity.
+class SharedKeys {
+   public:
+    void set_for_all(SharedKey key) { for_all_ = std::move(key); }
+    void set(wire::Identity peer, SharedKey key) { by_peer_.emplace_back(std::move(peer), std::move(key)); }
+    /// Null: there is none for this peer.
+    [[nodiscard]] const SharedKey* find(const wire::Identity& peer) const;
+
+   private:
+    SharedKey for_all_;
+    std::vector<std::pair<wire::Identity, SharedKey>> by_peer_;
+};
+
+/// What a connection's child is to be.
+struct ChildRule {
+    std::string name;
+    Mode mode = Mode::tunnel;
+    TrafficSelectors local;   ///< empty: our end of the IKE SA
+    TrafficSelectors remote;  ///< empty: the peer's end of the IKE SA
+    std::vector<ProposalRule> proposals;
+    Duration rekey_time = std::chrono::hours(1);
+};
+
+/// What an administrator wants of one peer or a group of peers. Never changed: a reload makes new ones.
+struct Connection {
+    std::string name;
+    std::optional<IpAddress> local;   ///< nothing: any of ours
+    std::optional<IpAddress> remote;  ///< nothing: any, and we only respond
+    wire::Identity local_id;
+    IdentityPattern remote_id;
+    SharedKeys keys;
+    std::vector<ProposalRule> proposals;
+    std::vector<ChildRule> children;
+    Duration rekey_time = std::chrono::hours(4);
+    Duration liveness = std::chrono::seconds(30);  ///< silence after which the peer is asked; zero: never
+    bool keep_up = false;                          ///< initiated on load, and again whenever it is gone
+
+    [[nodiscard]] const ChildRule* child(std::string_view name) const;
+};
+
+using ConnectionPtr = std::shared_ptr<const Connection>;
+
+}  // namespace keysluice::ike

@@ -1,0 +1,347 @@
+#include "ike/create_child.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ike/child_answer.hpp"
+#include "ike/rekey_ike.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+constexpr std::size_t kNonceSize = 32;
+constexpr unsigned kMostAttempts = 4;
+/// RFC 7296 section 2.25: TEMPORARY_FAILURE: "the noted exchange should be retried after waiting".
+constexpr Duration kRetry = std::chrono::seconds(5);
+
+GroupId first_group(const wire::SaPayload& offered) {
+    for (const wire::Transform& transform : offered.proposals.front().transforms) {
+        if (transform.type == wire::TransformType::key_exchange) {
+            return static_cast<GroupId>(transform.id);
+        }
+    }
+    return GroupId::none;
+}
+
+wire::Octets spi_octets(EspSpi spi) {
+    Writer octets;
+    octets.be(spi.value);
+    return std::move(octets).release();
+}
+
+bool offers(const wire::SaPayload& offered, GroupId group) {
+    return std::ranges::any_of(offered.proposals, [&](const wire::Proposal& proposal) {
+        return std::ranges::any_of(proposal.transforms, [&](const wire::Transform& transform) {
+            return transform.type == wire::TransformType::key_exchange &&
+                   transform.id == static_cast<std::uint16_t>(group);
+        });
+    });
+}
+
+/// The peer wants another group: the same offer again, with its bookkeeping of collisions.
+bool retry_with_group(Sa& sa, ChildOffer& offer, const wire::NotifyPayload& refused) {
+    const GroupId group = suggested_group(refused);
+    // RFC 7296 section 2.7: a group that was not offered is not to be fallen back to.
+    if (group == GroupId::none || !offers(offer.offered, group) || ++offer.attempts > kMostAttempts) {
+        return false;
+    }
+    offer.group = group;
+    offer.key_pair.reset();
+    sa.waiting.emplace_front(std::move(offer));
+    return true;
+}
+
+void on_refusal(Context& context, Sa& sa, ChildOffer& offer, const wire::NotifyPayload& error) {
+    if (error.type == wire::NotifyType::invalid_ke_payload && retry_with_group(sa, offer, error)) {
+        return;
+    }
+    ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
+    if (old != nullptr && !offer.rival) {
+        old->rekey_at = context.now + kRetry;
+        if (error.type == wire::NotifyType::child_sa_not_found) {
+            // Section 2.25: "SHOULD delete the Child SA silently, and … may … create a new Child SA".
+            const std::string name = old->spec.child;
+            context.actions.emplace_back(RemoveChild{old->spec});
+            std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == *offer.rekeys; });
+            if (const ChildRule* rule = sa.connection->child(name)) {
+                sa.waiting.emplace_back(new_offer(context, sa, *rule, nullptr, true));
+            }
+            return;
+        }
+    }
+    if (offer.rival || error.type == wire::NotifyType::temporary_failure) {
+        if (!offer.rekeys) {
+            sa.waiting.emplace_back(std::move(offer));
+        }
+        return;
+    }
+    report(context, sa, Report::Kind::failed,
+           {error.type == wire::NotifyType::ts_unacceptable ? "ts-unacceptable" : "child-refused",
+            fmt::format("{} answered child {} with {}; we offered {} and {} to {}", peer_text(sa), offer.child,
+                        wire::name_of(error.type), print(offer.offered.proposals.front()),
+                        wire::print(offer.local.front()), wire::print(offer.remote.front()))},
+           offer.child);
+}
+
+/// What the peer accepted of our offer.
+Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payloads& payloads) {
+    const auto* answered = find<wire::SaPayload>(payloads);
+    const auto* ts_i = find<wire::TsInitiatorPayload>(payloads);
+    const auto* ts_r = find<wire::TsResponderPayload>(payloads);
+    if (answered == nullptr || ts_i == nullptr || ts_r == nullptr) {
+        return fail("ike-malformed",
+                    fmt::format("{} answered child {} without SA or traffic selectors", peer_text(sa), offer.child));
+    }
+    auto choice = accept_esp_answer(*answered, offer.offered);
+    if (!choice) {
+        return pass_on(std::move(choice));
+    }
+    if (!covers(offer.local, ts_i->selectors) || !covers(offer.remote, ts_r->selectors)) {
+        return fail("ts-not-offered", fmt::format("{} answered child {} with traffic selectors beyond our offer",
+                                                  peer_text(sa), offer.child));
+    }
+    ChildSa child;
+    child.spec = spec_of(sa, offer.child, offer.reqid);
+    child.spec.mode =
+        find_notify(payloads, wire::NotifyType::use_transport_mode) != nullptr ? Mode::transport : Mode::tunnel;
+    const ChildRule* rule = sa.connection->child(offer.child);
+    if (rule != nullptr && rule->mode != child.spec.mode) {
+        return fail("mode-refused", fmt::format("{} does not want {} mode for child {}", peer_text(sa),
+                                                rule->mode == Mode::transport ? "transport" : "tunnel", offer.child));
+    }
+    child.spec.inbound = offer.inbound;
+    child.spec.outbound = choice->spi;
+    child.spec.suite = choice->suite;
+    child.spec.local_selectors = ts_i->selectors;
+    child.spec.remote_selectors = ts_r->selectors;
+    child.complete = true;
+    child.ours = true;
+    child.replaces = offer.rekeys;
+    return child;
+}
+
+/// RFC 7296 section 2.8.1: "the SA created with the lowest of the four nonces used in the two exchanges SHOULD be
+/// closed by the endpoint that created it."
+bool lost_to_rival(const ChildOffer& offer, const Nonces& nonces) {
+    if (!offer.rival) {
+        return false;
+    }
+    const wire::Octets a(nonces.initiator.begin(), nonces.initiator.end());
+    const wire::Octets b(nonces.responder.begin(), nonces.responder.end());
+    return std::ranges::lexicographical_compare(lower_nonce(a, b), offer.rival->lowest_nonce);
+}
+
+void after_install(Context& context, Sa& sa, ChildSa& child) {
+    const std::string name = child.spec.child;
+    ChildSa* old = child.replaces ? sa.find_child(*child.replaces) : nullptr;
+    report(context, sa, old != nullptr ? Report::Kind::child_rekeyed : Report::Kind::child_established, {}, name);
+    if (child.ours && old != nullptr && old->state != ChildState::lingering) {
+        // Section 2.8: "The node that initiated the surviving rekeyed SA should delete the replaced SA".
+        old->state = ChildState::deleting;
+        sa.waiting.emplace_back(DeleteChildren{{old->spec.inbound}});
+    }
+}
+
+}  // namespace
+
+ChildOffer new_offer(Context& context, const Sa& sa, const ChildRule& rule, const ChildSa* old, bool with_group) {
+    ChildOffer offer;
+    offer.child = rule.name;
+    offer.inbound = context.registry.new_esp_spi();
+    offer.nonce = random_octets(context.random, kNonceSize);
+    if (old != nullptr) {
+        offer.rekeys = old->spec.inbound;
+        offer.reqid = old->spec.reqid;
+        offer.local = old->spec.local_selectors;
+        offer.remote = old->spec.remote_selectors;
+    } else {
+        offer.reqid = context.registry.new_reqid();
+        offer.local = rule.local.empty() ? TrafficSelectors{selector_of(sa.local.address)} : rule.local;
+        offer.remote = rule.remote.empty() ? TrafficSelectors{selector_of(sa.remote.address)} : rule.remote;
+    }
+    offer.offered = ike::offer(rule.proposals, spi_octets(offer.inbound), with_group);
+    offer.group = first_group(offer.offered);
+    return offer;
+}
+
+void add_offer(Payloads& payloads, const Sa& sa, const ChildOffer& offer) {
+    const ChildRule* rule = sa.connection->child(offer.child);
+    payloads.emplace_back(offer.offered);
+    payloads.emplace_back(wire::TsInitiatorPayload{offer.local});
+    payloads.emplace_back(wire::TsResponderPayload{offer.remote});
+    if (rule != nullptr && rule->mode == Mode::transport) {
+        payloads.emplace_back(notify(wire::NotifyType::use_transport_mode));
+    }
+}
+
+void start_create_child(Context& context, Sa& sa, ChildOffer& offer) {
+    if (offer.rekeys) {
+        const ChildSa* old = sa.find_child(*offer.rekeys);
+        if (old == nullptr || old->state != ChildState::installed || successor_of(sa, *offer.rekeys) != nullptr) {
+            return;
+        }
+    }
+    if (offer.group != GroupId::none && !offer.key_pair) {
+        auto pair = new_key_pair(context.random, offer.group);
+        if (!pair) {
+            report(context, sa, Report::Kind::failed, std::move(pair).error(), offer.child);
+            return;
+        }
+        offer.key_pair = *std::move(pair);
+    }
+    Payloads payloads;
+    if (offer.rekeys) {
+        // Section 1.3.3: "The SA being rekeyed is identified by the SPI field … the SPI the exchange initiator would
+        // expect in inbound ESP or AH packets."
+        wire::NotifyPayload rekeyed = notify(wire::NotifyType::rekey_sa);
+        rekeyed.protocol = wire::Protocol::esp;
+        rekeyed.spi = spi_octets(*offer.rekeys);
+        payloads.emplace_back(std::move(rekeyed));
+    }
+    payloads.emplace_back(wire::NoncePayload{offer.nonce});
+    if (offer.key_pair) {
+        payloads.emplace_back(
+            wire::KePayload{.group = static_cast<std::uint16_t>(offer.group), .value = offer.key_pair->public_value});
+    }
+    add_offer(payloads, sa, offer);
+    send_request(context, sa, wire::ExchangeType::create_child_sa, payloads);
+}
+
+void on_create_child_response(Context& context, Sa& sa, ChildOffer offer, const Incoming& message) {
+    const auto* nonce = find<wire::NoncePayload>(message.payloads);
+    const auto* ke = find<wire::KePayload>(message.payloads);
+    if (nonce == nullptr) {
+        if (const auto* error = find_error(message.payloads)) {
+            on_refusal(context, sa, offer, *error);
+        } else {
+            report(context, sa, Report::Kind::failed,
+                   {"ike-malformed", fmt::format("{} answered CREATE_CHILD_SA without a nonce", peer_text(sa))},
+                   offer.child);
+        }
+        return;
+    }
+    const wire::Octets own_nonce = offer.nonce;
+    const Nonces nonces{own_nonce, nonce->data};
+    if (!offer.key_pair || ke == nullptr) {
+        finish_child_offer(context, sa, std::move(offer), message.payloads, nonces, nullptr);
+        return;
+    }
+    auto shared = crypto::shared_secret(*offer.key_pair, ke->value);
+    if (!shared) {
+        report(context, sa, Report::Kind::failed, std::move(shared).error(), offer.child);
+        sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
+        return;
+    }
+    finish_child_offer(context, sa, std::move(offer), message.payloads, nonces, &*shared);
+}
+
+void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloads& payloads, const Nonces& nonces,
+                        const crypto::SharedSecret* shared) {
+    if (find<wire::SaPayload>(payloads) == nullptr) {
+        if (const auto* error = find_error(payloads)) {
+            // Section 2.21.2: of a CHILD SA that is refused in IKE_AUTH, the IKE SA stands all the same.
+            on_refusal(context, sa, offer, *error);
+            return;
+        }
+    }
+    auto child = accepted_child(sa, offer, payloads);
+    if (child && (child->spec.suite.group != GroupId::none) != (shared != nullptr)) {
+        child = fail("answer-not-offered", fmt::format("{} chose a group for child {} and sent no value of it",
+                                                       peer_text(sa), offer.child));
+    }
+    if (!child) {
+        report(context, sa, Report::Kind::failed, std::move(child).error(), offer.child);
+        sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
+        return;
+    }
+    if (lost_to_rival(offer, nonces)) {
+        sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
+        return;
+    }
+    auto keys = derive_child_keys(context.tools, sa.suite.prf, sa.keys.d, child->spec.suite, nonces, shared);
+    if (!keys) {
+        report(context, sa, Report::Kind::failed, std::move(keys).error(), offer.child);
+        sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
+        return;
+    }
+    const ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
+    InstallChild install{.sa = sa.own_spi(),
+                         .spec = child->spec,
+                         .inbound = std::move(keys->responder),
+                         .outbound = std::move(keys->initiator),
+                         .replaces_outbound = {}};
+    if (old != nullptr) {
+        install.replaces_outbound = old->spec.outbound;
+    }
+    child->rekey_at = child_rekey_time(context, sa, offer.child);
+    sa.children.push_back(*std::move(child));
+    context.actions.emplace_back(std::move(install));
+}
+
+void on_child_installed(Context& context, Sa& sa, EspSpi inbound, Result<void> result) {
+    ChildSa* child = sa.find_child(inbound);
+    if (child == nullptr || child->state != ChildState::installing) {
+        return;
+    }
+    const std::string name = child->spec.child;
+    if (result) {
+        child->state = child->complete ? ChildState::installed : ChildState::inbound_only;
+    } else {
+        report(context, sa, Report::Kind::failed, std::move(result).error(), name);
+        context.actions.emplace_back(RemoveChild{child->spec});
+        if (child->ours) {
+            sa.waiting.emplace_back(DeleteChildren{{inbound}});
+        }
+        std::erase_if(sa.children, [&](const ChildSa& each) { return each.spec.inbound == inbound; });
+        child = nullptr;
+    }
+    if (sa.awaited && sa.awaited->child == inbound) {
+        const AwaitedResponse awaited = *std::move(sa.awaited);
+        sa.awaited.reset();
+        send_response(context, sa, {awaited.id, awaited.exchange, awaited.request, {}},
+                      child != nullptr ? awaited.payloads : awaited.refusal);
+    }
+    if (child != nullptr && sa.state != State::dead) {
+        after_install(context, sa, *child);
+    }
+    start_next(context, sa);
+}
+
+void retire_child(Context& context, Sa& sa, EspSpi inbound) {
+    ChildSa* old = sa.find_child(inbound);
+    if (old == nullptr || old->state == ChildState::lingering) {
+        return;
+    }
+    ChildSa* next = successor_of(sa, inbound);
+    if (next == nullptr) {
+        report(context, sa, Report::Kind::child_closed, {}, old->spec.child);
+        context.actions.emplace_back(RemoveChild{old->spec});
+        std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == inbound; });
+        return;
+    }
+    if (next->state == ChildState::inbound_only) {
+        context.actions.emplace_back(InstallOutbound{
+            .spec = next->spec, .outbound = std::move(next->outbound), .replaces_outbound = old->spec.outbound});
+        next->state = ChildState::installed;
+    }
+    next->replaces.reset();
+    old->state = ChildState::lingering;
+    old->rekey_at = Instant::max();
+    old->remove_at = context.now + context.settings.linger;
+}
+
+void rekey_child(Context& context, Sa& sa, const ChildSa& child) {
+    const EspSpi inbound = child.spec.inbound;
+    const auto asks = [&](const Task& task) {
+        const auto* offer = std::get_if<ChildOffer>(&task);
+        return offer != nullptr && offer->rekeys == inbound;
+    };
+    const ChildRule* rule = sa.connection->child(child.spec.child);
+    const bool asked = (sa.current && asks(*sa.current)) || std::ranges::any_of(sa.waiting, asks);
+    if (rule != nullptr && !asked) {
+        sa.waiting.emplace_back(new_offer(context, sa, *rule, &child, true));
+    }
+}
+
+}  // namespace keysluice::ike

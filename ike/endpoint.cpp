@@ -1,0 +1,462 @@
+#include "ike/endpoint.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ike/auth.hpp"
+#include "ike/create_child.hpp"
+#include "ike/informational.hpp"
+#include "ike/init.hpp"
+#include "ike/receive.hpp"
+#include "ike/rekey_ike.hpp"
+#include "ike/wire/rules.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+bool is_request_for_new_sa(const wire::Header& header) {
+    return header.exchange == wire::ExchangeType::ike_sa_init && !header.is_response && header.from_initiator &&
+           header.responder_spi.value == 0 && header.message_id.value == 0;
+}
+
+bool alive(const Sa& sa) {
+    return sa.state == State::init_sent || sa.state == State::auth_sent || sa.state == State::established;
+}
+
+bool has_child(const Sa& sa, const std::string& name) {
+    const bool made = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
+        return child.spec.child == name && child.state != ChildState::deleting &&
+               child.state != ChildState::lingering;
+    });
+    const auto asks = [&](const Task& task) {
+        const auto* offer = std::get_if<ChildOffer>(&task);
+        return offer != nullptr && offer->child == name;
+    };
+    const auto* riding = sa.negotiation ? &sa.negotiation->child : nullptr;
+    const bool rides = riding != nullptr && *riding && (*riding)->child == name;
+    return made || rides || (sa.current && asks(*sa.current)) || std::ranges::any_of(sa.waiting, asks);
+}
+
+}  // namespace
+
+Endpoint::Endpoint(Settings settings, Random& random) : settings_(settings), random_(random) {}
+
+Endpoint::~Endpoint() = default;
+
+void Endpoint::configure(const std::vector<ConnectionPtr>& connections) {
+    // A connection for one address comes before one for any; otherwise the configuration's order holds.
+    const auto rank = [](const ConnectionPtr& each) { return (each->remote ? 2 : 0) + (each->local ? 1 : 0); };
+    connections_.clear();
+    for (int wanted = 3; wanted >= 0; --wanted) {
+        std::ranges::copy_if(connections, std::back_inserter(connections_),
+                             [&](const ConnectionPtr& each) { return rank(each) == wanted; });
+    }
+    std::erase_if(wanted_, [&](const auto& each) { return connection(each.first) == nullptr; });
+}
+
+void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted) {
+    wanted_ = std::move(wanted);
+    for (auto& sa : sas) {
+        for (const ChildSa& child : sa->children) {
+            next_reqid_ = std::max(next_reqid_, child.spec.reqid.value + 1);
+        }
+        Sa& adopted = adopt(std::move(sa));
+        if (adopted.state == State::half_open) {
+            count_half_open(adopted, adopted.remote);
+        }
+        schedule(adopted);
+    }
+    touched_.clear();
+}
+
+Actions Endpoint::on(const Event& event, Instant now) {
+    Actions actions;
+    Context context{tools_, random_, *this, settings_, now, actions};
+    context_ = &context;
+    std::visit([&](const auto& each) { handle(context, each); }, event);
+    context_ = nullptr;
+    tidy(now);
+    return actions;
+}
+
+Instant Endpoint::next_deadline() const {
+    Instant next = deadlines_.empty() ? Instant::max() : deadlines_.begin()->first;
+    for (const auto& [name, wanted] : wanted_) {
+        next = std::min(next, wanted.look_at);
+    }
+    return next;
+}
+
+const char* Endpoint::inconsistency() const {
+    for (const auto& [spi, sa] : sas_) {
+        if (const char* fault = ike::inconsistency(*sa)) {
+            return fault;
+        }
+    }
+    return nullptr;
+}
+
+// ---- Registry
+
+IkeSpi Endpoint::new_ike_spi() {
+    IkeSpi spi;
+    while (spi.value == 0 || sas_.contains(spi)) {
+        spi.value = random_.number<std::uint64_t>();
+    }
+    return spi;
+}
+
+EspSpi Endpoint::new_esp_spi() {
+    // RFC 4303 section 2.1: "The set of SPI values in the range 1 through 255 is reserved".
+    EspSpi spi;
+    while (spi.value < 256) {
+        spi.value = random_.number<std::uint32_t>();
+    }
+    return spi;
+}
+
+std::vector<ConnectionPtr> Endpoint::connections(const IpAddress& local, const IpAddress& remote) {
+    std::vector<ConnectionPtr> found;
+    for (const ConnectionPtr& each : connections_) {
+        if (each->local.value_or(local) == local && each->remote.value_or(remote) == remote) {
+            found.push_back(each);
+        }
+    }
+    return found;
+}
+
+Sa* Endpoint::find(IkeSpi own) {
+    const auto found = sas_.find(own);
+    if (found == sas_.end()) {
+        return nullptr;
+    }
+    touched_.push_back(own);
+    return found->second.get();
+}
+
+Sa& Endpoint::adopt(std::unique_ptr<Sa> sa) {
+    Sa& adopted = *sa;
+    list(adopted);
+    touched_.push_back(adopted.own_spi());
+    sas_[adopted.own_spi()] = std::move(sa);
+    return adopted;
+}
+
+bool Endpoint::knows_peer(const Sa& sa) {
+    return std::ranges::any_of(of_connection(sa.connection->name), [&](IkeSpi spi) {
+        const Sa& other = *sas_.at(spi);
+        return &other != &sa && other.state == State::established;
+    });
+}
+
+void Endpoint::forget_others(const Sa& sa) {
+    std::vector<IkeSpi> others;
+    for (auto each = by_peer_.lower_bound({sa.connection->name, sa.peer_id, IkeSpi{}});
+         each != by_peer_.end() && std::get<0>(*each) == sa.connection->name && std::get<1>(*each) == sa.peer_id;
+         ++each) {
+        others.push_back(std::get<2>(*each));
+    }
+    for (const IkeSpi spi : others) {
+        if (Sa* other = find(spi); other != &sa) {
+            // RFC 7296 section 2.4: "… the recipient … SHOULD … delete … any other IKE SAs … without waiting".
+            end(*context_, *other);
+        }
+    }
+}
+
+ConnectionPtr Endpoint::connection(const std::string& name) const {
+    const auto found =
+        std::ranges::find_if(connections_, [&](const ConnectionPtr& each) { return each->name == name; });
+    return found == connections_.end() ? nullptr : *found;
+}
+
+// ---- events
+
+void Endpoint::handle(Context& context, const DatagramReceived& datagram) {
+    auto message = wire::parse(datagram.bytes);
+    if (!message) {
+        return;  // from anybody, about nothing
+    }
+    const wire::Header& header = message->header;
+    if (is_request_for_new_sa(header)) {
+        on_init_request(context, *message, datagram);
+        return;
+    }
+    if (Sa* sa = find(header.from_initiator ? header.responder_spi : header.initiator_spi)) {
+        const bool same_pair =
+            sa->peer_spi() == (header.from_initiator ? header.initiator_spi : header.responder_spi);
+        if (same_pair || sa->state == State::init_sent) {
+            on_message(context, *sa, *message, datagram);
+        }
+    }
+}
+
+void Endpoint::refuse(Context& context, const wire::Header& request, const DatagramReceived& datagram,
+                      const Payloads& answer) {
+    if (answer.empty()) {
+        return;
+    }
+    wire::Header header = request;
+    header.from_initiator = false;
+    header.is_response = true;
+    send_datagrams(context, datagram.local, datagram.remote, {wire::emit(header, answer)});
+}
+
+bool Endpoint::cookie_passes(Context& context, const wire::Outer& message, const DatagramReceived& datagram) {
+    if (half_open_.size() < settings_.cookie_after) {
+        return true;
+    }
+    const auto* nonce = ike::find<wire::NoncePayload>(message.payloads);
+    if (nonce == nullptr) {
+        return false;
+    }
+    const IkeSpi spi = message.header.initiator_spi;
+    const auto* cookie = find_notify(message.payloads, wire::NotifyType::cookie);
+    if (cookie != nullptr && cookies_.check(tools_, context.now, datagram.remote, spi, nonce->data, cookie->data)) {
+        return true;
+    }
+    const auto fresh = cookies_.make(tools_, random_, context.now, datagram.remote, spi, nonce->data);
+    refuse(context, message.header, datagram, {notify(wire::NotifyType::cookie, fresh)});
+    return false;
+}
+
+void Endpoint::on_init_request(Context& context, const wire::Outer& message, const DatagramReceived& datagram) {
+    const std::pair key{datagram.remote, message.header.initiator_spi};
+    if (const auto known = half_open_.find(key); known != half_open_.end()) {
+        on_message(context, *find(known->second), message, datagram);
+        return;
+    }
+    if (message.encrypted || !wire::check(message.header, message.payloads, {}, false)) {
+        return;
+    }
+    const auto from_address = half_open_by_address_.find(datagram.remote.address);
+    const std::size_t same_address = from_address == half_open_by_address_.end() ? 0 : from_address->second;
+    const bool crowded = settings_.half_open_per_address != 0 && same_address >= settings_.half_open_per_address;
+    if (crowded || half_open_.size() >= settings_.half_open_most || !cookie_passes(context, message, datagram)) {
+        return;
+    }
+    InitAnswer answer = ike::on_init_request(context, message, datagram.bytes, datagram.local, datagram.remote);
+    if (answer.refusal) {
+        context.actions.emplace_back(Report{.kind = Report::Kind::refused,
+                                            .connection = {},
+                                            .child = {},
+                                            .peer = datagram.remote,
+                                            .sa = {},
+                                            .error = *std::move(answer.refusal)});
+    }
+    if (!answer.sa) {
+        refuse(context, message.header, datagram, answer.answer);
+        return;
+    }
+    count_half_open(adopt(std::move(answer.sa)), datagram.remote);
+}
+
+void Endpoint::handle(Context& context, const TimePassed& /*event*/) {
+    std::vector<IkeSpi> due;
+    for (auto each = deadlines_.begin(); each != deadlines_.end() && each->first <= context.now; ++each) {
+        due.push_back(each->second);
+    }
+    for (const IkeSpi spi : due) {
+        if (Sa* sa = find(spi)) {
+            on_time(context, *sa);
+        }
+    }
+    pursue_wanted(context);
+}
+
+void Endpoint::pursue_wanted(Context& context) {
+    for (auto& [name, wanted] : wanted_) {
+        if (context.now < wanted.look_at) {
+            continue;
+        }
+        wanted.wait =
+            wanted.wait == Duration::zero() ? settings_.retry_first : std::min(wanted.wait * 2, settings_.retry_most);
+        wanted.look_at = context.now + wanted.wait;
+        if (Sa* sa = standing(name)) {
+            complete(context, *sa, {});
+        } else {
+            begin(context, connection(name), {}, wanted.local, wanted.remote);
+        }
+    }
+}
+
+bool Endpoint::is_complete(const Sa& sa) const {
+    const ConnectionPtr rules = connection(sa.connection->name);
+    return sa.state == State::established && std::ranges::all_of(rules->children, [&](const ChildRule& rule) {
+               return std::ranges::any_of(sa.children, [&](const ChildSa& child) {
+                   return child.spec.child == rule.name && child.state == ChildState::installed;
+               });
+           });
+}
+
+/// Asks for the children that the SA lacks.
+void Endpoint::complete(Context& context, Sa& sa, const std::string& child) {
+    const ConnectionPtr rules = connection(sa.connection->name);
+    for (const ChildRule& rule : rules->children) {
+        if ((child.empty() || rule.name == child) && !has_child(sa, rule.name)) {
+            sa.waiting.emplace_back(new_offer(context, sa, rule, nullptr, true));
+        }
+    }
+    start_next(context, sa);
+}
+
+void Endpoint::begin(Context& context, const ConnectionPtr& connection, const std::string& child,
+                     const UdpEndpoint& local, const UdpEndpoint& remote) {
+    for (const ChildRule& rule : connection->children) {
+        if (child.empty() || rule.name == child) {
+            Sa& sa = adopt(initiate(context, connection, rule, local, remote));
+            if (child.empty() && sa.state != State::dead) {
+                complete(context, sa, child);
+            }
+            return;
+        }
+    }
+}
+
+Sa* Endpoint::standing(const std::string& connection) {
+    for (const IkeSpi spi : of_connection(connection)) {
+        if (alive(*sas_.at(spi))) {
+            return find(spi);
+        }
+    }
+    return nullptr;
+}
+
+std::vector<IkeSpi> Endpoint::of_connection(const std::string& name) const {
+    std::vector<IkeSpi> found;
+    for (auto each = by_connection_.lower_bound({name, IkeSpi{}});
+         each != by_connection_.end() && each->first == name; ++each) {
+        found.push_back(each->second);
+    }
+    return found;
+}
+
+void Endpoint::handle(Context& context, const Initiate& event) {
+    const ConnectionPtr rules = connection(event.connection);
+    if (!rules) {
+        return;
+    }
+    if (rules->keep_up) {
+        wanted_[event.connection] = Wanted{event.local, event.remote, context.now + settings_.retry_first, {}};
+    }
+    if (Sa* sa = standing(event.connection)) {
+        complete(context, *sa, event.child);
+    } else {
+        begin(context, rules, event.child, event.local, event.remote);
+    }
+}
+
+void Endpoint::handle(Context& context, const Terminate& event) {
+    wanted_.erase(event.connection);
+    for (const IkeSpi spi : of_connection(event.connection)) {
+        close(context, *find(spi));
+    }
+}
+
+void Endpoint::handle(Context& context, const Rekey& event) {
+    for (const IkeSpi spi : of_connection(event.connection)) {
+        Sa& sa = *find(spi);
+        if (sa.state != State::established) {
+            continue;
+        }
+        if (event.child.empty()) {
+            sa.rekey_at = context.now;
+        }
+        for (ChildSa& child : sa.children) {
+            if (child.state == ChildState::installed && child.spec.child == event.child) {
+                child.rekey_at = context.now;
+            }
+        }
+        on_time(context, sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const ChildInstalled& event) {
+    Sa* sa = find(event.sa);
+    if (sa == nullptr || sa->find_child(event.inbound) == nullptr) {
+        // The IKE SA was rekeyed meanwhile, and its children moved.
+        const auto heir = std::ranges::find_if(
+            sas_, [&](const auto& each) { return each.second->find_child(event.inbound) != nullptr; });
+        sa = heir == sas_.end() ? nullptr : find(heir->first);
+    }
+    if (sa != nullptr) {
+        on_child_installed(context, *sa, event.inbound, event.result);
+    }
+}
+
+// ---- after each event
+
+void Endpoint::count_half_open(Sa& sa, const UdpEndpoint& from) {
+    sa.half_open_from = from;
+    half_open_.emplace(std::pair{from, sa.initiator_spi}, sa.own_spi());
+    ++half_open_by_address_[from.address];
+}
+
+void Endpoint::forget_half_open(Sa& sa) {
+    const UdpEndpoint from = sa.half_open_from.value_or(sa.remote);
+    half_open_.erase({from, sa.initiator_spi});
+    const auto count = half_open_by_address_.find(from.address);
+    if (count != half_open_by_address_.end() && --count->second == 0) {
+        half_open_by_address_.erase(count);
+    }
+    sa.half_open_from.reset();
+}
+
+/// A half-open responder does not know yet whom it talks to.
+void Endpoint::list(const Sa& sa) {
+    if (sa.state != State::half_open) {
+        by_connection_.emplace(sa.connection->name, sa.own_spi());
+    }
+    if (sa.state == State::established) {
+        by_peer_.emplace(sa.connection->name, sa.peer_id, sa.own_spi());
+    }
+}
+
+void Endpoint::unlist(const Sa& sa) {
+    by_connection_.erase({sa.connection->name, sa.own_spi()});
+    by_peer_.erase({sa.connection->name, sa.peer_id, sa.own_spi()});
+}
+
+void Endpoint::schedule(Sa& sa) {
+    const Instant next = ike::next_deadline(sa, settings_);
+    if (next != sa.scheduled) {
+        deadlines_.erase({sa.scheduled, sa.own_spi()});
+        sa.scheduled = next;
+        if (next != Instant::max()) {
+            deadlines_.emplace(next, sa.own_spi());
+        }
+    }
+}
+
+void Endpoint::tidy(Instant now) {
+    for (const IkeSpi spi : touched_) {
+        const auto found = sas_.find(spi);
+        if (found == sas_.end()) {
+            continue;
+        }
+        Sa& sa = *found->second;
+        if (sa.half_open_from && sa.state != State::half_open) {
+            forget_half_open(sa);
+        }
+        const auto wanted = wanted_.find(sa.connection->name);
+        if (sa.state == State::dead && wanted != wanted_.end()) {
+            const Duration wait = std::max(wanted->second.wait, settings_.retry_first);
+            wanted->second.look_at = std::min(wanted->second.look_at, now + wait);
+        }
+        if (sa.state == State::dead) {
+            unlist(sa);
+        } else {
+            list(sa);
+        }
+        if (sa.state == State::dead && now >= sa.close_at) {
+            deadlines_.erase({sa.scheduled, spi});
+            sas_.erase(found);
+        } else {
+            schedule(sa);
+        }
+    }
+    touched_.clear();
+}
+
+}  // namespace keysluice::ike

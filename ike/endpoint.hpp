@@ -1,0 +1,103 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "ike/cookies.hpp"
+#include "ike/events.hpp"
+#include "ike/exchange.hpp"
+#include "ike/sa.hpp"
+
+namespace keysluice::ike {
+
+/// All IKE SAs of a process: events in, actions out. It has no socket, no clock and no randomness of its own, and
+/// does not call back: two of them and a simulated network fit into one test.
+class Endpoint final : private Registry {
+   public:
+    Endpoint(Settings settings, Random& random);
+    ~Endpoint() override;
+
+    /// The connections that hold from now on. IKE SAs that stand keep the one that they were made by.
+    void configure(const std::vector<ConnectionPtr>& connections);
+
+    /// A connection that somebody wants up, and where its ends are.
+    struct Wanted {
+        UdpEndpoint local;
+        UdpEndpoint remote;
+        Instant look_at{};
+        Duration wait{};
+    };
+    using WantedByName = std::map<std::string, Wanted>;
+
+    /// Takes over what another process had (read_snapshot). Comes after configure() and before the first event.
+    void restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted);
+
+    [[nodiscard]] Actions on(const Event& event, Instant now);
+
+    /// When TimePassed is due; Instant::max() for never.
+    [[nodiscard]] Instant next_deadline() const;
+
+    [[nodiscard]] const std::unordered_map<IkeSpi, std::unique_ptr<Sa>>& sas() const { return sas_; }
+    [[nodiscard]] const WantedByName& wanted() const { return wanted_; }
+    /// Null, or what is wrong with which SA: for tests and fuzzing.
+    [[nodiscard]] const char* inconsistency() const;
+
+   private:
+    IkeSpi new_ike_spi() override;
+    EspSpi new_esp_spi() override;
+    ReqId new_reqid() override { return ReqId{next_reqid_++}; }
+    std::vector<ConnectionPtr> connections(const IpAddress& local, const IpAddress& remote) override;
+    Sa* find(IkeSpi own) override;
+    Sa& adopt(std::unique_ptr<Sa> sa) override;
+    bool knows_peer(const Sa& sa) override;
+    void forget_others(const Sa& sa) override;
+
+    void handle(Context& context, const DatagramReceived& datagram);
+    void handle(Context& context, const TimePassed& event);
+    void handle(Context& context, const Initiate& event);
+    void handle(Context& context, const Terminate& event);
+    void handle(Context& context, const Rekey& event);
+    void handle(Context& context, const ChildInstalled& event);
+    void on_init_request(Context& context, const wire::Outer& message, const DatagramReceived& datagram);
+    [[nodiscard]] bool cookie_passes(Context& context, const wire::Outer& message, const DatagramReceived& datagram);
+    void refuse(Context& context, const wire::Header& request, const DatagramReceived& datagram,
+                const Payloads& answer);
+    void pursue_wanted(Context& context);
+    void begin(Context& context, const ConnectionPtr& connection, const std::string& child, const UdpEndpoint& local,
+               const UdpEndpoint& remote);
+    [[nodiscard]] bool is_complete(const Sa& sa) const;
+    void complete(Context& context, Sa& sa, const std::string& child);
+    [[nodiscard]] ConnectionPtr connection(const std::string& name) const;
+    [[nodiscard]] Sa* standing(const std::string& connection);
+    void tidy(Instant now);
+    void schedule(Sa& sa);
+    void list(const Sa& sa);
+    void unlist(const Sa& sa);
+    [[nodiscard]] std::vector<IkeSpi> of_connection(const std::string& name) const;
+    void count_half_open(Sa& sa, const UdpEndpoint& from);
+    void forget_half_open(Sa& sa);
+
+    Settings settings_;
+    Random& random_;
+    Toolbox tools_;
+    Cookies cookies_;
+    std::vector<ConnectionPtr> connections_;
+    std::unordered_map<IkeSpi, std::unique_ptr<Sa>> sas_;
+    /// Half-open SAs by the peer's address and SPI, so that a repeated IKE_SA_INIT finds its SA.
+    std::map<std::pair<UdpEndpoint, IkeSpi>, IkeSpi> half_open_;
+    std::map<IpAddress, std::size_t> half_open_by_address_;
+    /// Whom there is to find by connection, and by connection and the peer's identity.
+    std::set<std::pair<std::string, IkeSpi>> by_connection_;
+    std::set<std::tuple<std::string, wire::Identity, IkeSpi>> by_peer_;
+    std::set<std::pair<Instant, IkeSpi>> deadlines_;
+    std::vector<IkeSpi> touched_;
+    WantedByName wanted_;
+    std::uint32_t next_reqid_ = 1;
+    Context* context_ = nullptr;  ///< of the event that is being handled
+};
+
+}  // namespace keysluice::ike

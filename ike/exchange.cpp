@@ -1,0 +1,218 @@
+#include "ike/exchange.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "ike/create_child.hpp"
+#include "ike/informational.hpp"
+#include "ike/rekey_ike.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+/// How long a dead SA still answers repetitions of the peer's last request.
+constexpr Duration kAfterlife = std::chrono::seconds(30);
+
+wire::Header header_of(const Sa& sa, wire::ExchangeType exchange, bool response, MessageId id) {
+    return {.initiator_spi = sa.initiator_spi,
+            .responder_spi = sa.responder_spi,
+            .exchange = exchange,
+            .from_initiator = sa.initiator,
+            .is_response = response,
+            .message_id = id};
+}
+
+/// The protected datagrams of a message, or the end of the SA.
+std::vector<wire::Octets> seal(Context& context, Sa& sa, const wire::Header& header, const Payloads& payloads) {
+    const Fragmentation fragmentation{.allowed = sa.fragmentation, .datagram_size = context.settings.datagram_size};
+    auto sealed = seal_message(context.tools, sa.suite, sa.sending(), sa.iv, header, payloads, fragmentation);
+    if (!sealed) {
+        fail_and_end(context, sa, std::move(sealed).error());
+        return {};
+    }
+    return *std::move(sealed);
+}
+
+void make_outstanding(Context& context, Sa& sa, wire::ExchangeType exchange, std::vector<wire::Octets> datagrams) {
+    assert(!sa.window.outstanding);
+    sa.window.outstanding =
+        OutstandingRequest{.id = sa.window.next_request,
+                           .exchange = exchange,
+                           .datagrams = std::move(datagrams),
+                           .sent = 1,
+                           .again_at = context.now + context.settings.retransmission.wait_after(1)};
+    send_datagrams(context, sa.local, sa.remote, sa.window.outstanding->datagrams);
+    sa.sent_at = context.now;
+}
+
+}  // namespace
+
+void send_datagrams(Context& context, const UdpEndpoint& from, const UdpEndpoint& to,
+                    const std::vector<wire::Octets>& datagrams) {
+    for (const wire::Octets& datagram : datagrams) {
+        context.actions.emplace_back(SendDatagram{.from = from, .to = to, .bytes = datagram});
+    }
+}
+
+void send_request(Context& context, Sa& sa, wire::ExchangeType exchange, const Payloads& payloads) {
+    auto datagrams = seal(context, sa, header_of(sa, exchange, false, sa.window.next_request), payloads);
+    if (sa.state != State::dead) {
+        make_outstanding(context, sa, exchange, std::move(datagrams));
+    }
+}
+
+void send_init_request(Context& context, Sa& sa, const Payloads& payloads) {
+    auto datagram = wire::emit(header_of(sa, wire::ExchangeType::ike_sa_init, false, MessageId{0}), payloads);
+    // RFC 7296 section 2.15: the initiator signs its first message as it was last sent, cookie included.
+    sa.negotiation->own_first_message = datagram;
+    sa.window.outstanding.reset();
+    make_outstanding(context, sa, wire::ExchangeType::ike_sa_init, {std::move(datagram)});
+}
+
+void send_response(Context& context, Sa& sa, const Incoming& request, const Payloads& payloads) {
+    auto datagrams = seal(context, sa, header_of(sa, request.exchange, true, request.id), payloads);
+    if (sa.state == State::dead && datagrams.empty()) {
+        return;
+    }
+    send_datagrams(context, sa.local, sa.remote, datagrams);
+    sa.sent_at = context.now;
+    sa.window.given = GivenResponse{.id = request.id, .request = request.digest, .datagrams = std::move(datagrams)};
+    sa.window.expected_request = MessageId{request.id.value + 1};
+}
+
+void send_again(Context& context, Sa& sa) {
+    assert(sa.window.outstanding);
+    OutstandingRequest& request = *sa.window.outstanding;
+    ++request.sent;
+    request.again_at = context.now + context.settings.retransmission.wait_after(request.sent);
+    send_datagrams(context, sa.local, sa.remote, request.datagrams);
+    sa.sent_at = context.now;
+}
+
+void close_exchange(Sa& sa) {
+    sa.window.outstanding.reset();
+    ++sa.window.next_request.value;
+}
+
+void report(Context& context, const Sa& sa, Report::Kind kind, Error error, std::string child) {
+    context.actions.emplace_back(Report{.kind = kind,
+                                        .connection = sa.connection ? sa.connection->name : std::string(),
+                                        .child = std::move(child),
+                                        .peer = sa.remote,
+                                        .sa = sa.own_spi(),
+                                        .error = std::move(error)});
+}
+
+void end(Context& context, Sa& sa) {
+    if (sa.state == State::dead) {
+        return;
+    }
+    for (const ChildSa& child : sa.children) {
+        context.actions.emplace_back(RemoveChild{child.spec});
+    }
+    sa.children.clear();
+    sa.current.reset();
+    sa.waiting.clear();
+    sa.awaited.reset();
+    sa.negotiation.reset();
+    sa.window.outstanding.reset();
+    sa.reassembly.clear();
+    sa.rekey_at = Instant::max();
+    sa.close_at = context.now + kAfterlife;
+    become(context, sa, State::dead);
+}
+
+void fail_and_end(Context& context, Sa& sa, Error error) {
+    report(context, sa, Report::Kind::failed, std::move(error));
+    end(context, sa);
+}
+
+void start_next(Context& context, Sa& sa) {
+    const bool may = sa.state == State::established || sa.state == State::replaced || sa.state == State::closing;
+    while (may && sa.state != State::dead && !sa.window.outstanding && !sa.waiting.empty()) {
+        sa.current = std::move(sa.waiting.front());
+        sa.waiting.pop_front();
+        const auto start = [&](auto& task) {
+            using Kind = std::decay_t<decltype(task)>;
+            if constexpr (std::is_same_v<Kind, ChildOffer>) {
+                start_create_child(context, sa, task);
+            } else if constexpr (std::is_same_v<Kind, IkeOffer>) {
+                start_rekey_ike(context, sa, task);
+            } else {
+                start_informational(context, sa, task);
+            }
+        };
+        std::visit(start, *sa.current);
+        if (!sa.window.outstanding) {
+            sa.current.reset();  // nothing was left to be asked for
+        }
+    }
+}
+
+std::string peer_text(const Sa& sa) {
+    const std::string where = sa.remote.text();
+    return sa.peer_id.data.empty() ? where : fmt::format("{} at {}", wire::print(sa.peer_id), where);
+}
+
+const wire::NotifyPayload* find_notify(const Payloads& payloads, wire::NotifyType type) {
+    for (const wire::Payload& payload : payloads) {
+        const auto* found = std::get_if<wire::NotifyPayload>(&payload);
+        if (found != nullptr && found->type == type) {
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+const wire::NotifyPayload* find_error(const Payloads& payloads) {
+    for (const wire::Payload& payload : payloads) {
+        const auto* found = std::get_if<wire::NotifyPayload>(&payload);
+        if (found != nullptr && wire::is_error(found->type)) {
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+wire::NotifyPayload notify(wire::NotifyType type, Bytes data) {
+    return {.type = type, .protocol = wire::Protocol::none, .spi = {}, .data = {data.begin(), data.end()}};
+}
+
+GroupId suggested_group(const wire::NotifyPayload& notify) {
+    Reader reader(notify.data);
+    const auto group = reader.be<std::uint16_t>();
+    return reader.finished() ? static_cast<GroupId>(group) : GroupId::none;
+}
+
+wire::NotifyPayload suggest_group(GroupId group) {
+    Writer data;
+    data.be(static_cast<std::uint16_t>(group));
+    return notify(wire::NotifyType::invalid_ke_payload, data.view());
+}
+
+wire::Octets random_octets(Random& random, std::size_t count) {
+    wire::Octets octets(count);
+    random.fill(octets);
+    return octets;
+}
+
+Result<crypto::KeyPair> new_key_pair(Random& random, GroupId group) {
+    const crypto::Group chosen = group_of(group);
+    Secret<80> seed;
+    random.fill(seed.writable(crypto::private_size(chosen)));
+    return crypto::make_key_pair(chosen, seed.expose());
+}
+
+Instant early(Context& context, Duration time) {
+    return context.now + time - time / 10 / 65536 * context.random.number<std::uint16_t>();
+}
+
+const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b) {
+    // RFC 7296 section 2.8.1: "The nonces are compared octet by octet, … 'lowest' means an octet-by-octet
+    // comparison".
+    return std::ranges::lexicographical_compare(a, b) ? a : b;
+}
+
+}  // namespace keysluice::ike

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <vector>
+
+#include "ike/sa.hpp"
+#include "ike/wire/message.hpp"
+
+namespace keysluice::ike {
+
+using Payloads = std::vector<wire::Payload>;
+
+/// A message of the peer that was authenticated and read.
+struct Incoming {
+    MessageId id;
+    wire::ExchangeType exchange = wire::ExchangeType::informational;
+    crypto::Sha256 digest{};  ///< of its datagram, to recognise a repetition
+    Payloads payloads;
+};
+
+// What all exchanges send with. None is sent by a dead SA.
+
+/// Sends a protected request, of which there is no other outstanding.
+void send_request(Context& context, Sa& sa, wire::ExchangeType exchange, const Payloads& payloads);
+/// Sends IKE_SA_INIT in the clear.
+void send_init_request(Context& context, Sa& sa, const Payloads& payloads);
+/// Answers a request, and remembers the answer.
+void send_response(Context& context, Sa& sa, const Incoming& request, const Payloads& payloads);
+/// Sends what is outstanding again.
+void send_again(Context& context, Sa& sa);
+void send_datagrams(Context& context, const UdpEndpoint& from, const UdpEndpoint& to,
+                    const std::vector<wire::Octets>& datagrams);
+
+/// The response to our outstanding request has come.
+void close_exchange(Sa& sa);
+
+void report(Context& context, const Sa& sa, Report::Kind kind, Error error = {}, std::string child = {});
+
+/// The SA is over, and its CHILD SAs with it; the kernel is told. It stays a while, dead, to answer repetitions.
+void end(Context& context, Sa& sa);
+/// The same, with a reason that somebody wants to know.
+void fail_and_end(Context& context, Sa& sa, Error error);
+
+/// Starts the next waiting task if nothing is outstanding.
+void start_next(Context& context, Sa& sa);
+
+/// "gw2.example at 198.51.100.7:500": for sentences.
+[[nodiscard]] std::string peer_text(const Sa& sa);
+
+// ---- looking into messages
+
+template <typename T>
+[[nodiscard]] const T* find(const Payloads& payloads) {
+    for (const wire::Payload& payload : payloads) {
+        if (const T* found = std::get_if<T>(&payload)) {
+            return found;
+        }
+    }
+    return nullptr;
+}
+
+[[nodiscard]] const wire::NotifyPayload* find_notify(const Payloads& payloads, wire::NotifyType type);
+/// The first error of the message, or null.
+[[nodiscard]] const wire::NotifyPayload* find_error(const Payloads& payloads);
+[[nodiscard]] wire::NotifyPayload notify(wire::NotifyType type, Bytes data = {});
+/// INVALID_KE_PAYLOAD's group (RFC 7296 section 1.3), or none where it is no group of ours.
+[[nodiscard]] GroupId suggested_group(const wire::NotifyPayload& notify);
+[[nodiscard]] wire::NotifyPayload suggest_group(GroupId group);
+
+[[nodiscard]] wire::Octets random_octets(Random& random, std::size_t count);
+[[nodiscard]] Result<crypto::KeyPair> new_key_pair(Random& random, GroupId group);
+/// A moment up to a tenth earlier than `time` from now, so that not all SAs rekey at once.
+[[nodiscard]] Instant early(Context& context, Duration time);
+/// The lower one, as RFC 7296 section 2.8.1 compares nonces.
+[[nodiscard]] const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b);
+
+}  // namespace keysluice::ike

@@ -1,0 +1,130 @@
+#include "ike/informational.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ike/create_child.hpp"
+#include "ike/rekey_ike.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+/// RFC 7296 section 1.4.1: the peer names its inbound SPIs; we answer with ours of the same CHILD SAs.
+wire::DeletePayload delete_children(Context& context, Sa& sa, const wire::DeletePayload& request) {
+    wire::DeletePayload answer{.protocol = wire::Protocol::esp, .spis = {}};
+    for (const EspSpi spi : request.spis) {
+        const ChildSa* child = sa.find_child_by_outbound(spi);
+        if (child == nullptr || child->state == ChildState::lingering) {
+            continue;  // 2.25.1: "… a Child SA that does not exist, it SHOULD reply without a Delete payload."
+        }
+        // 1.4.1: "If by chance both ends of a set of SAs independently decide to close them, each may send a Delete
+        // payload and the two requests may cross in the network. … it MUST delete the outgoing SAs … and … MUST NOT
+        // include delete payloads".
+        if (child->state != ChildState::deleting) {
+            answer.spis.push_back(child->spec.inbound);
+        }
+        retire_child(context, sa, child->spec.inbound);
+    }
+    return answer;
+}
+
+void delete_ike(Context& context, Sa& sa, const Incoming& message) {
+    send_response(context, sa, message, {});
+    // 2.25.2: "If a peer receives a request to close an IKE SA that it is currently rekeying, it SHOULD reply as
+    // usual, and forget about its own rekeying request." Where the peer's own rekeying came first, its new IKE SA has
+    // the children.
+    const auto* own = sa.current ? std::get_if<IkeOffer>(&*sa.current) : nullptr;
+    Sa* rival = own != nullptr && own->rival ? context.registry.find(own->rival->spi) : nullptr;
+    if (rival != nullptr && rival->state == State::established) {
+        hand_over(context, sa, *rival);
+    }
+    if (sa.state == State::established && sa.children.empty() && rival == nullptr && sa.replacement) {
+        end(context, sa);  // the loser of a collision of rekeyings never had anything
+        return;
+    }
+    if (sa.state == State::established && rival == nullptr) {
+        report(context, sa, Report::Kind::closed);
+    }
+    end(context, sa);
+}
+
+}  // namespace
+
+void start_informational(Context& context, Sa& sa, const DeleteChildren& task) {
+    for (const EspSpi inbound : task.inbound) {
+        if (ChildSa* child = sa.find_child(inbound); child != nullptr && child->state != ChildState::lingering) {
+            child->state = ChildState::deleting;
+        }
+    }
+    send_request(context, sa, wire::ExchangeType::informational,
+                 {wire::DeletePayload{.protocol = wire::Protocol::esp, .spis = task.inbound}});
+}
+
+void start_informational(Context& context, Sa& sa, const DeleteIke& /*task*/) {
+    become(context, sa, State::closing);
+    send_request(context, sa, wire::ExchangeType::informational,
+                 {wire::DeletePayload{.protocol = wire::Protocol::ike, .spis = {}}});
+}
+
+void start_informational(Context& context, Sa& sa, const Liveness& /*task*/) {
+    send_request(context, sa, wire::ExchangeType::informational, {});
+}
+
+void start_informational(Context& context, Sa& sa, const RefuseAuthentication& /*task*/) {
+    send_request(context, sa, wire::ExchangeType::informational, {notify(wire::NotifyType::authentication_failed)});
+}
+
+void on_informational_response(Context& context, Sa& sa, const Task& task) {
+    if (const auto* children = std::get_if<DeleteChildren>(&task)) {
+        for (const EspSpi inbound : children->inbound) {
+            retire_child(context, sa, inbound);
+        }
+    } else if (std::holds_alternative<DeleteIke>(task)) {
+        if (!sa.we_replace) {
+            report(context, sa, Report::Kind::closed);
+        }
+        end(context, sa);
+    } else if (std::holds_alternative<RefuseAuthentication>(task)) {
+        end(context, sa);
+    }
+}
+
+void on_informational_request(Context& context, Sa& sa, const Incoming& message) {
+    if (find_notify(message.payloads, wire::NotifyType::authentication_failed) != nullptr) {
+        send_response(context, sa, message, {});
+        fail_and_end(context, sa,
+                     {"auth-refused", fmt::format("{} does not accept our identity {}; its log says why",
+                                                  peer_text(sa), wire::print(sa.connection->local_id))});
+        return;
+    }
+    wire::DeletePayload deleted{.protocol = wire::Protocol::esp, .spis = {}};
+    for (const wire::Payload& payload : message.payloads) {
+        const auto* request = std::get_if<wire::DeletePayload>(&payload);
+        if (request == nullptr) {
+            continue;
+        }
+        if (request->protocol == wire::Protocol::ike) {
+            delete_ike(context, sa, message);
+            return;
+        }
+        if (request->protocol == wire::Protocol::esp) {
+            std::ranges::copy(delete_children(context, sa, *request).spis, std::back_inserter(deleted.spis));
+        }
+    }
+    send_response(context, sa, message, deleted.spis.empty() ? Payloads{} : Payloads{deleted});
+}
+
+void close(Context& context, Sa& sa) {
+    if (sa.state != State::established) {
+        if (sa.state != State::closing && sa.state != State::replaced) {
+            end(context, sa);
+        }
+        return;
+    }
+    sa.waiting.clear();
+    sa.waiting.emplace_back(DeleteIke{});
+    start_next(context, sa);
+}
+
+}  // namespace keysluice::ike

@@ -1,0 +1,319 @@
+#include "ike/init.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "ike/auth.hpp"
+#include "ike/create_child.hpp"
+#include "ike/nat_detection.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+/// RFC 7296 section 2.10: "Nonces used in IKEv2 MUST be randomly chosen, MUST be at least 128 bits in size, and MUST
+/// be at least half the key size of the negotiated pseudorandom function".
+constexpr std::size_t kNonceSize = 32;
+/// How often a responder may make us begin anew (cookie, group) before it is taken for a fault.
+constexpr unsigned kMostAttempts = 6;
+
+GroupId first_group(const wire::SaPayload& offered) {
+    for (const wire::Proposal& proposal : offered.proposals) {
+        for (const wire::Transform& transform : proposal.transforms) {
+            if (transform.type == wire::TransformType::key_exchange) {
+                return static_cast<GroupId>(transform.id);
+            }
+        }
+    }
+    return GroupId::none;
+}
+
+bool offers_group(const wire::SaPayload& offered, GroupId group) {
+    return std::ranges::any_of(offered.proposals, [&](const wire::Proposal& proposal) {
+        return std::ranges::any_of(proposal.transforms, [&](const wire::Transform& transform) {
+            return transform.type == wire::TransformType::key_exchange &&
+                   transform.id == static_cast<std::uint16_t>(group);
+        });
+    });
+}
+
+void send_request(Context& context, Sa& sa) {
+    const Negotiation& negotiation = *sa.negotiation;
+    assert(negotiation.key_pair);
+    Payloads payloads;
+    if (!negotiation.cookie.empty()) {
+        // Section 2.6: "the initiator MUST … include the Notify payload of type COOKIE containing the received data
+        // as the first payload, and all other payloads unchanged".
+        payloads.emplace_back(notify(wire::NotifyType::cookie, negotiation.cookie));
+    }
+    payloads.emplace_back(negotiation.offered);
+    payloads.emplace_back(wire::KePayload{.group = static_cast<std::uint16_t>(negotiation.group),
+                                          .value = negotiation.key_pair->public_value});
+    payloads.emplace_back(wire::NoncePayload{negotiation.own_nonce});
+    announce_addresses(payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
+    payloads.emplace_back(notify(wire::NotifyType::fragmentation_supported));
+    send_init_request(context, sa, payloads);
+}
+
+/// A refusal that anybody on the way may have forged: the true answer may yet come.
+void note_refusal(Context& context, Sa& sa, Error refusal) {
+    if (!sa.negotiation->refusal) {
+        sa.negotiation->refusal = std::move(refusal);
+        sa.negotiation->until = context.now + kRefusalPatience;
+    }
+}
+
+void begin_anew(Context& context, Sa& sa) {
+    if (++sa.negotiation->attempts > kMostAttempts) {
+        note_refusal(context, sa,
+                     {"ike-init-loop", fmt::format("{} asked for a new IKE_SA_INIT {} times: it keeps demanding "
+                                                   "cookies or other groups; look at its log",
+                                                   peer_text(sa), kMostAttempts)});
+        return;
+    }
+    sa.window.next_request = MessageId{0};
+    send_request(context, sa);
+}
+
+void on_other_group(Context& context, Sa& sa, const wire::NotifyPayload& refused) {
+    Negotiation& negotiation = *sa.negotiation;
+    const GroupId group = suggested_group(refused);
+    // Section 2.7: a group that we did not offer would be a downgrade by somebody on the way.
+    if (!offers_group(negotiation.offered, group) || group == negotiation.group) {
+        note_refusal(context, sa,
+                     {"ike-group-refused", fmt::format("{} wants the group {}, which this connection does not offer",
+                                                       peer_text(sa), name_of(group))});
+        return;
+    }
+    auto pair = new_key_pair(context.random, group);
+    if (!pair) {
+        fail_and_end(context, sa, std::move(pair).error());
+        return;
+    }
+    negotiation.group = group;
+    negotiation.key_pair = *std::move(pair);
+    begin_anew(context, sa);
+}
+
+void on_refusal(Context& context, Sa& sa, const Payloads& payloads) {
+    if (const auto* cookie = find_notify(payloads, wire::NotifyType::cookie)) {
+        if (cookie->data.empty() || cookie->data.size() > 64) {
+            return;  // section 2.6: "between 1 and 64 octets in length (inclusive)"
+        }
+        sa.negotiation->cookie = cookie->data;
+        begin_anew(context, sa);
+    } else if (const auto* group = find_notify(payloads, wire::NotifyType::invalid_ke_payload)) {
+        on_other_group(context, sa, *group);
+    } else if (const auto* error = find_error(payloads)) {
+        note_refusal(context, sa,
+                     {error->type == wire::NotifyType::no_proposal_chosen ? "no-proposal-chosen" : "ike-init-refused",
+                      fmt::format("{} answered our IKE_SA_INIT with {}; we offered {}", peer_text(sa),
+                                  wire::name_of(error->type), print(sa.negotiation->offered.proposals.front()))});
+    }
+}
+
+Result<void> derive(Context& context, Sa& sa, const crypto::KeyPair& own, const wire::KePayload& peer) {
+    auto shared = crypto::shared_secret(own, peer.value);
+    if (!shared) {
+        return pass_on(std::move(shared));
+    }
+    const Negotiation& negotiation = *sa.negotiation;
+    const Nonces nonces = sa.initiator ? Nonces{negotiation.own_nonce, negotiation.peer_nonce}
+                                       : Nonces{negotiation.peer_nonce, negotiation.own_nonce};
+    auto keys = derive_ike_keys(context.tools, sa.suite, nonces, sa.initiator_spi, sa.responder_spi, *shared);
+    if (!keys) {
+        return pass_on(std::move(keys));
+    }
+    sa.keys = *std::move(keys);
+    return {};
+}
+
+Result<void> accept_answer(Context& context, Sa& sa, const wire::Outer& message) {
+    Negotiation& negotiation = *sa.negotiation;
+    const auto* answer = find<wire::SaPayload>(message.payloads);
+    const auto* ke = find<wire::KePayload>(message.payloads);
+    const auto* nonce = find<wire::NoncePayload>(message.payloads);
+    if (answer == nullptr || ke == nullptr || nonce == nullptr || message.header.responder_spi.value == 0) {
+        return fail("ike-malformed",
+                    fmt::format("{} answered IKE_SA_INIT without SA, KE, nonce or SPI", peer_text(sa)));
+    }
+    auto choice = accept_ike_answer(*answer, negotiation.offered);
+    if (!choice) {
+        return pass_on(std::move(choice));
+    }
+    if (choice->suite.group != negotiation.group || ke->group != static_cast<std::uint16_t>(negotiation.group)) {
+        return fail("answer-not-offered", fmt::format("{} chose the group {} and sent a value of another",
+                                                      peer_text(sa), name_of(choice->suite.group)));
+    }
+    sa.suite = choice->suite;
+    sa.responder_spi = message.header.responder_spi;
+    negotiation.peer_nonce = nonce->data;
+    assert(negotiation.key_pair);
+    return derive(context, sa, *negotiation.key_pair, *ke);
+}
+
+}  // namespace
+
+std::unique_ptr<Sa> initiate(Context& context, ConnectionPtr connection, const ChildRule& child,
+                             const UdpEndpoint& local, const UdpEndpoint& remote) {
+    auto sa = std::make_unique<Sa>();
+    sa->state = State::init_sent;
+    sa->initiator = true;
+    sa->initiator_spi = context.registry.new_ike_spi();
+    sa->connection = std::move(connection);
+    sa->local = local;
+    sa->remote = remote;
+    sa->iv.epoch = context.settings.epoch;
+    sa->negotiation = std::make_unique<Negotiation>();
+    Negotiation& negotiation = *sa->negotiation;
+    negotiation.offered = offer(sa->connection->proposals, {}, true);
+    negotiation.group = first_group(negotiation.offered);
+    negotiation.own_nonce = random_octets(context.random, kNonceSize);
+    negotiation.child = new_offer(context, *sa, child, nullptr, false);
+    auto pair = new_key_pair(context.random, negotiation.group);
+    if (!pair) {
+        fail_and_end(context, *sa, std::move(pair).error());
+        return sa;
+    }
+    negotiation.key_pair = *std::move(pair);
+    send_request(context, *sa);
+    return sa;
+}
+
+void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Bytes datagram) {
+    if (find<wire::SaPayload>(message.payloads) == nullptr) {
+        on_refusal(context, sa, message.payloads);
+        return;
+    }
+    // Keys made from a forged answer come to nothing in IKE_AUTH; but a malformed one must not end what a good one
+    // could.
+    if (auto accepted = accept_answer(context, sa, message); !accepted) {
+        note_refusal(context, sa, std::move(accepted).error());
+        return;
+    }
+    sa.negotiation->peer_first_message.assign(datagram.begin(), datagram.end());
+    sa.negotiation->key_pair.reset();
+    sa.fragmentation = find_notify(message.payloads, wire::NotifyType::fragmentation_supported) != nullptr;
+    const NatFound nat = find_nat(message.payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
+    sa.nat_here = nat.here;
+    sa.nat_there = nat.there;
+    if (nat.here || nat.there) {
+        // Section 2.23: "If … a NAT has been detected, … both MUST … use port 4500 from then on".
+        sa.local.port = context.settings.nat_port;
+        sa.remote.port = context.settings.nat_port;
+    }
+    close_exchange(sa);
+    start_auth(context, sa);
+}
+
+namespace {
+
+std::unique_ptr<Sa> half_open(Context& context, const wire::Outer& message, Bytes datagram, const UdpEndpoint& local,
+                              const UdpEndpoint& remote) {
+    auto sa = std::make_unique<Sa>();
+    sa->state = State::half_open;
+    sa->initiator_spi = message.header.initiator_spi;
+    sa->responder_spi = context.registry.new_ike_spi();
+    sa->local = local;
+    sa->remote = remote;
+    sa->iv.epoch = context.settings.epoch;
+    sa->fragmentation = find_notify(message.payloads, wire::NotifyType::fragmentation_supported) != nullptr;
+    const NatFound nat = find_nat(message.payloads, sa->initiator_spi, IkeSpi{0}, local, remote);
+    sa->nat_here = nat.here;
+    sa->nat_there = nat.there;
+    sa->negotiation = std::make_unique<Negotiation>();
+    sa->negotiation->until = context.now + context.settings.half_open_time;
+    sa->negotiation->own_nonce = random_octets(context.random, kNonceSize);
+    sa->negotiation->peer_first_message.assign(datagram.begin(), datagram.end());
+    return sa;
+}
+
+void send_answer(Context& context, Sa& sa, const wire::Outer& message, const IkeChoice& choice,
+                 const crypto::KeyPair& own) {
+    Payloads payloads;
+    payloads.emplace_back(answer(choice, {}));
+    payloads.emplace_back(
+        wire::KePayload{.group = static_cast<std::uint16_t>(choice.suite.group), .value = own.public_value});
+    payloads.emplace_back(wire::NoncePayload{sa.negotiation->own_nonce});
+    announce_addresses(payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
+    if (sa.fragmentation) {
+        payloads.emplace_back(notify(wire::NotifyType::fragmentation_supported));
+    }
+    wire::Header header = message.header;
+    header.responder_spi = sa.responder_spi;
+    header.from_initiator = false;
+    header.is_response = true;
+    sa.negotiation->own_first_message = wire::emit(header, payloads);
+    sa.window.given = GivenResponse{.id = MessageId{0},
+                                    .request = crypto::sha256(sa.negotiation->peer_first_message),
+                                    .datagrams = {sa.negotiation->own_first_message}};
+    sa.window.expected_request = MessageId{1};
+    send_datagrams(context, sa.local, sa.remote, sa.window.given->datagrams);
+}
+
+InitAnswer refuse(wire::NotifyType type, Error refusal) {
+    return {.sa = {}, .answer = {notify(type)}, .refusal = std::move(refusal)};
+}
+
+/// The first connection whose proposals fit, and what was chosen.
+struct Selected {
+    ConnectionPtr connection;
+    IkeChoice choice;
+};
+Result<Selected> select(const std::vector<ConnectionPtr>& candidates, const wire::SaPayload& offered, GroupId group) {
+    Error refusal;
+    for (const ConnectionPtr& candidate : candidates) {
+        auto choice = choose_ike(offered, candidate->proposals, group);
+        if (choice) {
+            return Selected{candidate, *choice};
+        }
+        if (refusal.reason.empty()) {
+            refusal = std::move(choice).error();
+        }
+    }
+    return std::unexpected(std::move(refusal));
+}
+
+}  // namespace
+
+InitAnswer on_init_request(Context& context, const wire::Outer& message, Bytes datagram, const UdpEndpoint& local,
+                           const UdpEndpoint& remote) {
+    const auto* offered = find<wire::SaPayload>(message.payloads);
+    const auto* ke = find<wire::KePayload>(message.payloads);
+    const auto* nonce = find<wire::NoncePayload>(message.payloads);
+    if (offered == nullptr || ke == nullptr || nonce == nullptr) {
+        return refuse(
+            wire::NotifyType::invalid_syntax,
+            {"ike-malformed", fmt::format("{} sent an IKE_SA_INIT without SA, KE or nonce", remote.text())});
+    }
+    const auto candidates = context.registry.connections(local.address, remote.address);
+    if (candidates.empty()) {
+        return refuse(wire::NotifyType::no_proposal_chosen,
+                      {"no-connection", fmt::format("no connection is configured between {} and {}",
+                                                    local.address.text(), remote.address.text())});
+    }
+    const auto group = static_cast<GroupId>(ke->group);
+    auto selected = select(candidates, *offered, group);
+    if (!selected) {
+        return refuse(wire::NotifyType::no_proposal_chosen, std::move(selected).error());
+    }
+    if (selected->choice.suite.group != group) {
+        return {.sa = {}, .answer = {suggest_group(selected->choice.suite.group)}, .refusal = {}};
+    }
+    auto pair = new_key_pair(context.random, group);
+    if (!pair) {
+        return {.sa = {}, .answer = {}, .refusal = std::move(pair).error()};
+    }
+    auto sa = half_open(context, message, datagram, local, remote);
+    sa->connection = std::move(selected->connection);
+    sa->suite = selected->choice.suite;
+    sa->negotiation->peer_nonce = nonce->data;
+    if (auto derived = derive(context, *sa, *pair, *ke); !derived) {
+        return refuse(wire::NotifyType::invalid_syntax, std::move(derived).error());
+    }
+    send_answer(context, *sa, message, selected->choice, *pair);
+    return {.sa = std::move(sa), .answer = {}, .refusal = {}};
+}
+
+}  // namespace keysluice::ike

@@ -1,0 +1,258 @@
+#include "ike/receive.hpp"
+
+#include <fmt/format.h>
+
+#include "ike/auth.hpp"
+#include "ike/create_child.hpp"
+#include "ike/informational.hpp"
+#include "ike/init.hpp"
+#include "ike/rekey_ike.hpp"
+#include "ike/wire/rules.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+/// RFC 7296 section 2.1: a repeated request is recognised by its octets and answered with the same octets.
+bool answer_repetition(Context& context, const Sa& sa, const wire::Header& header, const DatagramReceived& datagram) {
+    const auto& given = sa.window.given;
+    if (!given || header.message_id != given->id || crypto::sha256(datagram.bytes) != given->request) {
+        return false;
+    }
+    send_datagrams(context, datagram.local, datagram.remote, given->datagrams);
+    return true;
+}
+
+/// Section 2.3: what lies outside the window (of one) is not looked at.
+bool in_window(const Sa& sa, const wire::Header& header) {
+    if (header.is_response) {
+        const auto& outstanding = sa.window.outstanding;
+        return outstanding && outstanding->id == header.message_id && outstanding->exchange == header.exchange;
+    }
+    const bool answering = sa.awaited && sa.awaited->id == header.message_id;
+    return header.message_id == sa.window.expected_request && !answering;
+}
+
+/// The plaintext of the message, once all of it is there and authentic.
+std::optional<Reassembly::Whole> unprotect(Context& context, Sa& sa, MessageId id, const wire::EncryptedPart& part,
+                                           const DatagramReceived& datagram) {
+    auto plaintext = open_part(context.tools, sa.suite, sa.receiving(), part);
+    if (!plaintext) {
+        return {};
+    }
+    if (part.fragment_number == 0) {
+        return Reassembly::Whole{part.first_inner, *std::move(plaintext)};
+    }
+    if (part.fragment_number == 1) {
+        sa.window.first_fragment = crypto::sha256(datagram.bytes);
+    }
+    return sa.reassembly.add(id, part, *std::move(plaintext));
+}
+
+/// RFC 7296 section 2.23: "… a host … SHOULD … dynamically update the address" of a peer behind a NAT, from authentic
+/// messages only.
+void learn_address(Sa& sa, const DatagramReceived& datagram) {
+    if (sa.state == State::half_open || sa.nat_there) {
+        sa.local = datagram.local;
+        sa.remote = datagram.remote;
+    }
+}
+
+/// Section 2.5: "… MUST reject the message and send a Notify payload of type UNSUPPORTED_CRITICAL_PAYLOAD".
+std::optional<wire::NotifyPayload> unsupported(const Payloads& payloads) {
+    for (const wire::Payload& payload : payloads) {
+        const auto* unknown = std::get_if<wire::UnknownPayload>(&payload);
+        if (unknown != nullptr && unknown->critical) {
+            const std::array type{static_cast<std::uint8_t>(unknown->type)};
+            return notify(wire::NotifyType::unsupported_critical_payload, type);
+        }
+    }
+    return {};
+}
+
+void on_request(Context& context, Sa& sa, const Incoming& message) {
+    if (auto critical = unsupported(message.payloads)) {
+        send_response(context, sa, message, {*std::move(critical)});
+        return;
+    }
+    if (sa.state == State::half_open) {
+        if (message.exchange == wire::ExchangeType::ike_auth) {
+            on_auth_request(context, sa, message);
+        }
+        return;
+    }
+    switch (message.exchange) {
+        case wire::ExchangeType::create_child_sa:
+            if (rekeys_ike(message.payloads)) {
+                on_rekey_ike_request(context, sa, message);
+            } else {
+                on_create_child_request(context, sa, message);
+            }
+            return;
+        case wire::ExchangeType::informational:
+            on_informational_request(context, sa, message);
+            return;
+        case wire::ExchangeType::ike_sa_init:
+        case wire::ExchangeType::ike_auth:
+            break;
+    }
+    send_response(context, sa, message, {notify(wire::NotifyType::invalid_syntax)});
+}
+
+void on_response(Context& context, Sa& sa, const Incoming& message) {
+    if (sa.state == State::auth_sent) {
+        on_auth_response(context, sa, message);
+        return;
+    }
+    close_exchange(sa);
+    Task task = *std::move(sa.current);
+    sa.current.reset();
+    if (auto* child = std::get_if<ChildOffer>(&task)) {
+        on_create_child_response(context, sa, std::move(*child), message);
+    } else if (auto* rekeying = std::get_if<IkeOffer>(&task)) {
+        on_rekey_ike_response(context, sa, std::move(*rekeying), message);
+    } else {
+        on_informational_response(context, sa, task);
+    }
+}
+
+/// A message of the peer that can't be read although it is authentic.
+void on_malformed(Context& context, Sa& sa, const wire::Header& header, const crypto::Sha256& digest, Error error) {
+    error.sentence = fmt::format("{} sent a message that can't be read: {}", peer_text(sa), error.sentence);
+    if (header.is_response) {
+        fail_and_end(context, sa, std::move(error));
+        return;
+    }
+    report(context, sa, Report::Kind::refused, std::move(error));
+    send_response(context, sa, {header.message_id, header.exchange, digest, {}},
+                  {notify(wire::NotifyType::invalid_syntax)});
+    // Section 2.21.3: "… the IKE SA … MUST be deleted" after INVALID_SYNTAX of an authentic message.
+    end(context, sa);
+}
+
+void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wire::EncryptedPart& part,
+                  const DatagramReceived& datagram) {
+    if (!message.header.is_response && answer_repetition(context, sa, message.header, datagram)) {
+        return;
+    }
+    if (sa.state == State::dead || !in_window(sa, message.header)) {
+        return;
+    }
+    auto whole = unprotect(context, sa, message.header.message_id, part, datagram);
+    if (!whole) {
+        return;
+    }
+    const bool fragmented = part.fragment_number != 0;
+    const auto digest = fragmented ? sa.window.first_fragment : crypto::sha256(datagram.bytes);
+    learn_address(sa, datagram);
+    sa.heard_at = context.now;
+    auto payloads = wire::parse_payloads(whole->first, whole->plaintext);
+    auto checked = payloads ? wire::check(message.header, message.payloads, *payloads, true)
+                            : Result<void>(std::unexpected(payloads.error()));
+    if (!checked) {
+        on_malformed(context, sa, message.header, digest, std::move(checked).error());
+        return;
+    }
+    const Incoming incoming{message.header.message_id, message.header.exchange, digest, *std::move(payloads)};
+    if (message.header.is_response) {
+        on_response(context, sa, incoming);
+    } else {
+        on_request(context, sa, incoming);
+    }
+}
+
+void on_silence(Context& context, Sa& sa, unsigned sent) {
+    Error error{"peer-silent",
+                fmt::format("{} did not answer {} requests in a row; is it there, and do packets pass to "
+                            "and from its UDP port {}?",
+                            peer_text(sa), sent, sa.remote.port)};
+    auto* refusal = sa.negotiation ? &sa.negotiation->refusal : nullptr;
+    if (refusal != nullptr && *refusal) {
+        error = std::move(**refusal);
+    }
+    fail_and_end(context, sa, std::move(error));
+}
+
+/// The time for a true answer, or for a half-open peer to go on, is over.
+void on_patience_end(Context& context, Sa& sa, Negotiation& negotiation) {
+    auto& refusal = negotiation.refusal;
+    fail_and_end(
+        context, sa,
+        refusal ? *std::move(refusal)
+                : Error{"half-open-timeout", fmt::format("{} began an IKE SA and did not go on", peer_text(sa))});
+}
+
+void on_established_time(Context& context, Sa& sa) {
+    if (context.now >= sa.rekey_at) {
+        sa.rekey_at = Instant::max();
+        sa.waiting.emplace_back(new_ike_offer(context, sa));
+    }
+    for (ChildSa& child : sa.children) {
+        if (child.state == ChildState::installed && context.now >= child.rekey_at) {
+            child.rekey_at = Instant::max();
+            rekey_child(context, sa, child);
+        }
+    }
+    const Duration liveness = sa.connection->liveness;
+    if (liveness > Duration::zero() && context.now >= sa.heard_at + liveness && !sa.window.outstanding &&
+        sa.waiting.empty()) {
+        sa.waiting.emplace_back(Liveness{});
+    }
+    if (sa.nat_here && context.now >= sa.sent_at + context.settings.keepalive) {
+        context.actions.emplace_back(
+            SendDatagram{.from = sa.local, .to = sa.remote, .bytes = {0xFF}, .keepalive = true});
+        sa.sent_at = context.now;
+    }
+}
+
+void remove_lingering(Context& context, Sa& sa) {
+    std::erase_if(sa.children, [&](const ChildSa& child) {
+        if (context.now < child.remove_at) {
+            return false;
+        }
+        context.actions.emplace_back(RemoveChild{child.spec});
+        return true;
+    });
+}
+
+}  // namespace
+
+void on_message(Context& context, Sa& sa, const wire::Outer& message, const DatagramReceived& datagram) {
+    if (message.header.from_initiator == sa.initiator) {
+        return;  // our own message, come back
+    }
+    if (sa.state == State::init_sent) {
+        const bool expected = message.header.is_response && message.header.message_id.value == 0 &&
+                              message.header.exchange == wire::ExchangeType::ike_sa_init;
+        if (expected && wire::check(message.header, message.payloads, {}, false)) {
+            on_init_response(context, sa, message, datagram.bytes);
+        }
+    } else if (message.encrypted) {
+        on_protected(context, sa, message, *message.encrypted, datagram);
+    } else if (sa.state == State::half_open && !message.header.is_response) {
+        answer_repetition(context, sa, message.header, datagram);
+    }
+    start_next(context, sa);
+}
+
+void on_time(Context& context, Sa& sa) {
+    if (sa.negotiation && context.now >= sa.negotiation->until) {
+        on_patience_end(context, sa, *sa.negotiation);
+    }
+    if (auto& request = sa.window.outstanding; request && context.now >= request->again_at) {
+        if (request->sent >= context.settings.retransmission.tries) {
+            on_silence(context, sa, request->sent);
+        } else {
+            send_again(context, sa);
+        }
+    }
+    remove_lingering(context, sa);
+    if (sa.state == State::established) {
+        on_established_time(context, sa);
+    }
+    if (sa.state == State::replaced && context.now >= sa.close_at) {
+        end(context, sa);
+    }
+    start_next(context, sa);
+}
+
+}  // namespace keysluice::ike

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "ike/exchange.hpp"
+
+namespace keysluice::ike {
+
+// Rekeying the IKE SA itself (RFC 7296 sections 1.3.2, 2.8.2, 2.18).
+
+[[nodiscard]] IkeOffer new_ike_offer(Context& context, const Sa& sa);
+void start_rekey_ike(Context& context, Sa& sa, IkeOffer& offer);
+void on_rekey_ike_response(Context& context, Sa& sa, IkeOffer offer, const Incoming& message);
+void on_rekey_ike_request(Context& context, Sa& sa, const Incoming& message);
+
+/// Whether a CREATE_CHILD_SA request is one for the IKE SA itself.
+[[nodiscard]] bool rekeys_ike(const Payloads& payloads);
+
+/// The CHILD SAs and what waits to be done for them go to the IKE SA that takes over.
+void hand_over(Context& context, Sa& from, Sa& to);
+
+}  // namespace keysluice::ike

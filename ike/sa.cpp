@@ -1,0 +1,101 @@
+#include "ike/sa.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <initializer_list>
+
+namespace keysluice::ike {
+
+ChildSa* Sa::find_child(EspSpi inbound) {
+    const auto found =
+        std::ranges::find_if(children, [&](const ChildSa& each) { return each.spec.inbound == inbound; });
+    return found == children.end() ? nullptr : &*found;
+}
+
+ChildSa* Sa::find_child_by_outbound(EspSpi outbound) {
+    const auto found =
+        std::ranges::find_if(children, [&](const ChildSa& each) { return each.spec.outbound == outbound; });
+    return found == children.end() ? nullptr : &*found;
+}
+
+void become(Context& /*context*/, Sa& sa, State to) {
+    assert(allowed(sa.state, to));
+    sa.state = to;
+}
+
+namespace {
+
+/// A rule of some state: what must hold, and what it is called when it does not.
+struct Rule {
+    bool holds;
+    const char* fault;
+};
+
+const char* first_broken(std::initializer_list<Rule> rules) {
+    for (const Rule& rule : rules) {
+        if (!rule.holds) {
+            return rule.fault;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+const char* inconsistency(const Sa& sa) {
+    const bool timed = next_deadline(sa, Settings{}) != Instant::max();
+    const bool asked = sa.window.outstanding.has_value();
+    const bool busy = sa.current || !sa.waiting.empty();
+    const Rule negotiating{sa.negotiation != nullptr, "no negotiation"};
+    const Rule outstanding{asked, "nothing is outstanding"};
+    switch (sa.state) {
+        case State::init_sent:
+        case State::auth_sent:
+            return first_broken({{sa.initiator, "a responder that initiates"}, negotiating, outstanding});
+        case State::half_open:
+            return first_broken(
+                {{!sa.initiator, "an initiator that responds"}, negotiating, {timed, "without a limit"}});
+        case State::established:
+            return first_broken({{!sa.negotiation, "secrets of the negotiation are still there"},
+                                 {!sa.keys.d.empty(), "no keys"},
+                                 {sa.rekey_at != Instant::max() || busy, "it is never rekeyed"},
+                                 {asked == sa.current.has_value(), "an exchange without a task"}});
+        case State::replaced:
+            return first_broken({{sa.children.empty(), "children that were to be inherited"},
+                                 {timed || busy, "nothing would ever end it"}});
+        case State::closing:
+            return first_broken({outstanding});
+        case State::dead:
+            return first_broken({{sa.children.empty(), "children of a dead SA"}, {!asked, "a dead SA asks"}});
+    }
+    return "no such state";
+}
+
+Instant next_deadline(const Sa& sa, const Settings& settings) {
+    Instant next = sa.close_at;
+    const auto at = [&](Instant when) { next = std::min(next, when); };
+    if (sa.window.outstanding) {
+        at(sa.window.outstanding->again_at);
+    }
+    if (sa.negotiation) {
+        at(sa.negotiation->until);
+    }
+    if (sa.state == State::established) {
+        at(sa.rekey_at);
+        if (sa.connection->liveness > Duration::zero() && !sa.window.outstanding) {
+            at(sa.heard_at + sa.connection->liveness);
+        }
+        if (sa.nat_here) {
+            at(sa.sent_at + settings.keepalive);
+        }
+    }
+    for (const ChildSa& child : sa.children) {
+        at(child.remove_at);
+        if (sa.state == State::established && child.state == ChildState::installed) {
+            at(child.rekey_at);
+        }
+    }
+    return next;
+}
+
+}  // namespace keysluice::ike

@@ -1,0 +1,201 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/random.hpp"
+#include "ike/actions.hpp"
+#include "ike/protection.hpp"
+#include "ike/settings.hpp"
+#include "ike/transitions.hpp"
+#include "ike/window.hpp"
+
+namespace keysluice::ike {
+
+enum class ChildState : std::uint8_t {
+    installing,    ///< the kernel was asked
+    inbound_only,  ///< made by the peer in a rekeying: the outbound half waits for the old one's deletion
+    installed,     ///< both halves are in the kernel
+    deleting,      ///< our delete is queued or waits for its response
+    lingering,     ///< both ends have deleted it; packets that were on their way are still taken
+};
+
+/// One CHILD SA (RFC 7296 section 1.2), named by our inbound SPI.
+struct ChildSa {
+    ChildState state = ChildState::installing;
+    ChildSaSpec spec;
+    ChildDirectionKeys outbound;     ///< empty once it was handed to the kernel
+    bool complete = false;           ///< while installing: both halves, not the inbound one alone
+    std::optional<EspSpi> replaces;  ///< the inbound SPI of the CHILD SA that this one rekeys
+    bool ours = false;               ///< we were the initiator of the exchange that made it
+    Instant rekey_at = Instant::max();
+    Instant remove_at = Instant::max();
+};
+
+/// The first half of making a CHILD SA: what we offered and wait to have answered.
+struct ChildOffer {
+    std::string child;
+    EspSpi inbound;
+    std::optional<EspSpi> rekeys;  ///< our inbound SPI of the CHILD SA to replace
+    ReqId reqid;
+    wire::Octets nonce;
+    std::optional<crypto::KeyPair> key_pair;
+    GroupId group = GroupId::none;  ///< none until one is chosen
+    wire::SaPayload offered;
+    TrafficSelectors local;
+    TrafficSelectors remote;
+    unsigned attempts = 0;
+    /// The peer rekeyed the same CHILD SA at the same time: its exchange's lower nonce and what came of it.
+    struct Rival {
+        EspSpi inbound;
+        wire::Octets lowest_nonce;
+    };
+    std::optional<Rival> rival;
+};
+
+/// The same for a rekeying of the IKE SA.
+struct IkeOffer {
+    IkeSpi spi;
+    wire::Octets nonce;
+    std::optional<crypto::KeyPair> key_pair;
+    GroupId group = GroupId::none;
+    wire::SaPayload offered;
+    unsigned attempts = 0;
+    struct Rival {
+        IkeSpi spi;  ///< our SPI of the IKE SA that the peer's exchange made
+        wire::Octets lowest_nonce;
+    };
+    std::optional<Rival> rival;
+};
+
+struct DeleteChildren {
+    std::vector<EspSpi> inbound;
+};
+struct DeleteIke {};
+/// An empty request, to see whether the peer is there (RFC 7296 section 2.4).
+struct Liveness {};
+/// RFC 7296 section 2.21.2: an initiator that can't accept the responder says so in an exchange of its own.
+struct RefuseAuthentication {};
+
+/// An exchange that we are to start once the one before it is done.
+using Task = std::variant<ChildOffer, IkeOffer, DeleteChildren, DeleteIke, Liveness, RefuseAuthentication>;
+
+/// What an IKE SA keeps until both ends are authenticated, and not longer.
+struct Negotiation {
+    std::optional<crypto::KeyPair> key_pair;  ///< initiator
+    wire::SaPayload offered;                  ///< initiator
+    wire::Octets cookie;                      ///< initiator: to be sent back
+    GroupId group = GroupId::none;
+    unsigned attempts = 0;         ///< IKE_SA_INIT requests with something new in them
+    std::optional<Error> refusal;  ///< an answer that nobody vouches for
+    wire::Octets own_first_message;
+    wire::Octets peer_first_message;
+    wire::Octets own_nonce;
+    wire::Octets peer_nonce;
+    std::optional<ChildOffer> child;  ///< initiator: rides in IKE_AUTH
+    Instant until = Instant::max();   ///< responder: how long it may stay half-open
+};
+
+/// A response that waits for the kernel.
+struct AwaitedResponse {
+    MessageId id;
+    wire::ExchangeType exchange = wire::ExchangeType::create_child_sa;
+    crypto::Sha256 request{};
+    std::vector<wire::Payload> payloads;  ///< if the kernel takes the CHILD SA
+    std::vector<wire::Payload> refusal;   ///< if not
+    EspSpi child;
+};
+
+/// One IKE SA, whole: a plain value that can be written and read back (snapshot.hpp). Functions of init.hpp,
+/// auth.hpp, create_child.hpp, rekey_ike.hpp and informational.hpp move it.
+struct Sa {
+    State state = State::dead;  ///< changed by become() alone
+    bool initiator = false;     ///< we are the original initiator
+    IkeSpi initiator_spi;
+    IkeSpi responder_spi;
+    ConnectionPtr connection;  ///< of a half-open responder: the first that might be meant
+    UdpEndpoint local;
+    UdpEndpoint remote;
+    bool nat_here = false;
+    bool nat_there = false;
+    bool fragmentation = false;
+    IkeSuite suite;
+    IkeKeys keys;
+    IvCounter iv;
+    wire::Identity peer_id;
+    Window window;
+    Reassembly reassembly;
+    std::unique_ptr<Negotiation> negotiation;
+    std::vector<ChildSa> children;
+    std::optional<Task> current;  ///< the exchange of window.outstanding, once established
+    std::deque<Task> waiting;
+    std::optional<AwaitedResponse> awaited;
+    bool replacement = false;  ///< made by rekeying: no IKE_AUTH of its own
+    bool we_replace = false;   ///< replaced by an exchange of ours: deleting it is our part
+    Instant established_at{};
+    Instant rekey_at = Instant::max();
+    Instant close_at = Instant::max();  ///< replaced: when to stop waiting for the peer's delete
+    Instant heard_at{};
+    Instant sent_at{};
+    Instant scheduled = Instant::max();         ///< the Endpoint's: under which deadline it is listed
+    std::optional<UdpEndpoint> half_open_from;  ///< the Endpoint's: where a half-open SA is counted
+
+    [[nodiscard]] IkeSpi own_spi() const { return initiator ? initiator_spi : responder_spi; }
+    [[nodiscard]] IkeSpi peer_spi() const { return initiator ? responder_spi : initiator_spi; }
+    [[nodiscard]] const DirectionKeys& sending() const { return initiator ? keys.initiator : keys.responder; }
+    [[nodiscard]] const DirectionKeys& receiving() const { return initiator ? keys.responder : keys.initiator; }
+    [[nodiscard]] const PrfKey& own_p() const { return initiator ? keys.p_initiator : keys.p_responder; }
+    [[nodiscard]] const PrfKey& peer_p() const { return initiator ? keys.p_responder : keys.p_initiator; }
+    [[nodiscard]] ChildSa* find_child(EspSpi inbound);
+    [[nodiscard]] ChildSa* find_child_by_outbound(EspSpi outbound);
+};
+
+/// All IKE SAs of a process, as one of them sees them.
+class Registry {
+   public:
+    Registry() = default;
+    Registry(const Registry&) = delete;
+    Registry& operator=(const Registry&) = delete;
+    virtual ~Registry() = default;
+
+    // Names that nobody else in this process has.
+    [[nodiscard]] virtual IkeSpi new_ike_spi() = 0;
+    [[nodiscard]] virtual EspSpi new_esp_spi() = 0;
+    [[nodiscard]] virtual ReqId new_reqid() = 0;
+
+    /// All connections between these two addresses, best first.
+    [[nodiscard]] virtual std::vector<ConnectionPtr> connections(const IpAddress& local, const IpAddress& remote) = 0;
+    /// By our SPI; null where there is none.
+    [[nodiscard]] virtual Sa* find(IkeSpi own) = 0;
+    /// Takes an IKE SA in that a rekeying made.
+    virtual Sa& adopt(std::unique_ptr<Sa> sa) = 0;
+    /// Whether another IKE SA stands between the same identities.
+    [[nodiscard]] virtual bool knows_peer(const Sa& sa) = 0;
+    /// The peer says that it has no other IKE SA with us (INITIAL_CONTACT).
+    virtual void forget_others(const Sa& sa) = 0;
+};
+
+/// What the functions that move an SA work with. Valid for one event.
+struct Context {
+    Toolbox& tools;
+    Random& random;
+    Registry& registry;
+    const Settings& settings;
+    Instant now;
+    Actions& actions;
+};
+
+/// The only door for changes of state. Aborts on a change that kTransitions does not have.
+void become(Context& context, Sa& sa, State to);
+
+/// What is wrong with it, by what must and must not be there in its state; null: nothing.
+[[nodiscard]] const char* inconsistency(const Sa& sa);
+
+/// The next moment at which on_time() has something to do; Instant::max() for never.
+[[nodiscard]] Instant next_deadline(const Sa& sa, const Settings& settings);
+
+}  // namespace keysluice::ike

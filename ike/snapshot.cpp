@@ -1,0 +1,226 @@
+#include "ike/snapshot.hpp"
+
+#include <fmt/format.h>
+
+#include "ike/archive.hpp"
+
+namespace keysluice {
+
+template <typename Archive, ike::Like<UdpEndpoint> T>
+void describe(Archive& archive, T& value) {
+    archive(value.address, value.port);
+}
+
+namespace crypto {
+
+template <typename Archive, ike::Like<KeyPair> T>
+void describe(Archive& archive, T& value) {
+    archive(value.group, value.private_value, value.public_value);
+}
+
+}  // namespace crypto
+
+namespace ike {
+namespace wire {
+
+template <typename Archive, Like<Transform> T>
+void describe(Archive& archive, T& value) {
+    archive(value.type, value.id, value.key_bits, value.not_understood);
+}
+template <typename Archive, Like<Proposal> T>
+void describe(Archive& archive, T& value) {
+    archive(value.number, value.protocol, value.spi, value.transforms);
+}
+template <typename Archive, Like<SaPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.proposals);
+}
+template <typename Archive, Like<KePayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.group, value.value);
+}
+template <typename Archive, Like<Identity> T>
+void describe(Archive& archive, T& value) {
+    archive(value.type, value.data);
+}
+template <typename Archive, Like<IdInitiatorPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.identity);
+}
+template <typename Archive, Like<IdResponderPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.identity);
+}
+template <typename Archive, Like<CertificatePayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.encoding, value.data);
+}
+template <typename Archive, Like<CertificateRequestPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.encoding, value.authorities);
+}
+template <typename Archive, Like<AuthPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.method, value.data);
+}
+template <typename Archive, Like<NoncePayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.data);
+}
+template <typename Archive, Like<NotifyPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.type, value.protocol, value.spi, value.data);
+}
+template <typename Archive, Like<DeletePayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.protocol, value.spis);
+}
+template <typename Archive, Like<VendorIdPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.data);
+}
+template <typename Archive, Like<TrafficSelector> T>
+void describe(Archive& archive, T& value) {
+    archive(value.protocol, value.first_port, value.last_port, value.first, value.last);
+}
+template <typename Archive, Like<TsInitiatorPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.selectors);
+}
+template <typename Archive, Like<TsResponderPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.selectors);
+}
+template <typename Archive, Like<UnknownPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.type, value.critical, value.data);
+}
+
+}  // namespace wire
+
+/// Grows with every change of a description below or above.
+constexpr std::uint16_t kVersion = 1;
+
+template <typename Archive, Like<Encryption> T>
+void describe(Archive& archive, T& value) {
+    archive(value.id, value.key_bits);
+}
+template <typename Archive, Like<IkeSuite> T>
+void describe(Archive& archive, T& value) {
+    archive(value.encryption, value.integrity, value.prf, value.group);
+}
+template <typename Archive, Like<EspSuite> T>
+void describe(Archive& archive, T& value) {
+    archive(value.encryption, value.integrity, value.group, value.esn);
+}
+template <typename Archive, Like<DirectionKeys> T>
+void describe(Archive& archive, T& value) {
+    archive(value.encryption, value.integrity);
+}
+template <typename Archive, Like<ChildDirectionKeys> T>
+void describe(Archive& archive, T& value) {
+    archive(value.encryption, value.integrity);
+}
+template <typename Archive, Like<IkeKeys> T>
+void describe(Archive& archive, T& value) {
+    archive(value.d, value.initiator, value.responder, value.p_initiator, value.p_responder);
+}
+template <typename Archive, Like<OutstandingRequest> T>
+void describe(Archive& archive, T& value) {
+    archive(value.id, value.exchange, value.datagrams, value.sent, value.again_at);
+}
+template <typename Archive, Like<GivenResponse> T>
+void describe(Archive& archive, T& value) {
+    archive(value.id, value.request, value.datagrams);
+}
+template <typename Archive, Like<Window> T>
+void describe(Archive& archive, T& value) {
+    archive(value.next_request, value.expected_request, value.outstanding, value.given, value.first_fragment);
+}
+template <typename Archive, Like<ChildSaSpec> T>
+void describe(Archive& archive, T& value) {
+    archive(value.connection, value.child, value.reqid, value.mode, value.local, value.remote, value.udp_ports,
+            value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors);
+}
+template <typename Archive, Like<ChildSa> T>
+void describe(Archive& archive, T& value) {
+    archive(value.state, value.spec, value.outbound, value.complete, value.replaces, value.ours, value.rekey_at,
+            value.remove_at);
+}
+template <typename Archive, Like<ChildOffer::Rival> T>
+void describe(Archive& archive, T& value) {
+    archive(value.inbound, value.lowest_nonce);
+}
+template <typename Archive, Like<ChildOffer> T>
+void describe(Archive& archive, T& value) {
+    archive(value.child, value.inbound, value.rekeys, value.reqid, value.nonce, value.key_pair, value.group,
+            value.offered, value.local, value.remote, value.attempts, value.rival);
+}
+template <typename Archive, Like<IkeOffer::Rival> T>
+void describe(Archive& archive, T& value) {
+    archive(value.spi, value.lowest_nonce);
+}
+template <typename Archive, Like<IkeOffer> T>
+void describe(Archive& archive, T& value) {
+    archive(value.spi, value.nonce, value.key_pair, value.group, value.offered, value.attempts, value.rival);
+}
+template <typename Archive, Like<DeleteChildren> T>
+void describe(Archive& archive, T& value) {
+    archive(value.inbound);
+}
+template <typename Archive, typename T>
+    requires Like<T, DeleteIke> || Like<T, Liveness> || Like<T, RefuseAuthentication>
+void describe(Archive& /*archive*/, T& /*value*/) {}
+
+template <typename Archive, Like<Negotiation> T>
+void describe(Archive& archive, T& value) {
+    archive(value.key_pair, value.offered, value.cookie, value.group, value.attempts, value.own_first_message,
+            value.peer_first_message, value.own_nonce, value.peer_nonce, value.child, value.until);
+}
+template <typename Archive, Like<AwaitedResponse> T>
+void describe(Archive& archive, T& value) {
+    archive(value.id, value.exchange, value.request, value.payloads, value.refusal, value.child);
+}
+template <typename Archive, Like<Sa> T>
+void describe(Archive& archive, T& value) {
+    archive(value.state, value.initiator, value.initiator_spi, value.responder_spi, value.local, value.remote,
+            value.nat_here, value.nat_there, value.fragmentation, value.suite, value.keys, value.peer_id,
+            value.window, value.negotiation, value.children, value.current, value.waiting, value.awaited,
+            value.replacement, value.we_replace, value.established_at, value.rekey_at, value.close_at, value.heard_at,
+            value.sent_at);
+}
+
+SecretBuffer write_snapshot(const Sa& sa) {
+    ArchiveWriter archive;
+    archive(kVersion, sa.connection->name, sa);
+    return std::move(archive).release();
+}
+
+Result<std::unique_ptr<Sa>> read_snapshot(Bytes octets, const FindConnection& connection, std::uint32_t epoch) {
+    if (Reader version(octets); version.be<std::uint16_t>() != kVersion || !version.ok()) {
+        return fail("snapshot-version", fmt::format("an IKE SA was written in another version than {}", kVersion));
+    }
+    ArchiveReader archive(octets);
+    std::uint16_t version = 0;
+    std::string name;
+    auto sa = std::make_unique<Sa>();
+    archive(version, name, *sa);
+    if (!archive.finished() || sa->state > State::dead) {
+        return fail("snapshot-malformed", fmt::format("an IKE SA of connection '{}' can't be read back", name));
+    }
+    sa->connection = connection(name);
+    if (!sa->connection) {
+        return fail("snapshot-connection", fmt::format("an IKE SA belongs to connection '{}', which is no longer "
+                                                       "configured",
+                                                       name));
+    }
+    sa->iv = IvCounter{.epoch = epoch, .next = 0};
+    if (sa->initiator && sa->negotiation) {
+        // A refusal that nobody vouches for was not kept: if it was true, it comes again.
+        sa->negotiation->until = Instant::max();
+    }
+    return sa;
+}
+
+}  // namespace ike
+}  // namespace keysluice

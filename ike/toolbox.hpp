@@ -1,0 +1,14 @@
+#pragma once
+
+#include "crypto/cipher.hpp"
+#include "crypto/mac.hpp"
+
+namespace keysluice::ike {
+
+/// The cryptographic contexts that all SAs of a thread share.
+struct Toolbox {
+    crypto::Macs macs;
+    crypto::Ciphers ciphers;
+};
+
+}  // namespace keysluice::ike

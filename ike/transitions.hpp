@@ -1,0 +1,60 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace keysluice::ike {
+
+/// The life of an IKE SA.
+enum class State : std::uint8_t {
+    init_sent,    ///< initiator: our IKE_SA_INIT waits for its response
+    half_open,    ///< responder: IKE_SA_INIT is answered, IKE_AUTH is awaited
+    auth_sent,    ///< initiator: our IKE_AUTH waits for its response
+    established,  ///< both ends are authenticated
+    replaced,     ///< rekeyed: a newer IKE SA has the children, this one waits to be deleted
+    closing,      ///< our delete waits for its response
+    dead,         ///< over; nothing of it is left but the answer to a retransmission
+};
+
+inline constexpr std::array<std::string_view, 7> kStateNames = {
+    "init-sent", "half-open", "auth-sent", "established", "replaced", "closing", "dead",
+};
+
+[[nodiscard]] constexpr std::string_view name_of(State state) {
+    return kStateNames.at(static_cast<std::size_t>(state));
+}
+
+struct Transition {
+    State from;
+    State to;
+    std::string_view why;
+};
+
+/// Every change of state that there is. `become()` refuses all others.
+inline constexpr std::array kTransitions = {
+    Transition{State::init_sent, State::auth_sent, "IKE_SA_INIT was answered with a proposal of ours"},
+    Transition{State::init_sent, State::dead, "refused, or never answered, or no longer wanted"},
+    Transition{State::half_open, State::established, "the peer's IKE_AUTH proved its identity"},
+    Transition{State::half_open, State::dead, "not authenticated in time, or not at all"},
+    Transition{State::auth_sent, State::established, "the peer's IKE_AUTH response proved its identity"},
+    Transition{State::auth_sent, State::closing, "the peer trusts us, and we don't trust it"},
+    Transition{State::auth_sent, State::dead, "refused, or never answered"},
+    Transition{State::established, State::replaced, "rekeyed"},
+    Transition{State::established, State::closing, "we close it"},
+    Transition{State::established, State::dead, "the peer closed it, or is gone"},
+    Transition{State::replaced, State::closing, "we made its successor, so we delete it"},
+    Transition{State::replaced, State::dead, "the peer deleted it, or did not in time"},
+    Transition{State::closing, State::dead, "deleted, or the peer is gone"},
+};
+
+[[nodiscard]] constexpr bool allowed(State from, State to) {
+    for (const Transition& transition : kTransitions) {
+        if (transition.from == from && transition.to == to) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace keysluice::ike

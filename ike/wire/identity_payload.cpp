@@ -1,0 +1,110 @@
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "crypto/openssl.hpp"
+#include "ike/wire/codec.hpp"
+#include "ike/wire/message.hpp"
+
+// RFC 7296 section 3.5, behind the generic header: IDi and IDr.
+//
+//                      1                   2                   3
+//  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// |   ID Type     |                 RESERVED                      |
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+// ~                   Identification Data                         ~
+// +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+
+namespace keysluice::ike::wire {
+namespace {
+
+using BioPtr = std::unique_ptr<BIO, crypto::Free<BIO_free_all>>;
+using NamePtr = std::unique_ptr<X509_NAME, crypto::Free<X509_NAME_free>>;
+
+void emit_identity(const Identity& identity, Writer& writer) {
+    writer.be(static_cast<std::uint8_t>(identity.type)).be(std::uint8_t{0}).be(std::uint16_t{0}).raw(identity.data);
+}
+
+std::string hex(Bytes bytes) {
+    return fmt::format("{:02x}", fmt::join(bytes, ""));
+}
+
+std::string print_address(const Identity& identity) {
+    const auto address = IpAddress::from_octets(identity.data);
+    return address ? address->text() : hex(identity.data);
+}
+
+/// "CN=gateway,O=Example" (RFC 2253), or its octets when they are not a name.
+std::string print_name(const Octets& der) {
+    const std::uint8_t* at = der.data();
+    const NamePtr name{d2i_X509_NAME(nullptr, &at, static_cast<long>(der.size()))};
+    const BioPtr out{BIO_new(BIO_s_mem())};
+    char* text = nullptr;
+    if (!name || at != der.data() + der.size() || !out ||
+        X509_NAME_print_ex(out.get(), name.get(), 0, XN_FLAG_RFC2253) < 0) {
+        ERR_clear_error();
+        return "DN " + readable(der);
+    }
+    const long size = BIO_get_mem_data(out.get(), &text);
+    return readable(as_bytes({text, static_cast<std::size_t>(size)}));
+}
+
+}  // namespace
+
+Result<Identity> parse_identity(Bytes body) {
+    Reader reader(body);
+    Identity identity;
+    identity.type = static_cast<IdType>(reader.be<std::uint8_t>());
+    // RFC 7296 section 3.5: "RESERVED - MUST be sent as zero; MUST be ignored on receipt."
+    static_cast<void>(reader.take(3));
+    identity.data = octets_of(reader.rest());
+    if (!reader.ok()) {
+        return malformed(fmt::format("a type and 3 reserved octets expected, got {}", octets_text(body.size())));
+    }
+    // RFC 7296 section 3.5: "A single four (4) octet IPv4 address", "A single sixteen (16) octet IPv6 address".
+    const std::size_t size = identity.data.size();
+    if ((identity.type == IdType::ipv4 && size != 4) || (identity.type == IdType::ipv6 && size != 16)) {
+        return malformed(fmt::format("an address of {} expected, got {}",
+                                     octets_text(identity.type == IdType::ipv4 ? 4 : 16), octets_text(size)));
+    }
+    return identity;
+}
+
+void emit_body(const IdInitiatorPayload& payload, Writer& writer) {
+    emit_identity(payload.identity, writer);
+}
+
+void emit_body(const IdResponderPayload& payload, Writer& writer) {
+    emit_identity(payload.identity, writer);
+}
+
+std::string print(const Identity& identity) {
+    switch (identity.type) {
+        case IdType::ipv4:
+        case IdType::ipv6:
+            return print_address(identity);
+        case IdType::fqdn:
+        case IdType::email:
+            return readable(identity.data);
+        case IdType::dn:
+            return print_name(identity.data);
+        case IdType::gn:
+            return "general name " + readable(identity.data);
+        case IdType::key_id:
+            return "key id " + readable(identity.data);
+        case IdType::null:
+            return "null";
+    }
+    return fmt::format("identity of type {} {}", static_cast<unsigned>(identity.type), readable(identity.data));
+}
+
+std::string print_body(const IdInitiatorPayload& payload) {
+    return fmt::format("IDi({})", print(payload.identity));
+}
+
+std::string print_body(const IdResponderPayload& payload) {
+    return fmt::format("IDr({})", print(payload.identity));
+}
+
+}  // namespace keysluice::ike::wire

@@ -1,0 +1,259 @@
+#include <doctest/doctest.h>
+
+#include "tests/exchange/two_ends.hpp"
+
+using namespace keysluice;
+using namespace keysluice::ike;
+using keysluice::ike::testing::RewrittenEnds;
+using keysluice::ike::testing::TwoEnds;
+
+namespace {
+
+TwoEnds& up(TwoEnds& ends) {
+    ends.configure();
+    ends.initiate(ends.a);
+    ends.settle();
+    ends.check_up();
+    return ends;
+}
+
+/// Both requests are on the wire before either is delivered.
+void both_rekey(TwoEnds& ends, const std::string& child) {
+    ends.event(ends.a, Rekey{"a-z", child});
+    ends.event(ends.z, Rekey{"a-z", child});
+    REQUIRE(ends.wire.size() == 2);
+}
+
+constexpr Duration kLinger = std::chrono::seconds(6);
+
+}  // namespace
+
+TEST_SUITE("exchange: rekeying a CHILD SA") {
+    TEST_CASE_TEMPLATE("make before break: at no step does a packet find no SA", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        ends.event(ends.a, Rekey{"a-z", "net"});
+        while (ends.deliver()) {
+            // Whatever either end sends with, the other can read.
+            ends.check_kernels();
+            REQUIRE(ends.a.kernel.newest_outbound() != nullptr);
+            REQUIRE(ends.z.kernel.newest_outbound() != nullptr);
+        }
+        CHECK(ends.a.count(Report::Kind::child_rekeyed) == 1);
+        CHECK(ends.z.count(Report::Kind::child_rekeyed) == 1);
+        CHECK(ends.a.kernel.inbound().size() == 2);  // the old one takes what is still on its way
+        ends.pass(kLinger);
+        CHECK(ends.a.kernel.inbound().size() == 1);
+        CHECK(ends.z.kernel.inbound().size() == 1);
+        ends.check_up();
+    }
+
+    TEST_CASE_TEMPLATE("from the other end too, again and again", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        for (int round = 0; round < 20; ++round) {
+            ends.event(round % 2 == 0 ? ends.z : ends.a, Rekey{"a-z", "net"});
+            ends.settle();
+            ends.pass(kLinger);
+            ends.check_up();
+        }
+        CHECK(ends.a.kernel.inbound().size() == 1);
+    }
+
+    TEST_CASE_TEMPLATE("with a key exchange of its own, and the wrong group first", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        ends.configure([](Connection& of_a, Connection& of_z) {
+            of_a.children[0].proposals = {*parse_esp_proposal("aes128gcm16-ecp256-x25519", {})};
+            of_z.children[0].proposals = {*parse_esp_proposal("aes128gcm16-x25519", {})};
+        });
+        ends.initiate(ends.a);
+        ends.settle();
+        ends.event(ends.a, Rekey{"a-z", "net"});
+        ends.settle();
+        ends.pass(kLinger);
+        ends.check_up();
+        CHECK(ends.a.sa()->children.front().spec.suite.group == GroupId::x25519);
+    }
+
+    TEST_CASE_TEMPLATE("both ends at once: one new SA survives", Ends, TwoEnds, RewrittenEnds) {
+        // In which order the four messages arrive, and whether one is lost on the way.
+        for (int order = 0; order < 64; ++order) {
+            CAPTURE(order);
+            Ends ends;
+            up(ends);
+            both_rekey(ends, "net");
+            for (int step = 0; step < 6 && !ends.wire.empty(); ++step) {
+                if (((order >> step) & 1) != 0) {
+                    ends.wire.push_back(ends.wire.front());  // overtaken by the others
+                    ends.wire.pop_front();
+                }
+                ends.deliver();
+                ends.check_kernels();
+            }
+            ends.pass(std::chrono::seconds(20));
+            ends.check_up();
+            CHECK(ends.a.kernel.inbound().size() == 1);
+            CHECK(ends.z.kernel.inbound().size() == 1);
+        }
+    }
+
+    TEST_CASE_TEMPLATE("both at once, and any one packet is lost", Ends, TwoEnds, RewrittenEnds) {
+        for (int lost = 0; lost < 10; ++lost) {
+            CAPTURE(lost);
+            Ends ends;
+            up(ends);
+            both_rekey(ends, "net");
+            for (int step = 0; step < lost && !ends.wire.empty(); ++step) {
+                ends.deliver();
+            }
+            if (!ends.wire.empty()) {
+                ends.drop();
+            }
+            ends.pass(std::chrono::seconds(20));
+            ends.check_up();
+            CHECK(ends.a.kernel.inbound().size() == 1);
+            CHECK(ends.z.kernel.inbound().size() == 1);
+        }
+    }
+
+    TEST_CASE_TEMPLATE("by its own clock, before the lifetime is over", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        const EspSpi before = ends.a.sa()->children.front().spec.inbound;
+        ends.pass(std::chrono::minutes(61));
+        ends.check_up();
+        CHECK_FALSE(ends.a.sa()->children.front().spec.inbound == before);
+    }
+}
+
+TEST_SUITE("exchange: rekeying an IKE SA") {
+    TEST_CASE_TEMPLATE("the children are inherited, the old one is deleted", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        const IkeSpi before = ends.a.sa()->initiator_spi;
+        const auto kernel = ends.a.kernel.inbound().begin()->first;
+        ends.event(ends.z, Rekey{"a-z", {}});
+        ends.settle();
+        ends.check_up();
+        CHECK_FALSE(ends.a.sa()->initiator_spi == before);
+        CHECK(ends.z.sa()->initiator);  // z began this one
+        CHECK(ends.a.kernel.inbound().begin()->first == kernel);
+        // The new one works.
+        ends.event(ends.a, Rekey{"a-z", "net"});
+        ends.settle();
+        ends.pass(kLinger);
+        ends.check_up();
+    }
+
+    TEST_CASE_TEMPLATE("both ends at once: one survives, with the children", Ends, TwoEnds, RewrittenEnds) {
+        for (int order = 0; order < 64; ++order) {
+            CAPTURE(order);
+            Ends ends;
+            up(ends);
+            both_rekey(ends, {});
+            for (int step = 0; step < 6 && !ends.wire.empty(); ++step) {
+                if (((order >> step) & 1) != 0) {
+                    ends.wire.push_back(ends.wire.front());
+                    ends.wire.pop_front();
+                }
+                ends.deliver();
+            }
+            ends.pass(std::chrono::minutes(4));
+            ends.check_up();
+        }
+    }
+
+    TEST_CASE_TEMPLATE("both at once, and any one packet is lost", Ends, TwoEnds, RewrittenEnds) {
+        for (int lost = 0; lost < 10; ++lost) {
+            CAPTURE(lost);
+            Ends ends;
+            up(ends);
+            both_rekey(ends, {});
+            for (int step = 0; step < lost && !ends.wire.empty(); ++step) {
+                ends.deliver();
+            }
+            if (!ends.wire.empty()) {
+                ends.drop();
+            }
+            ends.pass(std::chrono::minutes(4));
+            ends.check_up();
+        }
+    }
+
+    TEST_CASE_TEMPLATE("one end rekeys the IKE SA while the other rekeys the child", Ends, TwoEnds, RewrittenEnds) {
+        for (int order = 0; order < 64; ++order) {
+            CAPTURE(order);
+            Ends ends;
+            up(ends);
+            ends.event(ends.a, Rekey{"a-z", {}});
+            ends.event(ends.z, Rekey{"a-z", "net"});
+            for (int step = 0; step < 6 && !ends.wire.empty(); ++step) {
+                if (((order >> step) & 1) != 0) {
+                    ends.wire.push_back(ends.wire.front());
+                    ends.wire.pop_front();
+                }
+                ends.deliver();
+            }
+            ends.pass(std::chrono::minutes(4));
+            ends.check_up();
+        }
+    }
+}
+
+TEST_SUITE("exchange: ending") {
+    TEST_CASE_TEMPLATE("either end closes, and nothing is left", Ends, TwoEnds, RewrittenEnds) {
+        for (const bool initiator_closes : {true, false}) {
+            Ends ends;
+            up(ends);
+            ends.event(initiator_closes ? ends.a : ends.z, Terminate{"a-z"});
+            ends.settle();
+            CHECK(ends.a.standing() == 0);
+            CHECK(ends.z.standing() == 0);
+            CHECK(ends.a.kernel.empty());
+            CHECK(ends.z.kernel.empty());
+            ends.pass(std::chrono::minutes(1));
+            CHECK(ends.a.endpoint->sas().empty());
+            CHECK(ends.z.endpoint->sas().empty());
+        }
+    }
+
+    TEST_CASE_TEMPLATE("both close at once", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        ends.event(ends.a, Terminate{"a-z"});
+        ends.event(ends.z, Terminate{"a-z"});
+        ends.pass(std::chrono::minutes(4));
+        CHECK(ends.a.endpoint->sas().empty());
+        CHECK(ends.z.endpoint->sas().empty());
+        CHECK(ends.a.kernel.empty());
+        CHECK(ends.z.kernel.empty());
+    }
+
+    TEST_CASE_TEMPLATE("a peer that is gone is noticed", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        ends.pass_silently(std::chrono::minutes(4));
+        CHECK(ends.a.standing() == 0);
+        CHECK(ends.a.kernel.empty());
+        CHECK(ends.a.last_reason() == "peer-silent");
+    }
+
+    TEST_CASE_TEMPLATE("a connection that is kept up comes back by itself", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        ends.configure([](Connection& of_a, Connection&) { of_a.keep_up = true; });
+        ends.initiate(ends.a);
+        ends.settle();
+        ends.check_up();
+        ends.pass_silently(std::chrono::minutes(5));
+        CHECK(ends.a.kernel.empty());
+        ends.pass(std::chrono::minutes(2));
+        ends.check_up();
+    }
+
+    TEST_CASE_TEMPLATE("silence is asked about, and an answer is enough", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        ends.pass(std::chrono::minutes(10));
+        ends.check_up();
+    }
+}

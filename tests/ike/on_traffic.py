@@ -1,0 +1,53 @@
+"""start = "on-traffic": the first packet brings the tunnel up, whatever becomes of that packet itself."""
+
+import socket
+
+from support import checks
+from support.scenario import eventually, expect, scenario
+from support.tunnel import Tunnel
+from ike.basics import both_have_it, gateways
+
+
+def first_packet_arrives(world, place, tunnel, both):
+    """Sends one packet, waits for the tunnel that it asks for, and tells whether the packet came through."""
+    left, right = tunnel.hosts(place)
+    with place.right.namespace.entered():
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with place.left.namespace.entered():
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with receiver, sender:
+        receiver.bind((right, 0))
+        sender.bind((left, 0))
+        try:
+            sender.sendto(b"first", receiver.getsockname())
+        except OSError:
+            pass  # the kernel says at once that it drops it
+        both_have_it(world, both)
+        receiver.settimeout(world.patience(0.2))
+        try:
+            return receiver.recv(100) == b"first"
+        except TimeoutError:
+            return False
+
+
+def starts(world, drop):
+    """`drop` is the kernel's net.core.xfrm_larval_drop: whether it drops packets while an SA is being negotiated."""
+    tunnel, count, arrived = Tunnel(), world.choose(10, 100), 0
+    with gateways(world, tunnel, sluice={"connection": {"start": "on-traffic"}}) as (place, both):
+        place.left.namespace.switch(core__xfrm_larval_drop=drop)
+        place.forgive("XfrmOutNoStates")
+        swan = both["strongSwan"]
+        for _ in range(count):
+            arrived += first_packet_arrives(world, place, tunnel, both)
+            swan.down()
+            eventually(lambda: not both["keysluice"].children(), world.patience(10), "keysluice has no CHILD SA left")
+        first_packet_arrives(world, place, tunnel, both)
+        checks.traffic_flows(world, place, tunnel, swan, 100_000)
+    world.note(f"of {count} first packets {arrived} arrived")
+    if not drop:
+        expect(arrived == count, f"of {count} first packets {arrived} arrived, though the kernel was told to keep them")
+
+
+for _drop in (1, 0):
+    scenario(f"start: on-traffic, the kernel {'drops' if _drop else 'keeps'} first packets")(
+        lambda world, drop=_drop: starts(world, drop))

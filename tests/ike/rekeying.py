@@ -1,0 +1,94 @@
+"""New keys under a steady stream of packets each way, of which not one is lost or comes twice."""
+
+import time
+
+from support import checks
+from support.scenario import eventually, expect_equal, scenario
+from support.traffic import streams
+from support.tunnel import Tunnel
+from ike.basics import SIDES, both_have_it, gateways
+
+SHORT = "5s"  # the shortest rekey_time that keysluice takes
+
+
+def settles(world, place, both):
+    """One CHILD SA is left, of two SAs in each kernel, once those that linger are gone."""
+    both_have_it(world, both)
+    for end in place.ends:
+        eventually(lambda end=end: end.namespace.run("ip xfrm state").count("spi") == 2, world.patience(20),
+                   f"the kernel on the {end.name} has two SAs left")
+
+
+def strongswan_rekeys(world, initiator, group):
+    tunnel = Tunnel(esp="aes128gcm16" + group)
+    count = world.choose(20, 1000)
+    with gateways(world, tunnel, initiator) as (place, both):
+        both[initiator].up()
+        both_have_it(world, both)
+        before = both["strongSwan"].ike_spis()
+        with streams(world, place, tunnel):
+            for _ in range(count):
+                both["strongSwan"].rekey_child()
+        expect_equal(both["strongSwan"].ike_spis(), before, "the IKE SA, which nobody rekeyed")
+        settles(world, place, both)
+        world.note(f"{count} rekeys")
+
+
+def strongswan_rekeys_ike(world, initiator):
+    """The IKE SA, and after each time the CHILD SA that it took over."""
+    with gateways(world, Tunnel(), initiator) as (place, both):
+        swan = both["strongSwan"]
+        both[initiator].up()
+        both_have_it(world, both)
+        with streams(world, place, swan.tunnel):
+            for _ in range(world.choose(5, 50)):
+                swan.rekey_ike()
+                both_have_it(world, both)
+                swan.rekey_child()
+        settles(world, place, both)
+        expect_equal(len(both["keysluice"].sas()), 1, "IKE SAs that keysluice has")
+
+
+def keysluice_rekeys(world, initiator, what):
+    """`what`: the tables whose rekey_time is short."""
+    short = {"rekey_time": SHORT}
+    sluice = {table: short for table in what}
+    count = world.choose(3, 20)
+    with gateways(world, Tunnel(esp="aes128gcm16-x25519"), initiator, sluice=sluice) as (place, both):
+        ours = both["keysluice"]
+        both[initiator].up()
+        both_have_it(world, both)
+        with streams(world, place, ours.tunnel):
+            for _ in range(count):
+                ours.rekey_child() if "child" in what else ours.rekey_ike()
+        eventually(lambda: both["strongSwan"].children(), world.patience(20), "strongSwan has a CHILD SA")
+        world.note(f"{count} rekeys")
+
+
+def both_rekey(world):
+    """Again and again both sides begin at the same time, IKE and CHILD SA: whatever collides, no packet does."""
+    swan = {"connection": {"rekey_time": "5", "rand_time": "1", "over_time": "60"},
+            "child": {"rekey_time": "4", "rand_time": "1", "life_time": "60"}}
+    sluice = {"connection": {"rekey_time": SHORT}, "child": {"rekey_time": SHORT}}
+    with gateways(world, Tunnel(esp="aes128gcm16-x25519"), sluice=sluice, swan=swan) as (place, both):
+        both["strongSwan"].up()
+        both_have_it(world, both)
+        with streams(world, place, both["strongSwan"].tunnel):
+            time.sleep(world.choose(20, 120))
+        checks.traffic_flows(world, place, both["strongSwan"].tunnel, both["strongSwan"], 100_000)
+
+
+def register():
+    for initiator in SIDES:
+        for group in ("", "-x25519"):
+            scenario(f"rekeying: strongSwan the CHILD SA, {initiator} had begun, {'with' if group else 'without'} PFS")(
+                lambda world, initiator=initiator, group=group: strongswan_rekeys(world, initiator, group))
+        scenario(f"rekeying: strongSwan the IKE SA, {initiator} had begun")(
+            lambda world, initiator=initiator: strongswan_rekeys_ike(world, initiator))
+        for words, what in (("CHILD SA", ("child",)), ("IKE SA", ("connection",))):
+            scenario(f"rekeying: keysluice the {words}, {initiator} had begun")(
+                lambda world, initiator=initiator, what=what: keysluice_rekeys(world, initiator, what))
+    scenario("rekeying: both at the same time")(both_rekey)
+
+
+register()

@@ -1,0 +1,383 @@
+#include "tests/sim/simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <queue>
+#include <variant>
+#include <vector>
+
+#include "ike/transitions.hpp"
+#include "tests/support/ike_end.hpp"
+
+namespace keysluice::ike::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+/// What is to happen at some moment.
+struct Arrival {
+    UdpEndpoint from;
+    UdpEndpoint to;
+    wire::Octets bytes;
+};
+struct KernelAnswer {
+    std::size_t end = 0;
+    unsigned life = 0;  ///< of the process that asked
+    IkeSpi sa;
+    EspSpi inbound;
+    bool accepted = true;
+};
+struct Mischief {};
+
+struct Planned {
+    Instant at;
+    std::uint64_t order = 0;
+    std::variant<Arrival, KernelAnswer, Mischief> what;
+
+    bool operator>(const Planned& other) const { return std::pair(at, order) > std::pair(other.at, other.order); }
+};
+
+ChildRule child_rule(std::size_t spoke, bool at_hub, Random& random) {
+    ChildRule child;
+    child.name = "net";
+    const auto own = *parse_selector(fmt::format("10.{}.0.0/16", spoke));
+    const auto hub = *parse_selector("10.200.0.0/16");
+    child.local = {at_hub ? hub : own};
+    child.remote = {at_hub ? own : hub};
+    const bool pfs = spoke % 2 == 0;
+    child.proposals = {*parse_esp_proposal(pfs ? "aes128gcm16-x25519" : "aes128gcm16", {})};
+    child.rekey_time = seconds(20 + random.number<std::uint8_t>() % 60);
+    return child;
+}
+
+class Simulation {
+   public:
+    Simulation(std::uint64_t seed, bool narrate) : chance_(seed), narrate_(narrate) {
+        const std::size_t spokes = 1 + seed % 2;
+        for (std::size_t each = 0; each <= spokes; ++each) {
+            Settings settings;
+            settings.cookie_after = dice(4) == 0 ? 0 : 100;
+            settings.retransmission = {.first = milliseconds(500), .tries = 6};
+            const std::string name = each == 0 ? "hub" : fmt::format("spoke{}", each);
+            const std::string address = fmt::format("192.0.2.{}", each + 1);
+            hosts_.push_back(std::make_unique<Host>(name, address, settings, seed * 16 + each));
+        }
+        for (std::size_t each = 0; each < hosts_.size(); ++each) {
+            configure(each);
+        }
+    }
+
+    std::string play() {
+        loss_ = dice(30);
+        for (std::size_t each = 1; each < hosts_.size(); ++each) {
+            initiate(each);
+        }
+        plan(milliseconds(dice(5'000)), Mischief{});
+        run_until(now_ + minutes(5));
+        calm_ = true;
+        say("the network mends");
+        run_until(now_ + minutes(4));
+        check_up();
+        for (std::size_t each = 0; each < hosts_.size(); ++each) {
+            terminate(each);
+        }
+        run_until(now_ + minutes(5));
+        check_gone();
+        return fault_;
+    }
+
+   private:
+    struct Host {
+        Host(const std::string& name, const std::string& address, Settings settings, std::uint64_t seed)
+            : end(name, address.c_str(), settings, seed) {}
+        End end;
+        unsigned life = 0;
+        std::vector<ConnectionPtr> connections;
+    };
+
+    std::uint32_t dice(std::uint32_t sides) { return chance_.number<std::uint32_t>() % sides; }
+
+    void say(const std::string& what) {
+        if (narrate_) {
+            fmt::print("{:10.3f} {}\n", std::chrono::duration<double>(now_.time_since_epoch()).count() - 3600, what);
+        }
+    }
+    void blame(std::string what) {
+        if (fault_.empty()) {
+            say("FAULT " + what);
+            fault_ = std::move(what);
+        }
+    }
+
+    ConnectionPtr connection(std::size_t own, std::size_t peer) {
+        Host& host = *hosts_[own];
+        Host& other = *hosts_[peer];
+        auto connection = std::make_shared<Connection>();
+        connection->name = own == 0 ? other.end.name : "hub";
+        connection->local = host.end.address.address;
+        connection->remote = other.end.address.address;
+        connection->local_id = *parse_identity(host.end.name + ".example");
+        connection->remote_id = *IdentityPattern::parse(other.end.name + ".example");
+        connection->keys.set_for_all(SharedKey(as_bytes("secret")));
+        connection->proposals = {*parse_ike_proposal(
+            own == 0 && dice(3) == 0 ? "aes128gcm16-prfsha256-x25519" : "aes128gcm16-prfsha256-x25519-ecp256", {})};
+        connection->children.push_back(child_rule(own == 0 ? peer : own, own == 0, chance_));
+        connection->rekey_time = seconds(30 + dice(90));
+        connection->liveness = seconds(5 + dice(10));
+        connection->keep_up = own != 0;
+        return connection;
+    }
+
+    void configure(std::size_t own) {
+        Host& host = *hosts_[own];
+        for (std::size_t peer = 0; peer < hosts_.size(); ++peer) {
+            if ((own == 0) != (peer == 0)) {
+                host.connections.push_back(connection(own, peer));
+            }
+        }
+        host.end.connections = host.connections;
+        host.end.endpoint->configure(host.connections);
+    }
+
+    void initiate(std::size_t own) {
+        event(own, Initiate{.connection = "hub",
+                            .child = {},
+                            .local = hosts_[own]->end.address,
+                            .remote = hosts_[0]->end.address});
+    }
+    void terminate(std::size_t own) {
+        for (const ConnectionPtr& each : hosts_[own]->connections) {
+            event(own, Terminate{each->name});
+        }
+    }
+
+    template <typename What>
+    void plan(Duration wait, What what) {
+        planned_.push({now_ + wait, order_++, std::move(what)});
+    }
+
+    void send(SendDatagram datagram) {
+        if (datagram.keepalive) {
+            return;
+        }
+        const unsigned copies = calm_ ? 1 : dice(100) < loss_ || now_ < outage_until_ ? 0 : dice(10) == 0 ? 2 : 1;
+        for (unsigned copy = 0; copy < copies; ++copy) {
+            const Duration delay = calm_ ? milliseconds(5) : milliseconds(1 + dice(dice(8) == 0 ? 3'000 : 100));
+            plan(delay, Arrival{datagram.from, datagram.to, datagram.bytes});
+        }
+    }
+
+    void event(std::size_t own, const Event& event) {
+        Host& host = *hosts_[own];
+        for (Action& action : host.end.endpoint->on(event, now_)) {
+            perform(own, action);
+        }
+        if (const char* fault = host.end.endpoint->inconsistency()) {
+            blame(fmt::format("{}: {}", host.end.name, fault));
+        }
+        if (!host.end.kernel.fault().empty()) {
+            blame(fmt::format("{}: {}", host.end.name, host.end.kernel.fault()));
+        }
+        check_keys();
+    }
+
+    void perform(std::size_t own, Action& action) {
+        Host& host = *hosts_[own];
+        if (auto* datagram = std::get_if<SendDatagram>(&action)) {
+            send(std::move(*datagram));
+        } else if (const auto* install = std::get_if<InstallChild>(&action)) {
+            host.end.kernel.refuses = !calm_ && dice(50) == 0;
+            const bool accepted = host.end.kernel.install(*install).has_value();
+            plan(milliseconds(dice(20)), KernelAnswer{own, host.life, install->sa, install->spec.inbound, accepted});
+        } else if (const auto* outbound = std::get_if<InstallOutbound>(&action)) {
+            host.end.kernel.install(*outbound);
+        } else if (const auto* remove = std::get_if<RemoveChild>(&action)) {
+            host.end.kernel.remove(*remove);
+        } else if (const auto* half = std::get_if<RemoveOutbound>(&action)) {
+            host.end.kernel.remove(*half);
+        } else if (const auto* report = std::get_if<Report>(&action)) {
+            say(fmt::format("{} reports {} {} {}", host.end.name, static_cast<int>(report->kind),
+                            report->error.reason, report->error.sentence));
+        }
+    }
+
+    /// Never two ends with different keys for one SPI.
+    void check_keys() {
+        for (const auto& sender : hosts_) {
+            for (const auto& [spi, half] : sender->end.kernel.outbound()) {
+                for (const auto& receiver : hosts_) {
+                    const auto found = receiver->end.kernel.inbound().find(spi);
+                    if (receiver != sender && found != receiver->end.kernel.inbound().end() &&
+                        found->second.keys != half.keys) {
+                        blame(fmt::format("{} and {} have different keys for SPI {:08x}", sender->end.name,
+                                          receiver->end.name, spi.value));
+                    }
+                }
+            }
+        }
+    }
+
+    void happen(Arrival& arrival) {
+        for (std::size_t each = 0; each < hosts_.size(); ++each) {
+            if (hosts_[each]->end.address.address == arrival.to.address) {
+                event(each, DatagramReceived{arrival.to, arrival.from, arrival.bytes});
+            }
+        }
+    }
+    void happen(KernelAnswer& answer) {
+        if (hosts_[answer.end]->life == answer.life) {
+            event(answer.end, ChildInstalled{answer.sa, answer.inbound,
+                                             answer.accepted ? Result<void>{} : fail("kernel-refused", "no")});
+        }
+    }
+    void happen(Mischief& /*mischief*/) {
+        if (calm_) {
+            return;
+        }
+        const std::size_t own = dice(static_cast<std::uint32_t>(hosts_.size()));
+        Host& host = *hosts_[own];
+        const std::string connection = host.connections.front()->name;
+        switch (dice(8)) {
+            case 0:
+            case 1:
+                say(host.end.name + " rekeys its child");
+                event(own, Rekey{connection, "net"});
+                break;
+            case 2:
+                say(host.end.name + " rekeys the IKE SA");
+                event(own, Rekey{connection, {}});
+                break;
+            case 3:
+                say(host.end.name + " closes");
+                event(own, Terminate{connection});
+                if (own != 0) {
+                    initiate(own);
+                }
+                break;
+            case 4:
+                say(host.end.name + " is replaced by another process");
+                host.end.rewrite();
+                break;
+            case 5:
+                say(host.end.name + " loses its memory");
+                lose_memory(own);
+                break;
+            case 6:
+                say("nothing passes for a while");
+                outage_until_ = now_ + seconds(dice(40));
+                break;
+            case 7:
+                loss_ = dice(40);
+                break;
+        }
+        plan(milliseconds(dice(20'000)), Mischief{});
+    }
+
+    void lose_memory(std::size_t own) {
+        Host& host = *hosts_[own];
+        ++host.life;
+        host.end.kernel = FakeKernel{};
+        ++host.end.settings.epoch;
+        host.end.endpoint = std::make_unique<Endpoint>(host.end.settings, host.end.random);
+        host.end.endpoint->configure(host.connections);
+        if (own != 0) {
+            initiate(own);
+        }
+    }
+
+    [[nodiscard]] Instant next_deadline() const {
+        Instant next = Instant::max();
+        for (const auto& host : hosts_) {
+            next = std::min(next, host->end.endpoint->next_deadline());
+        }
+        return next;
+    }
+
+    void run_until(Instant end) {
+        while (fault_.empty()) {
+            const Instant deadline = next_deadline();
+            const Instant arrival = planned_.empty() ? Instant::max() : planned_.top().at;
+            if (std::min(deadline, arrival) > end) {
+                break;
+            }
+            if (++steps_ > 200'000) {
+                blame("it never comes to rest");
+            }
+            if (arrival <= deadline) {
+                Planned planned = planned_.top();
+                planned_.pop();
+                now_ = std::max(now_, planned.at);
+                std::visit([&](auto& what) { happen(what); }, planned.what);
+                continue;
+            }
+            now_ = std::max(now_, deadline);
+            for (std::size_t each = 0; each < hosts_.size(); ++each) {
+                if (hosts_[each]->end.endpoint->next_deadline() <= now_) {
+                    event(each, TimePassed{});
+                }
+            }
+        }
+        now_ = end;
+    }
+
+    void check_up() {
+        for (std::size_t each = 1; each < hosts_.size(); ++each) {
+            const End& spoke = hosts_[each]->end;
+            if (spoke.installed() == 0) {
+                blame(fmt::format("{} is not up again", spoke.name));
+            }
+            for (const auto& [spi, half] : spoke.kernel.outbound()) {
+                if (!hosts_[0]->end.kernel.inbound().contains(spi)) {
+                    blame(
+                        fmt::format("{} sends with SPI {:08x}, which the hub does not have", spoke.name, spi.value));
+                }
+            }
+        }
+        for (const auto& [spi, half] : hosts_[0]->end.kernel.outbound()) {
+            bool known = false;
+            for (const auto& host : hosts_) {
+                known |= host->end.kernel.inbound().contains(spi);
+            }
+            if (!known) {
+                blame(fmt::format("the hub sends with SPI {:08x}, which nobody has", spi.value));
+            }
+        }
+    }
+
+    void check_gone() {
+        for (const auto& host : hosts_) {
+            if (!host->end.kernel.empty()) {
+                blame(fmt::format("{}'s kernel keeps {} inbound and {} outbound SAs", host->end.name,
+                                  host->end.kernel.inbound().size(), host->end.kernel.outbound().size()));
+            }
+            for (const auto& [spi, sa] : host->end.endpoint->sas()) {
+                blame(fmt::format("{} keeps an IKE SA that is {}", host->end.name, name_of(sa->state)));
+            }
+        }
+    }
+
+    SeededRandom chance_;
+    bool narrate_;
+    std::vector<std::unique_ptr<Host>> hosts_;
+    std::priority_queue<Planned, std::vector<Planned>, std::greater<>> planned_;
+    std::uint64_t order_ = 0;
+    std::uint64_t steps_ = 0;
+    Instant now_{std::chrono::hours(1)};
+    Instant outage_until_{};
+    std::uint32_t loss_ = 0;  ///< per cent
+    bool calm_ = false;
+    std::string fault_;
+};
+
+}  // namespace
+
+std::string play(std::uint64_t seed, bool narrate) {
+    return Simulation(seed, narrate).play();
+}
+
+}  // namespace keysluice::ike::testing

@@ -1,0 +1,43 @@
+"""What every IKE scenario looks at: real traffic flows, through the tunnel, and the kernel drops none of it."""
+
+import contextlib
+import re
+
+from support import traffic
+from support.network import Network
+from support.scenario import Skip, eventually, expect, expect_equal
+
+
+@contextlib.contextmanager
+def network(world, nat=None, swans=("right",)):
+    """The network of a scenario. At its end no error counter of /proc/net/xfrm_stat may have moved."""
+    if not world.kernel:
+        raise Skip("this kernel has no ESP")
+    made = Network(nat, swans)
+    before = made.errors()
+    yield made
+    expect_equal(made.errors(), before, "/proc/net/xfrm_stat of both gateways")
+
+
+def traffic_flows(world, place, tunnel, peer, size=None):
+    """A transfer each way, which strongSwan has to have seen as ESP. `peer` is that strongSwan."""
+    size = size or world.payload
+    before = peer.carried()
+    traffic.transfer(world, place, tunnel, size)
+    after = peer.carried()
+    for way, first, last in zip(("in", "out"), before, after):
+        expect(last - first >= size, f"{peer} counts {last - first} bytes {way} by ESP, of {size} that were transferred")
+
+
+def left_in_kernel(namespace):
+    """Its SAs and policies, other than the sockets' own."""
+    policies = re.findall(r"^src .*\n\tdir .*$", namespace.run("ip xfrm policy"), re.MULTILINE)
+    return re.findall("^src .*\n.*$", namespace.run("ip xfrm state"), re.MULTILINE) + policies
+
+
+def closed(world, *gateways):
+    """Waits until no gateway has a CHILD SA, and its kernel nothing of one."""
+    for each in gateways:
+        eventually(lambda: not each.children(), world.patience(20), f"{each} has no CHILD SA left")
+        eventually(lambda: not left_in_kernel(each.end.namespace), world.patience(20),
+                   f"the kernel on the {each.end.name} has no SA and no policy left")

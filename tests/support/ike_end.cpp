@@ -1,0 +1,102 @@
+#include "tests/support/ike_end.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "ike/snapshot.hpp"
+
+namespace keysluice::ike::testing {
+namespace {
+
+UdpEndpoint endpoint_of(const char* address) {
+    return {*IpAddress::parse(address), 500};
+}
+
+}  // namespace
+
+void SeededRandom::fill(MutableBytes out) {
+    for (std::uint8_t& octet : out) {  // splitmix64
+        state_ += 0x9E3779B97F4A7C15ULL;
+        std::uint64_t mixed = state_;
+        mixed = (mixed ^ (mixed >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+        mixed = (mixed ^ (mixed >> 27U)) * 0x94D049BB133111EBULL;
+        octet = static_cast<std::uint8_t>(mixed >> 56U);
+    }
+}
+
+End::End(std::string its_name, const char* its_address, Settings its_settings, std::uint64_t seed)
+    : name(std::move(its_name)),
+      address(endpoint_of(its_address)),
+      settings(its_settings),
+      random(seed),
+      endpoint(std::make_unique<Endpoint>(settings, random)) {}
+
+void End::configure(ConnectionPtr connection) {
+    connections = {std::move(connection)};
+    endpoint->configure(connections);
+}
+
+void End::rewrite() {
+    std::vector<std::unique_ptr<Sa>> read;
+    ++settings.epoch;
+    const auto find_connection = [&](const std::string& wanted) {
+        return *std::ranges::find_if(connections, [&](const ConnectionPtr& each) { return each->name == wanted; });
+    };
+    for (const auto& [spi, sa] : endpoint->sas()) {
+        auto again = read_snapshot(write_snapshot(*sa), find_connection, settings.epoch);
+        if (!again) {
+            std::fprintf(stderr, "%s\n", again.error().sentence.c_str());
+            std::abort();
+        }
+        read.push_back(*std::move(again));
+    }
+    const auto wanted = endpoint->wanted();
+    endpoint = std::make_unique<Endpoint>(settings, random);
+    endpoint->configure(connections);
+    endpoint->restore(std::move(read), wanted);
+}
+
+std::size_t End::count(Report::Kind kind) const {
+    return static_cast<std::size_t>(std::ranges::count(reports, kind, &Report::kind));
+}
+
+std::string End::last_reason() const {
+    for (auto each = reports.rbegin(); each != reports.rend(); ++each) {
+        if (each->kind == Report::Kind::failed || each->kind == Report::Kind::refused) {
+            return std::string(each->error.reason);
+        }
+    }
+    return {};
+}
+
+std::string End::states() const {
+    std::string states;
+    for (const auto& [spi, each] : endpoint->sas()) {
+        states += std::string(name_of(each->state)) + " ";
+    }
+    return states;
+}
+
+std::size_t End::standing() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(endpoint->sas(), [](const auto& each) { return each.second->state != State::dead; }));
+}
+
+const Sa* End::sa() const {
+    const auto is_alive = [](const auto& each) { return each.second->state != State::dead; };
+    const auto found = std::ranges::find_if(endpoint->sas(), is_alive);
+    return standing() == 1 ? found->second.get() : nullptr;
+}
+
+std::size_t End::installed() const {
+    std::size_t count = 0;
+    for (const auto& [spi, each] : endpoint->sas()) {
+        count += static_cast<std::size_t>(std::ranges::count(each->children, ChildState::installed,
+                                                             [](const ChildSa& child) { return child.state; }));
+    }
+    return count;
+}
+
+}  // namespace keysluice::ike::testing

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.hpp"
+#include "ike/endpoint.hpp"
+#include "tests/support/fake_kernel.hpp"
+
+namespace keysluice::ike::testing {
+
+/// Random bytes that repeat for the same seed.
+class SeededRandom final : public Random {
+   public:
+    explicit SeededRandom(std::uint64_t seed) : state_(seed) {}
+    void fill(MutableBytes out) override;
+
+   private:
+    std::uint64_t state_;
+};
+
+/// One host: an Endpoint, its kernel, and what it reported.
+class End {
+   public:
+    End(std::string name, const char* address, Settings settings, std::uint64_t seed);
+
+    std::string name;
+    UdpEndpoint address;
+    Settings settings;
+    SeededRandom random;
+    std::unique_ptr<Endpoint> endpoint;
+    std::vector<ConnectionPtr> connections;
+    FakeKernel kernel;
+    std::vector<Report> reports;
+
+    void configure(ConnectionPtr connection);
+    /// Another process takes over, from what the one before has written.
+    void rewrite();
+    [[nodiscard]] std::size_t count(Report::Kind kind) const;
+    [[nodiscard]] std::string last_reason() const;
+    /// The one IKE SA that is not dead, or null where there is none or more than one.
+    [[nodiscard]] const Sa* sa() const;
+    /// "established closing": of all SAs.
+    [[nodiscard]] std::string states() const;
+    [[nodiscard]] std::size_t standing() const;
+    /// CHILD SAs that carry traffic both ways.
+    [[nodiscard]] std::size_t installed() const;
+};
+
+}  // namespace keysluice::ike::testing

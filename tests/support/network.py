@@ -1,0 +1,106 @@
+"""The network of the IKE scenarios: two gateways with a network behind each, and perhaps a NAT in between.
+
+    10.1.0.0/24, fd01::/64 ─ left (192.0.2.1, 2001:db8::1) ─────── (192.0.2.2, 2001:db8::2) right ─ 10.2.0.0/24, fd02::/64
+
+With a NAT before one of them, that one is 192.168.7.2 and the other sees it as its usual address."""
+
+import dataclasses
+
+from support.namespaces import Namespace
+
+OUTER = {"left": {4: "192.0.2.1", 6: "2001:db8::1"}, "right": {4: "192.0.2.2", 6: "2001:db8::2"}}
+INSIDE, NAT_INSIDE = "192.168.7.2", "192.168.7.1"
+MASQUERADE = """
+table ip nat {
+  chain out { type nat hook postrouting priority srcnat; oifname "outside" masquerade; }
+}
+"""
+
+
+@dataclasses.dataclass
+class End:
+    """One gateway's place. By IP version: `outer`, its address; `seen`, the one its peer knows; `network` behind it
+    and `host`, an address of ours in that."""
+
+    name: str
+    namespace: Namespace
+    outer: dict
+    seen: dict
+    network: dict
+    host: dict
+
+    @property
+    def identity(self):
+        return f"{self.name}.test"
+
+
+def _end(name, number, behind_nat):
+    outer = dict(OUTER[name])
+    if behind_nat:
+        outer[4] = INSIDE
+    return End(name, Namespace(name), outer, OUTER[name],
+               network={4: f"10.{number}.0.0/24", 6: f"fd0{number}::/64"},
+               host={4: f"10.{number}.0.1", 6: f"fd0{number}::1"})
+
+
+class Network:
+    """`nat` names the gateway that is behind a NAT.
+
+    `swans` names those where strongSwan is: in a rekeying it deletes the old outbound SA at once, and a packet that is
+    with the kernel at that moment is refused (EINVAL, XfrmOutStateInvalid). That is not held against anybody."""
+
+    def __init__(self, nat=None, swans=("right",)):
+        self.swans = swans
+        self.forgiven = set()
+        self.left, self.right = _end("left", 1, nat == "left"), _end("right", 2, nat == "right")
+        self.ends = (self.left, self.right)
+        self.nat = None
+        if nat:
+            self._connect_through_nat(*((self.left, self.right) if nat == "left" else (self.right, self.left)))
+        else:
+            self._connect()
+
+    def _connect(self):
+        self.left.namespace.ip(f"link add wire type veth peer name wire netns {self.right.namespace.path}")
+        for end, other in (self.ends, self.ends[::-1]):
+            self._dress(end, [f"addr add {end.outer[4]}/24 dev wire", f"addr add {end.outer[6]}/64 dev wire nodad",
+                              "link set wire up", f"route add {other.network[4]} via {other.outer[4]}",
+                              f"route add {other.network[6]} via {other.outer[6]}"])
+
+    def _connect_through_nat(self, inside, outside):
+        self.nat = Namespace("nat")
+        self.nat.ip(f"link add inside type veth peer name wire netns {inside.namespace.path}",
+                    f"link add outside type veth peer name wire netns {outside.namespace.path}",
+                    f"addr add {NAT_INSIDE}/24 dev inside", f"addr add {inside.seen[4]}/24 dev outside",
+                    "link set inside up", "link set outside up")
+        self.nat.switch(ipv4__ip_forward=1)
+        self.nat.run("nft -f -", MASQUERADE)
+        self._dress(inside, [f"addr add {inside.outer[4]}/24 dev wire", "link set wire up",
+                             f"route add default via {NAT_INSIDE}"])
+        self._dress(outside, [f"addr add {outside.outer[4]}/24 dev wire", "link set wire up",
+                              f"route add {inside.network[4]} via {inside.seen[4]}"])
+
+    @staticmethod
+    def _dress(end, commands):
+        end.namespace.switch(ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0)
+        end.namespace.ip(f"addr add {end.host[4]}/24 dev lo", f"addr add {end.host[6]}/64 dev lo nodad", *commands)
+
+    def cut(self):
+        """Nothing gets through any more. The links stay up, as they do when it happens far away."""
+        for end in self.ends:
+            end.namespace.run("tc qdisc add dev wire root netem loss 100%")
+
+    def mend(self):
+        for end in self.ends:
+            end.namespace.run("tc qdisc del dev wire root")
+
+    def errors(self):
+        """The kernel's counts of packets that IPsec dropped, of both gateways, without those that are 0."""
+        return {f"{name} on the {end.name}": count for end in self.ends
+                for name, count in end.namespace.xfrm_statistics().items()
+                if count and name not in self.forgiven
+                and not (name == "XfrmOutStateInvalid" and end.name in self.swans)}
+
+    def forgive(self, counter):
+        """A counter that has to rise in a scenario."""
+        self.forgiven.add(counter)

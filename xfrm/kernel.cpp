@@ -1,0 +1,264 @@
+#include "xfrm/kernel.hpp"
+
+#include <fmt/format.h>
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ranges>
+
+#include "xfrm/uapi.hpp"
+
+namespace keysluice::xfrm {
+namespace {
+
+using netlink::Answer;
+using netlink::Request;
+using netlink::Socket;
+
+constexpr int kDumpAttempts = 3;
+
+Error refusal(const Answer& answer, std::string_view what) {
+    Error error = netlink::refusal(answer.ack(), what);
+    if (answer.error == EEXIST) {
+        error.reason = "xfrm-exists";
+    }
+    if (answer.error == ESRCH) {
+        error.reason = "xfrm-missing";
+    }
+    return error;
+}
+
+bool is_absence(const Answer& answer) {
+    return answer.error == ESRCH || answer.error == ENOENT;
+}
+
+Bytes payload_of(const nlmsghdr& message) {
+    return {static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(&message)), mnl_nlmsg_get_payload_len(&message)};
+}
+
+/// The message in an answer, bounded by what was received.
+Bytes payload_of(const Answer& answer) {
+    return netlink::behind(answer.reply, sizeof(nlmsghdr));
+}
+
+/// The answers to a batch are missing, not the batch.
+Error uncertain(const Error& error) {
+    return {"xfrm-uncertain", fmt::format("{}; whether the kernel made the changes is unknown", error.sentence)};
+}
+
+template <typename Parts>
+auto batches(const Parts& parts) {
+    std::vector<std::span<const typename Parts::value_type>> all;
+    for (std::span rest{parts.data(), parts.size()}; !rest.empty();) {
+        const std::size_t size = std::min(rest.size(), Socket::kBatch);
+        all.push_back(rest.first(size));
+        rest = rest.subspan(size);
+    }
+    return all;
+}
+
+}  // namespace
+
+Result<Kernel> Kernel::open() {
+    auto socket = Socket::open(NETLINK_XFRM);
+    if (!socket) {
+        Error error = std::move(socket).error();
+        error.sentence += "; the kernel needs CONFIG_XFRM_USER (module xfrm_user)";
+        return std::unexpected(std::move(error));
+    }
+    std::array<Request, 1> question{encode_direction_question()};
+    auto answers = socket->transact(question, "its dialect of XFRM");
+    if (!answers) {
+        return pass_on(std::move(answers));
+    }
+    const Answer& answer = answers->front();
+    if (answer.error == EPERM) {
+        return std::unexpected(refusal(answer, "the use of its XFRM interface"));
+    }
+    return Kernel(*std::move(socket), Dialect{.sa_direction = answer.error != 0 && answer.error != ESRCH});
+}
+
+Result<void> Kernel::apply(const Transaction& transaction) {
+    if (auto added = add(transaction.additions()); !added) {
+        return added;
+    }
+    return remove(transaction.removals());
+}
+
+Result<void> Kernel::add(std::span<const Transaction::Addition> additions) {
+    std::vector<const Transaction::Addition*> done;
+    std::optional<Error> failed;
+    for (const auto& batch : batches(additions)) {
+        std::vector<Request> requests;
+        requests.reserve(batch.size());
+        for (const auto& addition : batch) {
+            requests.push_back(encode(addition, dialect_));
+        }
+        const auto answers = socket_.transact(requests, "changes of SAD and SPD");
+        if (!answers) {
+            // What was done for certain is undone all the same.
+            const bool sent = answers.error().reason != "netlink-send-failed";
+            failed = sent ? uncertain(answers.error()) : answers.error();
+            break;
+        }
+        // The kernel went on after the first failure.
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            const Answer& answer = (*answers)[i];
+            if (answer.error == 0) {
+                done.push_back(&batch[i]);
+            } else if (!failed) {
+                failed = refusal(answer, describe(batch[i]));
+            }
+        }
+        if (failed) {
+            break;
+        }
+    }
+    if (!failed) {
+        return {};
+    }
+    failed->sentence += undo(done);
+    return std::unexpected(*std::move(failed));
+}
+
+/// What to add to the sentence of a failure: nothing where all went well.
+std::string Kernel::undo(std::span<const Transaction::Addition* const> done) {
+    const std::vector<const Transaction::Addition*> reversed(done.rbegin(), done.rend());
+    for (const auto& batch : batches(reversed)) {
+        std::vector<Request> requests;
+        requests.reserve(batch.size());
+        for (const auto* addition : batch) {
+            requests.push_back(encode_undo(*addition));
+        }
+        const auto answers = socket_.transact(requests, "the undoing of changes");
+        if (!answers) {
+            return fmt::format("; undoing the rest failed: {}", answers.error().sentence);
+        }
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            const Answer& answer = (*answers)[i];
+            if (answer.error != 0 && !is_absence(answer)) {
+                return fmt::format("; undoing the rest failed: {}", refusal(answer, describe(*batch[i])).sentence);
+            }
+        }
+    }
+    return {};
+}
+
+Result<void> Kernel::remove(std::span<const Transaction::Removal> removals) {
+    std::optional<Error> failed;
+    for (const auto& batch : batches(removals)) {
+        std::vector<Request> requests;
+        requests.reserve(batch.size());
+        for (const auto& removal : batch) {
+            requests.push_back(encode(removal));
+        }
+        const auto answers = socket_.transact(requests, "removals from SAD and SPD");
+        if (!answers) {
+            return std::unexpected(uncertain(answers.error()));
+        }
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            const Answer& answer = (*answers)[i];
+            if (answer.error != 0 && !is_absence(answer) && !failed) {
+                failed = refusal(answer, "the removal of " + describe(batch[i]));
+            }
+        }
+    }
+    if (failed) {
+        return std::unexpected(*std::move(failed));
+    }
+    return {};
+}
+
+Result<SaState> Kernel::sa(const SaId& id) {
+    const std::string what = describe(id);
+    std::array<Request, 1> question{encode_get(id)};
+    auto answers = socket_.transact(question, what);
+    if (!answers) {
+        return pass_on(std::move(answers));
+    }
+    const Answer& answer = answers->front();
+    if (answer.error != 0) {
+        return std::unexpected(refusal(answer, what));
+    }
+    auto state = decode_sa(payload_of(answer));
+    if (!state) {
+        return pass_on(std::move(state));
+    }
+    std::optional<SaState> found = *std::move(state);
+    if (!found) {
+        return fail("xfrm-missing", fmt::format("{} is not of a kind that this program installs", what));
+    }
+    return *std::move(found);
+}
+
+template <typename State, typename Decode>
+Result<std::vector<State>> Kernel::list(const Request& request, std::string_view what, Decode decode) {
+    for (int attempt = 1;; ++attempt) {
+        std::vector<State> found;
+        auto dumped = socket_.dump(request, what, [&](const nlmsghdr& message) -> Result<void> {
+            auto state = decode(payload_of(message));
+            if (!state) {
+                return pass_on(std::move(state));
+            }
+            if (*state) {
+                found.push_back(**std::move(state));
+            }
+            return {};
+        });
+        if (dumped) {
+            return found;
+        }
+        if (dumped.error().reason != "netlink-dump-interrupted" || attempt == kDumpAttempts) {
+            return pass_on(std::move(dumped));
+        }
+    }
+}
+
+Result<std::vector<SaState>> Kernel::sas() {
+    return list<SaState>(encode_sa_dump(), "the dump of SAs", decode_sa);
+}
+
+Result<std::vector<PolicyState>> Kernel::policies() {
+    return list<PolicyState>(encode_policy_dump(), "the dump of policies", decode_policy);
+}
+
+Result<Events> Events::open(int receive_buffer) {
+    static constexpr std::array kGroups{static_cast<int>(XFRMNLGRP_ACQUIRE), static_cast<int>(XFRMNLGRP_EXPIRE),
+                                        static_cast<int>(XFRMNLGRP_MAPPING)};
+    auto listener = netlink::Listener::open(NETLINK_XFRM, kGroups, receive_buffer);
+    if (!listener) {
+        return pass_on(std::move(listener));
+    }
+    return Events(*std::move(listener));
+}
+
+Result<std::optional<Event>> Events::next() {
+    using Received = netlink::Listener::Received;
+    while (true) {
+        while (!pending_.empty()) {
+            auto event = std::move(pending_.front());
+            pending_.pop_front();
+            if (!event || *event) {
+                return event;
+            }
+        }
+        const auto received = listener_.receive([this](const nlmsghdr& message) {
+            pending_.push_back(decode_event(message.nlmsg_type, payload_of(message)));
+        });
+        if (!received) {
+            return std::unexpected(received.error());
+        }
+        switch (*received) {
+            case Received::nothing:
+                return std::nullopt;
+            case Received::lost:
+                return Lost{};
+            case Received::messages:
+                break;
+        }
+    }
+}
+
+}  // namespace keysluice::xfrm

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "base/result.hpp"
+#include "netlink/listener.hpp"
+#include "netlink/socket.hpp"
+#include "xfrm/decode.hpp"
+#include "xfrm/encode.hpp"
+#include "xfrm/transaction.hpp"
+
+namespace keysluice::xfrm {
+
+/// SAD and SPD of the network namespace in which it was opened, for one thread; needs CAP_NET_ADMIN.
+///
+/// Every call blocks while the kernel works: milliseconds for a hundred requests, and longer when the first SA of a
+/// kind makes the kernel load modules.
+class Kernel {
+   public:
+    /// Fails with "netlink-unavailable" where the kernel has no XFRM interface (CONFIG_XFRM_USER, module xfrm_user),
+    /// and with "netlink-not-permitted".
+    [[nodiscard]] static Result<Kernel> open();
+
+    /// Carries out all additions or, where one fails, none: what was done is undone in reverse. The removals follow,
+    /// every one of them, and the first that failed is reported.
+    ///
+    /// The sentence of a failure names the part and quotes the kernel. Reasons: "xfrm-exists" for an SA or a policy
+    /// that is there already (then choose another SPI), "netlink-not-supported" for an algorithm or mode that the
+    /// kernel has not got, "netlink-refused" for the rest. With "xfrm-uncertain" nobody knows what the kernel carried
+    /// out: compare what it lists.
+    [[nodiscard]] Result<void> apply(const Transaction& transaction);
+
+    /// One SA, above all the offload in force. Fails with "xfrm-missing".
+    [[nodiscard]] Result<SaState> sa(const SaId& id);
+    /// All SAs that could be of this program: those of other kinds are left out. Placeholders (spi 0) are among them.
+    [[nodiscard]] Result<std::vector<SaState>> sas();
+    [[nodiscard]] Result<std::vector<PolicyState>> policies();
+
+    [[nodiscard]] Dialect dialect() const { return dialect_; }
+
+   private:
+    Kernel(netlink::Socket socket, Dialect dialect) : socket_(std::move(socket)), dialect_(dialect) {}
+
+    [[nodiscard]] Result<void> add(std::span<const Transaction::Addition> additions);
+    [[nodiscard]] std::string undo(std::span<const Transaction::Addition* const> done);
+    [[nodiscard]] Result<void> remove(std::span<const Transaction::Removal> removals);
+    template <typename State, typename Decode>
+    [[nodiscard]] Result<std::vector<State>> list(const netlink::Request& request, std::string_view what,
+                                                  Decode decode);
+
+    netlink::Socket socket_;
+    Dialect dialect_;
+};
+
+/// What the kernel tells on its own, of the network namespace in which it was opened. Needs CAP_NET_ADMIN. Without
+/// one open, packets that need an SA are refused instead of held.
+class Events {
+   public:
+    static constexpr int kReceiveBuffer = 8 << 20;
+
+    [[nodiscard]] static Result<Events> open(int receive_buffer = kReceiveBuffer);
+
+    /// Readable when there is something: then call next() until it returns nothing.
+    [[nodiscard]] int fd() const { return listener_.fd(); }
+    /// A failure concerns one message; go on.
+    [[nodiscard]] Result<std::optional<Event>> next();
+
+   private:
+    explicit Events(netlink::Listener listener) : listener_(std::move(listener)) {}
+
+    netlink::Listener listener_;
+    std::deque<Result<std::optional<Event>>> pending_;
+};
+
+}  // namespace keysluice::xfrm

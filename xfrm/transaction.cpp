@@ -1,0 +1,80 @@
+#include "xfrm/transaction.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace keysluice::xfrm {
+namespace {
+
+using netlink::Request;
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+std::string_view word(Protocol protocol) {
+    return protocol == Protocol::esp ? "ESP" : "AH";
+}
+
+std::string_view word(Direction direction) {
+    switch (direction) {
+        case Direction::in:
+            return "in";
+        case Direction::out:
+            return "out";
+        case Direction::fwd:
+            return "fwd";
+    }
+    return {};
+}
+
+}  // namespace
+
+Request encode(const Transaction::Addition& addition, Dialect dialect) {
+    return std::visit(Overloaded{
+                          [&](const Sa& sa) { return encode_add(sa, dialect); },
+                          [](const Policy& policy) { return encode_add(policy); },
+                          [](const Transaction::Replacement& pair) { return encode_update(pair.policy); },
+                      },
+                      addition);
+}
+
+Request encode_undo(const Transaction::Addition& addition) {
+    return std::visit(Overloaded{
+                          [](const Sa& sa) { return encode_delete(sa.id()); },
+                          [](const Policy& policy) { return encode_delete(policy.id()); },
+                          [](const Transaction::Replacement& pair) {
+                              return pair.before ? encode_update(*pair.before) : encode_delete(pair.policy.id());
+                          },
+                      },
+                      addition);
+}
+
+Request encode(const Transaction::Removal& removal) {
+    return std::visit([](const auto& id) { return encode_delete(id); }, removal);
+}
+
+std::string describe(const SaId& id) {
+    return fmt::format("the {} SA {:08x} to {}", word(id.protocol), id.spi.value, id.destination.text());
+}
+
+std::string describe(const PolicyId& id) {
+    return fmt::format("the {} policy for {} to {}", word(id.direction), id.selector.source.text(),
+                       id.selector.destination.text());
+}
+
+std::string describe(const Transaction::Addition& addition) {
+    return std::visit(Overloaded{
+                          [](const Transaction::Replacement& pair) { return describe(pair.policy.id()); },
+                          [](const auto& added) { return describe(added.id()); },
+                      },
+                      addition);
+}
+
+std::string describe(const Transaction::Removal& removal) {
+    return std::visit([](const auto& id) { return describe(id); }, removal);
+}
+
+}  // namespace keysluice::xfrm

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "xfrm/encode.hpp"
+#include "xfrm/policy.hpp"
+#include "xfrm/sa.hpp"
+
+namespace keysluice::xfrm {
+
+/// Changes to SAD and SPD that belong together, for Kernel::apply().
+///
+/// What it adds comes first and in the order of the calls: list SAs before the policies that lead into them. What it
+/// removes comes afterwards, since it can't be undone: an SA that is added again starts its sequence numbers anew
+/// under a key that has used them.
+class Transaction {
+   public:
+    struct Replacement {
+        Policy policy;
+        /// What to put back; without it, an undo deletes the policy.
+        std::optional<Policy> before;
+    };
+    using Addition = std::variant<Sa, Policy, Replacement>;
+    using Removal = std::variant<SaId, PolicyId>;
+
+    Transaction& add(Sa sa) {
+        additions_.emplace_back(std::move(sa));
+        return *this;
+    }
+    Transaction& add(Policy policy) {
+        additions_.emplace_back(std::move(policy));
+        return *this;
+    }
+    /// Both policies must have the same id. Adds the policy where there is none.
+    Transaction& replace(Policy policy, std::optional<Policy> before) {
+        additions_.emplace_back(Replacement{std::move(policy), std::move(before)});
+        return *this;
+    }
+    /// What is not there need not be removed: that is no failure.
+    Transaction& remove(SaId id) {
+        removals_.emplace_back(id);
+        return *this;
+    }
+    Transaction& remove(PolicyId id) {
+        removals_.emplace_back(id);
+        return *this;
+    }
+
+    [[nodiscard]] const std::vector<Addition>& additions() const { return additions_; }
+    [[nodiscard]] const std::vector<Removal>& removals() const { return removals_; }
+
+   private:
+    std::vector<Addition> additions_;
+    std::vector<Removal> removals_;
+};
+
+[[nodiscard]] netlink::Request encode(const Transaction::Addition& addition, Dialect dialect);
+/// The request that takes it back.
+[[nodiscard]] netlink::Request encode_undo(const Transaction::Addition& addition);
+[[nodiscard]] netlink::Request encode(const Transaction::Removal& removal);
+
+/// "the ESP SA c0000001 to 192.0.2.1", "the out policy for 10.1.0.0/16 to 10.2.0.0/16": for sentences.
+[[nodiscard]] std::string describe(const Transaction::Addition& addition);
+[[nodiscard]] std::string describe(const Transaction::Removal& removal);
+[[nodiscard]] std::string describe(const SaId& id);
+[[nodiscard]] std::string describe(const PolicyId& id);
+
+}  // namespace keysluice::xfrm
