@@ -47,7 +47,7 @@ class Network:
     """`nat` names the gateway that is behind a NAT.
 
     `swans` names those where strongSwan is: in a rekeying it deletes the old outbound SA at once, and a packet that is
-    with the kernel at that moment is refused (EINVAL, XfrmOutStateInvalid). That is not held against anybody."""
+    with the kernel at that moment is not sent (XfrmOutStateInvalid). That is not held against anybody."""
 
     def __init__(self, nat=None, swans=("right",)):
         self.swans = swans
@@ -100,6 +100,10 @@ class Network:
                 for name, count in end.namespace.xfrm_statistics().items()
                 if count and name not in self.forgiven
                 and not (name == "XfrmOutStateInvalid" and end.name in self.swans)}
+
+    def unsent(self, end):
+        """Packets that were with the kernel when strongSwan deleted their SA there: 0 where it is not."""
+        return end.namespace.xfrm_statistics()["XfrmOutStateInvalid"] if end.name in self.swans else 0
 
     def forgive(self, counter):
         """A counter that has to rise in a scenario."""
