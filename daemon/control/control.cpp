@@ -254,10 +254,12 @@ void Control::on_loaded(const Peer& peer, const ServiceLoaded& loaded) {
     }
 }
 
-std::size_t Control::ask_all(std::uint32_t token) {
-    std::size_t asked = 0;
+std::vector<Hello> Control::ask_all(std::uint32_t token) {
+    std::vector<Hello> asked;
     for (Peer& peer : peers_) {
-        asked += peer.known && peer.channel->send(AskCounters{token}) ? 1U : 0U;
+        if (peer.known && peer.channel->send(AskCounters{token})) {
+            asked.push_back(peer.hello);
+        }
     }
     return asked;
 }

@@ -53,7 +53,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void share_unix_sockets();
     void tell_services(Peer& peer);
     void on_loaded(const Peer& peer, const ServiceLoaded& loaded);
-    [[nodiscard]] std::size_t ask_all(std::uint32_t token);
+    [[nodiscard]] std::vector<Hello> ask_all(std::uint32_t token);
 
     Loop& loop_;
     Configuration configuration_;

@@ -11,9 +11,10 @@
 
 namespace keysluice::control {
 
-/// What one engine or relay counted.
+/// What one engine or relay counted, if it answered in time: a process that is starved of its CPU may not.
 struct ProcessCounters {
     Hello process;
+    bool answered = true;
     std::vector<Count> counts;
 };
 

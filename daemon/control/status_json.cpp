@@ -154,10 +154,24 @@ std::string reasons_of(const json& reasons) {
     return text;
 }
 
+/// What is missing in the figures, since somebody who reads a zero believes it.
+std::string silence_of(const json& processes) {
+    std::string text;
+    for (const json& process : processes) {
+        if (!process.at("answered").get<bool>()) {
+            text += fmt::format("No answer in time from {} {} (pid {}): what it counts is missing here.\n",
+                                process.at("kind").get<std::string>(), process.at("index").get<unsigned>(),
+                                process.at("pid").get<unsigned>());
+        }
+    }
+    return text;
+}
+
 /// Throws json::exception where the document is not as to_json() writes it.
 std::string tls_table_of(const json& status) {
-    std::string table = fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", "SERVICE", "IN KERNEL", "USERSPACE",
-                                    "ESTABLISHED", "HANDSHAKES");
+    std::string table = silence_of(status.at("processes"));
+    table += fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", "SERVICE", "IN KERNEL", "USERSPACE", "ESTABLISHED",
+                         "HANDSHAKES");
     for (const json& service : status.at("services")) {
         const json& made = service.at("established");
         table += fmt::format("{:<20} {:>8} {:>10} {:>12} {:>10}\n", service.at("name").get<std::string>(),
@@ -203,7 +217,8 @@ std::string to_json(const Configuration& configuration, const std::vector<Proces
     for (const ProcessCounters& process : processes) {
         list.push_back({{"kind", name_of(process.process.kind)},
                         {"index", process.process.index},
-                        {"pid", process.process.pid}});
+                        {"pid", process.process.pid},
+                        {"answered", process.answered}});
         for (const Count& count : process.counts) {
             if (count.service.value < services.size()) {
                 add_count(services[count.service.value], process.process, count);

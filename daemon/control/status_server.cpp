@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "daemon/shared/clock.hpp"
 
@@ -50,8 +52,11 @@ void StatusServer::on_events(std::uint32_t /*events*/) {
     loop_.arm(reader, now() + kReaderPatience);
     if (!std::exchange(collecting_, true)) {
         collected_.clear();
-        expected_ = ask_(++token_);
-        loop_.arm(*this, expected_ == 0 ? now() : now() + kPatience);
+        for (const Hello& asked : ask_(++token_)) {
+            collected_.push_back({.process = asked, .answered = false, .counts = {}});
+        }
+        missing_ = collected_.size();
+        loop_.arm(*this, missing_ == 0 ? now() : now() + kPatience);
     }
 }
 
@@ -59,8 +64,13 @@ void StatusServer::on_counters(const Hello& from, Counters counters) {
     if (!collecting_ || counters.token != token_) {
         return;
     }
-    collected_.push_back({from, std::move(counters.counts)});
-    if (collected_.size() >= expected_) {
+    const auto asked =
+        std::ranges::find_if(collected_, [&](const ProcessCounters& one) { return one.process == from; });
+    if (asked == collected_.end() || std::exchange(asked->answered, true)) {
+        return;
+    }
+    asked->counts = std::move(counters.counts);
+    if (--missing_ == 0) {
         loop_.disarm(*this);
         answer_all();
     }

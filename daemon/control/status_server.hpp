@@ -12,15 +12,15 @@
 namespace keysluice::control {
 
 /// Answers whoever connects to status.sock with one JSON document, and closes. It asks engines and relays first;
-/// those that do not answer in time are left out, and a reader that does not read is dropped.
+/// the document names those that do not answer in time, and a reader that does not read is dropped.
 class StatusServer final : Watcher, Deadline {
    public:
-    static constexpr Duration kPatience = std::chrono::milliseconds(500);
+    static constexpr Duration kPatience = std::chrono::seconds(2);
     static constexpr Duration kReaderPatience = std::chrono::seconds(5);
     static constexpr std::size_t kMostReaders = 16;
 
-    /// Sends the question to all processes; returns how many answers may come.
-    using Ask = std::function<std::size_t(std::uint32_t token)>;
+    /// Sends the question to all processes; returns those that it went to.
+    using Ask = std::function<std::vector<Hello>(std::uint32_t token)>;
     using Render = std::function<std::string(const std::vector<ProcessCounters>&)>;
 
     [[nodiscard]] static Result<UniqueFd> bind(const std::string& path);
@@ -55,7 +55,7 @@ class StatusServer final : Watcher, Deadline {
     std::list<Reader> readers_;
     std::vector<ProcessCounters> collected_;
     std::uint32_t token_ = 0;
-    std::size_t expected_ = 0;
+    std::size_t missing_ = 0;
     bool collecting_ = false;
 };
 

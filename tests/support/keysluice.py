@@ -86,8 +86,17 @@ class Keysluice:
             connection.connect(str(self.runtime / "status.sock"))
             return json.loads(b"".join(iter(lambda: connection.recv(1 << 16), b"")))
 
+    def complete_status(self):
+        """The status once every process has answered for it: on a busy machine one may be late."""
+
+        def ask():
+            status = self.status()
+            return status if all(each["answered"] for each in status["processes"]) else None
+
+        return eventually(ask, self.world.patience(20), "every process answers for the status")
+
     def service(self, name="shop"):
-        return next(each for each in self.status()["services"] if each["name"] == name)
+        return next(each for each in self.complete_status()["services"] if each["name"] == name)
 
     def failures(self, reason, name="shop"):
         """How many connections of the service failed for the reason; a reason is matched by its beginning."""

@@ -1,5 +1,8 @@
 """What a service can be: its addresses, its targets, whom it lets in."""
 
+import signal
+
+from support import processes
 from support.backends import Backend, connect, echo, greet
 from support.keysluice import Keysluice, client_service, server_service
 from support.scenario import eventually, expect, expect_equal, expect_raises, scenario
@@ -103,3 +106,16 @@ for tls_version in ("1.2", "1.3"):
     policy_scenario("required", "client", tls_version, True)
     policy_scenario("required", "stranger", tls_version, False)
 policy_scenario("none", "client", "1.3", True)
+
+
+@scenario("services: the status names a process that does not answer")
+def silent_process(world):
+    with Keysluice(world, [server_service(world, listen=[local(free_port())], connect=["127.0.0.1:9"])]) as sluice:
+        (engine,) = sluice.pids("engine")
+        processes.send_signal(engine, signal.SIGSTOP)
+        try:
+            silent = [each["pid"] for each in sluice.status()["processes"] if not each["answered"]]
+        finally:
+            processes.send_signal(engine, signal.SIGCONT)
+        expect_equal(silent, [engine], "processes that status says did not answer")
+        sluice.complete_status()

@@ -14,7 +14,7 @@ using namespace keysluice::test;
 
 namespace {
 
-/// A status server whose document is the names of the processes that answered.
+/// A status server of two engines (pid 1), whose document is their names; in brackets who did not answer.
 struct Fixture {
     UniqueFd connect() {
         UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -28,14 +28,15 @@ struct Fixture {
     std::string render(const std::vector<ProcessCounters>& answers) const {
         std::string text = "engines:";
         for (const ProcessCounters& process : answers) {
-            text += " " + std::to_string(process.process.index);
+            const std::string index = std::to_string(process.process.index);
+            text += process.answered ? " " + index : " (" + index + ")";
         }
         return text + padding;
     }
 
     RuntimeFolder folder;
     Loop loop;
-    std::size_t processes = 2;
+    std::vector<Hello> processes{{ProcessKind::engine, 0, 1}, {ProcessKind::engine, 1, 1}};
     std::string padding;
     std::vector<std::uint32_t> asked;
     StatusServer server{loop, StatusServer::bind(folder / "status.sock").value(),
@@ -77,7 +78,7 @@ TEST_CASE("an answer comes when all processes have answered, and is the last wor
     CHECK(read.ended);
 }
 
-TEST_CASE("who does not answer in time is left out") {
+TEST_CASE("who does not answer in time is named") {
     Fixture fixture;
     const Instant start = now();
     const UniqueFd client = fixture.connect();
@@ -85,13 +86,13 @@ TEST_CASE("who does not answer in time is left out") {
     fixture.answer(1, fixture.asked.at(0));
     std::string text;
     turn_until(fixture.loop, [&] { return !(text = Read(client).text).empty(); });
-    CHECK(text == "engines: 1");
+    CHECK(text == "engines: (0) 1");
     CHECK(now() - start >= StatusServer::kPatience);
 }
 
 TEST_CASE("without any process the answer comes at once") {
     Fixture fixture;
-    fixture.processes = 0;
+    fixture.processes.clear();
     const UniqueFd client = fixture.connect();
     settle(fixture.loop);
     CHECK(Read(client).text == "engines:");
@@ -115,10 +116,26 @@ TEST_CASE("readers who come while the question is out share its answer; the next
     CHECK(fixture.asked[1] != fixture.asked[0]);
     // A late answer to the first question is no answer to the second.
     fixture.answer(0, fixture.asked[0]);
-    fixture.answer(5, fixture.asked[1]);
-    fixture.answer(6, fixture.asked[1]);
+    fixture.answer(1, fixture.asked[1]);
     settle(fixture.loop);
-    CHECK(Read(third).text == "engines: 5 6");
+    CHECK_FALSE(Read(third).ended);
+    fixture.answer(0, fixture.asked[1]);
+    settle(fixture.loop);
+    CHECK(Read(third).text == "engines: 0 1");
+}
+
+TEST_CASE("one process can't answer for another one") {
+    Fixture fixture;
+    const UniqueFd client = fixture.connect();
+    settle(fixture.loop);
+    fixture.answer(1, fixture.asked.at(0));
+    fixture.answer(1, fixture.asked[0]);
+    fixture.answer(7, fixture.asked[0]);
+    settle(fixture.loop);
+    CHECK_FALSE(Read(client).ended);
+    fixture.answer(0, fixture.asked[0]);
+    settle(fixture.loop);
+    CHECK(Read(client).text == "engines: 0 1");
 }
 
 TEST_CASE("a reader who leaves early disturbs nobody") {
@@ -136,7 +153,7 @@ TEST_CASE("a reader who leaves early disturbs nobody") {
 
 TEST_CASE("a document that is longer than the socket's buffer arrives whole") {
     Fixture fixture;
-    fixture.processes = 0;
+    fixture.processes.clear();
     fixture.padding = std::string(4UL << 20U, '.');
     const UniqueFd client = fixture.connect();
     std::string text;

@@ -22,6 +22,7 @@ std::vector<ProcessCounters> counted() {
     const auto why = std::string(counter::kWhyUserspace);
     return {
         {{ProcessKind::engine, 0, 100},
+         true,
          {{{0}, std::string(counter::kAccepted), 7},
           {{0}, std::string(counter::kEstablishedKernel), 3},
           {{0}, std::string(counter::kEstablishedUserspace), 2},
@@ -31,8 +32,10 @@ std::vector<ProcessCounters> counted() {
           {{0}, failed + "plain-http", 1},
           {{1}, "paused", 5}}},
         {{ProcessKind::engine, 1, 101},
+         true,
          {{{0}, std::string(counter::kAccepted), 6}, {{0}, failed + "plain-http", 1}, {{0}, failed + "not-tls", 1}}},
         {{ProcessKind::relay, 0, 102},
+         true,
          {{{0}, std::string(counter::kActiveKernel), 2}, {{9}, std::string(counter::kActiveKernel), 9}}}};
 }
 
@@ -53,16 +56,19 @@ constexpr std::string_view kJson = R"({
   },
   "processes": [
     {
+      "answered": true,
       "index": 0,
       "kind": "engine",
       "pid": 100
     },
     {
+      "answered": true,
       "index": 1,
       "kind": "engine",
       "pid": 101
     },
     {
+      "answered": true,
       "index": 0,
       "kind": "relay",
       "pid": 102
@@ -141,6 +147,13 @@ TEST_CASE("the status as a table") {
     CHECK(to_table(std::string(kJson)).value() == kTable);
 }
 
+TEST_CASE("who did not answer is named, before the figures that lack what it counts") {
+    std::vector<ProcessCounters> processes = counted();
+    processes[2] = {.process = processes[2].process, .answered = false, .counts = {}};
+    const std::string table = to_table(to_json(two_services(), processes, kKernel)).value();
+    CHECK(table.starts_with("No answer in time from relay 0 (pid 102): what it counts is missing here.\nSERVICE "));
+}
+
 TEST_CASE("a kernel that carries nothing says why") {
     const KernelView absent{.ktls = false, .reason = "this kernel has no kTLS", .groups = {}, .decrypt_errors = 0};
     const std::string table = to_table(to_json({}, {}, absent)).value();
@@ -152,10 +165,10 @@ TEST_CASE("a kernel that carries nothing says why") {
 TEST_CASE("a gauge that one process raised and another one lowered is the difference") {
     const std::uint64_t minus_two = 0 - std::uint64_t{2};
     const std::string name(counter::kActiveKernel);
-    const std::string text = to_json(
-        two_services(),
-        {{{ProcessKind::engine, 0, 1}, {{{0}, name, 5}}}, {{ProcessKind::relay, 0, 2}, {{{0}, name, minus_two}}}},
-        {});
+    const std::string text = to_json(two_services(),
+                                     {{{ProcessKind::engine, 0, 1}, true, {{{0}, name, 5}}},
+                                      {{ProcessKind::relay, 0, 2}, true, {{{0}, name, minus_two}}}},
+                                     {});
     CHECK(to_table(text).value().find("shop                        3 ") != std::string::npos);
 }
 
