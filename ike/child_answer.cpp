@@ -9,8 +9,6 @@
 namespace keysluice::ike {
 namespace {
 
-constexpr std::size_t kNonceSize = 32;
-
 /// A failure, and the notification that tells the peer.
 struct Refusal {
     wire::NotifyPayload notify;
@@ -168,12 +166,17 @@ Result<void> install(Context& context, Sa& sa, ChildSa child, const ChildMateria
 }
 
 /// RFC 7296 section 2.25: what stands in the way of a request for a CHILD SA.
-std::optional<wire::NotifyType> obstacle(Sa& sa, const ChildSa* old, bool rekeys) {
+std::optional<wire::NotifyType> obstacle(const Context& context, Sa& sa, const ChildSa* old, bool rekeys) {
     // 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is currently rekeying the IKE SA,
     // it SHOULD reply with TEMPORARY_FAILURE."
     const bool rekeying_ike = sa.current && std::holds_alternative<IkeOffer>(*sa.current);
     if (sa.state != State::established || rekeying_ike) {
         return wire::NotifyType::temporary_failure;
+    }
+    if (sa.children.size() >= context.settings.children_most) {
+        // 1.3: "The responder sends a NO_ADDITIONAL_SAS notification to indicate that a CREATE_CHILD_SA request is
+        // unacceptable because the responder is unwilling to accept any more Child SAs on this IKE SA."
+        return wire::NotifyType::no_additional_sas;
     }
     if (!rekeys) {
         return {};
@@ -229,7 +232,7 @@ std::optional<Refusal> accept(Context& context, Sa& sa, const Incoming& message,
                        {"ike-malformed", "CREATE_CHILD_SA without a nonce"}};
     }
     AwaitedResponse response{message.id, message.exchange, message.digest, {}, {}, {}};
-    const wire::Octets own_nonce = random_octets(context.random, kNonceSize);
+    const wire::Octets own_nonce = new_nonce(context.random);
     ChildMaterial material{.nonces = {nonce->data, own_nonce}, .shared = nullptr};
     std::optional<crypto::SharedSecret> shared;
     ChildSa child = child_of(context, sa, *fit, old);
@@ -295,7 +298,7 @@ void on_create_child_request(Context& context, Sa& sa, const Incoming& message) 
         old =
             spi.finished() && rekeys->protocol == wire::Protocol::esp ? sa.find_child_by_outbound(outbound) : nullptr;
     }
-    if (const auto type = obstacle(sa, old, rekeys != nullptr)) {
+    if (const auto type = obstacle(context, sa, old, rekeys != nullptr)) {
         wire::NotifyPayload refusal = notify(*type);
         if (*type == wire::NotifyType::child_sa_not_found) {
             refusal.protocol = rekeys->protocol;

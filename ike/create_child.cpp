@@ -10,40 +10,13 @@
 namespace keysluice::ike {
 namespace {
 
-constexpr std::size_t kNonceSize = 32;
 constexpr unsigned kMostAttempts = 4;
-/// RFC 7296 section 2.25: TEMPORARY_FAILURE: "the noted exchange should be retried after waiting".
-constexpr Duration kRetry = std::chrono::seconds(5);
-
-GroupId first_group(const wire::SaPayload& offered) {
-    for (const wire::Transform& transform : offered.proposals.front().transforms) {
-        if (transform.type == wire::TransformType::key_exchange) {
-            return static_cast<GroupId>(transform.id);
-        }
-    }
-    return GroupId::none;
-}
-
-wire::Octets spi_octets(EspSpi spi) {
-    Writer octets;
-    octets.be(spi.value);
-    return std::move(octets).release();
-}
-
-bool offers(const wire::SaPayload& offered, GroupId group) {
-    return std::ranges::any_of(offered.proposals, [&](const wire::Proposal& proposal) {
-        return std::ranges::any_of(proposal.transforms, [&](const wire::Transform& transform) {
-            return transform.type == wire::TransformType::key_exchange &&
-                   transform.id == static_cast<std::uint16_t>(group);
-        });
-    });
-}
 
 /// The peer wants another group: the same offer again, with its bookkeeping of collisions.
 bool retry_with_group(Sa& sa, ChildOffer& offer, const wire::NotifyPayload& refused) {
     const GroupId group = suggested_group(refused);
     // RFC 7296 section 2.7: a group that was not offered is not to be fallen back to.
-    if (group == GroupId::none || !offers(offer.offered, group) || ++offer.attempts > kMostAttempts) {
+    if (group == GroupId::none || !offers_group(offer.offered, group) || ++offer.attempts > kMostAttempts) {
         return false;
     }
     offer.group = group;
@@ -58,9 +31,10 @@ void on_refusal(Context& context, Sa& sa, ChildOffer& offer, const wire::NotifyP
     }
     ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
     if (old != nullptr && !offer.rival) {
-        old->rekey_at = context.now + kRetry;
+        old->rekey_at = retry_time(context);
         if (error.type == wire::NotifyType::child_sa_not_found) {
-            // Section 2.25: "SHOULD delete the Child SA silently, and … may … create a new Child SA".
+            // Section 2.25: "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child
+            // SA (if it still exists) and send a request to create a new Child SA from scratch".
             const std::string name = old->spec.child;
             context.actions.emplace_back(RemoveChild{old->spec});
             std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == *offer.rekeys; });
@@ -72,6 +46,9 @@ void on_refusal(Context& context, Sa& sa, ChildOffer& offer, const wire::NotifyP
     }
     if (offer.rival || error.type == wire::NotifyType::temporary_failure) {
         if (!offer.rekeys) {
+            offer.nonce = new_nonce(context.random);
+            offer.key_pair.reset();
+            offer.not_before = retry_time(context);
             sa.waiting.emplace_back(std::move(offer));
         }
         return;
@@ -149,7 +126,7 @@ ChildOffer new_offer(Context& context, const Sa& sa, const ChildRule& rule, cons
     ChildOffer offer;
     offer.child = rule.name;
     offer.inbound = context.registry.new_esp_spi();
-    offer.nonce = random_octets(context.random, kNonceSize);
+    offer.nonce = new_nonce(context.random);
     if (old != nullptr) {
         offer.rekeys = old->spec.inbound;
         offer.reqid = old->spec.reqid;
@@ -160,7 +137,7 @@ ChildOffer new_offer(Context& context, const Sa& sa, const ChildRule& rule, cons
         offer.local = rule.local.empty() ? TrafficSelectors{selector_of(sa.local.address)} : rule.local;
         offer.remote = rule.remote.empty() ? TrafficSelectors{selector_of(sa.remote.address)} : rule.remote;
     }
-    offer.offered = ike::offer(rule.proposals, spi_octets(offer.inbound), with_group);
+    offer.offered = ike::offer(rule.proposals, octets_of(offer.inbound), with_group);
     offer.group = first_group(offer.offered);
     return offer;
 }
@@ -196,7 +173,7 @@ void start_create_child(Context& context, Sa& sa, ChildOffer& offer) {
         // expect in inbound ESP or AH packets."
         wire::NotifyPayload rekeyed = notify(wire::NotifyType::rekey_sa);
         rekeyed.protocol = wire::Protocol::esp;
-        rekeyed.spi = spi_octets(*offer.rekeys);
+        rekeyed.spi = octets_of(*offer.rekeys);
         payloads.emplace_back(std::move(rekeyed));
     }
     payloads.emplace_back(wire::NoncePayload{offer.nonce});

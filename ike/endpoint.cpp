@@ -24,6 +24,11 @@ bool alive(const Sa& sa) {
     return sa.state == State::init_sent || sa.state == State::auth_sent || sa.state == State::established;
 }
 
+/// A responder's IKE SA that takes up room for somebody who has not proved who it is, even once it is dead.
+bool unproven(const Sa& sa) {
+    return !sa.initiator && sa.established_at == Instant{};
+}
+
 bool has_child(const Sa& sa, const std::string& name) {
     const bool made = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
         return child.spec.child == name && child.state != ChildState::deleting &&
@@ -62,7 +67,7 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted
             next_reqid_ = std::max(next_reqid_, child.spec.reqid.value + 1);
         }
         Sa& adopted = adopt(std::move(sa));
-        if (adopted.state == State::half_open) {
+        if (unproven(adopted)) {
             count_half_open(adopted, adopted.remote);
         }
         schedule(adopted);
@@ -436,7 +441,8 @@ void Endpoint::tidy(Instant now) {
             continue;
         }
         Sa& sa = *found->second;
-        if (sa.half_open_from && sa.state != State::half_open) {
+        const bool over = sa.state == State::dead && now >= sa.close_at;
+        if (sa.half_open_from && (over || !unproven(sa))) {
             forget_half_open(sa);
         }
         const auto wanted = wanted_.find(sa.connection->name);
@@ -449,7 +455,7 @@ void Endpoint::tidy(Instant now) {
         } else {
             list(sa);
         }
-        if (sa.state == State::dead && now >= sa.close_at) {
+        if (over) {
             deadlines_.erase({sa.scheduled, spi});
             sas_.erase(found);
         } else {

@@ -131,9 +131,14 @@ void fail_and_end(Context& context, Sa& sa, Error error) {
 
 void start_next(Context& context, Sa& sa) {
     const bool may = sa.state == State::established || sa.state == State::replaced || sa.state == State::closing;
-    while (may && sa.state != State::dead && !sa.window.outstanding && !sa.waiting.empty()) {
-        sa.current = std::move(sa.waiting.front());
-        sa.waiting.pop_front();
+    while (may && sa.state != State::dead && !sa.window.outstanding) {
+        const auto next =
+            std::ranges::find_if(sa.waiting, [&](const Task& task) { return due_time(task) <= context.now; });
+        if (next == sa.waiting.end()) {
+            return;
+        }
+        sa.current = std::move(*next);
+        sa.waiting.erase(next);
         const auto start = [&](auto& task) {
             using Kind = std::decay_t<decltype(task)>;
             if constexpr (std::is_same_v<Kind, ChildOffer>) {
@@ -192,10 +197,12 @@ wire::NotifyPayload suggest_group(GroupId group) {
     return notify(wire::NotifyType::invalid_ke_payload, data.view());
 }
 
-wire::Octets random_octets(Random& random, std::size_t count) {
-    wire::Octets octets(count);
-    random.fill(octets);
-    return octets;
+wire::Octets new_nonce(Random& random) {
+    // RFC 7296 section 2.10: "Nonces used in IKEv2 MUST be randomly chosen, MUST be at least 128 bits in size, and
+    // MUST be at least half the key size of the negotiated pseudorandom function (PRF)."
+    wire::Octets nonce(32);
+    random.fill(nonce);
+    return nonce;
 }
 
 Result<crypto::KeyPair> new_key_pair(Random& random, GroupId group) {
@@ -207,6 +214,14 @@ Result<crypto::KeyPair> new_key_pair(Random& random, GroupId group) {
 
 Instant early(Context& context, Duration time) {
     return context.now + time - time / 10 / 65536 * context.random.number<std::uint16_t>();
+}
+
+Instant retry_time(Context& context) {
+    // RFC 7296 section 2.25, of TEMPORARY_FAILURE: "it MUST NOT immediately retry the operation; it MUST wait so that
+    // the sender may complete whatever operation caused the temporary condition."
+    constexpr Duration kLeast = std::chrono::seconds(2);
+    constexpr Duration kMore = std::chrono::seconds(8);
+    return context.now + kLeast + kMore / 65536 * context.random.number<std::uint16_t>();
 }
 
 const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b) {

@@ -66,10 +66,13 @@ template <typename T>
 [[nodiscard]] GroupId suggested_group(const wire::NotifyPayload& notify);
 [[nodiscard]] wire::NotifyPayload suggest_group(GroupId group);
 
-[[nodiscard]] wire::Octets random_octets(Random& random, std::size_t count);
+[[nodiscard]] wire::Octets new_nonce(Random& random);
 [[nodiscard]] Result<crypto::KeyPair> new_key_pair(Random& random, GroupId group);
 /// A moment up to a tenth earlier than `time` from now, so that not all SAs rekey at once.
 [[nodiscard]] Instant early(Context& context, Duration time);
+/// When to repeat what a busy peer refused. Both ends may have refused each other at once, so no two waits are the
+/// same.
+[[nodiscard]] Instant retry_time(Context& context);
 /// The lower one, as RFC 7296 section 2.8.1 compares nonces.
 [[nodiscard]] const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b);
 

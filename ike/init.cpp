@@ -12,31 +12,8 @@
 namespace keysluice::ike {
 namespace {
 
-/// RFC 7296 section 2.10: "Nonces used in IKEv2 MUST be randomly chosen, MUST be at least 128 bits in size, and MUST
-/// be at least half the key size of the negotiated pseudorandom function".
-constexpr std::size_t kNonceSize = 32;
 /// How often a responder may make us begin anew (cookie, group) before it is taken for a fault.
 constexpr unsigned kMostAttempts = 6;
-
-GroupId first_group(const wire::SaPayload& offered) {
-    for (const wire::Proposal& proposal : offered.proposals) {
-        for (const wire::Transform& transform : proposal.transforms) {
-            if (transform.type == wire::TransformType::key_exchange) {
-                return static_cast<GroupId>(transform.id);
-            }
-        }
-    }
-    return GroupId::none;
-}
-
-bool offers_group(const wire::SaPayload& offered, GroupId group) {
-    return std::ranges::any_of(offered.proposals, [&](const wire::Proposal& proposal) {
-        return std::ranges::any_of(proposal.transforms, [&](const wire::Transform& transform) {
-            return transform.type == wire::TransformType::key_exchange &&
-                   transform.id == static_cast<std::uint16_t>(group);
-        });
-    });
-}
 
 void send_request(Context& context, Sa& sa) {
     const Negotiation& negotiation = *sa.negotiation;
@@ -169,7 +146,7 @@ std::unique_ptr<Sa> initiate(Context& context, ConnectionPtr connection, const C
     Negotiation& negotiation = *sa->negotiation;
     negotiation.offered = offer(sa->connection->proposals, {}, true);
     negotiation.group = first_group(negotiation.offered);
-    negotiation.own_nonce = random_octets(context.random, kNonceSize);
+    negotiation.own_nonce = new_nonce(context.random);
     negotiation.child = new_offer(context, *sa, child, nullptr, false);
     auto pair = new_key_pair(context.random, negotiation.group);
     if (!pair) {
@@ -224,7 +201,7 @@ std::unique_ptr<Sa> half_open(Context& context, const wire::Outer& message, Byte
     sa->nat_there = nat.there;
     sa->negotiation = std::make_unique<Negotiation>();
     sa->negotiation->until = context.now + context.settings.half_open_time;
-    sa->negotiation->own_nonce = random_octets(context.random, kNonceSize);
+    sa->negotiation->own_nonce = new_nonce(context.random);
     sa->negotiation->peer_first_message.assign(datagram.begin(), datagram.end());
     return sa;
 }

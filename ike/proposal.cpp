@@ -2,6 +2,7 @@
 
 #include <cassert>
 
+#include "ike/keys.hpp"
 #include "ike/proposal_parts.hpp"
 #include "ike/wire/message.hpp"
 #include "ike/wire/transform.hpp"
@@ -22,10 +23,6 @@ Transforms without(Transforms transforms, TransformType type) {
     return transforms;
 }
 
-wire::Octets octets_of(EspSpi spi) {
-    return std::move(Writer().be(spi.value)).release();
-}
-
 wire::SaPayload answer_with(std::uint8_t number, wire::Protocol protocol, const wire::Octets& spi,
                             const Transforms& transforms) {
     return {{wire::Proposal{.number = number, .protocol = protocol, .spi = spi, .transforms = transforms}}};
@@ -33,19 +30,32 @@ wire::SaPayload answer_with(std::uint8_t number, wire::Protocol protocol, const 
 
 }  // namespace
 
-bool is_combined_mode(const Transform& transform) {
-    switch (static_cast<EncryptionId>(transform.id)) {
-        case EncryptionId::aes_ccm_16:
-        case EncryptionId::aes_gcm_16:
-        case EncryptionId::chacha20_poly1305:
-            return true;
-        case EncryptionId::des3:
-        case EncryptionId::null:
-        case EncryptionId::aes_cbc:
-        case EncryptionId::aes_ctr:
-            break;
+wire::Octets octets_of(IkeSpi spi) {
+    return std::move(Writer().be(spi.value)).release();
+}
+
+wire::Octets octets_of(EspSpi spi) {
+    return std::move(Writer().be(spi.value)).release();
+}
+
+GroupId first_group(const wire::SaPayload& offered) {
+    for (const wire::Proposal& proposal : offered.proposals) {
+        const Transforms groups = of_type(proposal.transforms, TransformType::key_exchange);
+        if (!groups.empty()) {
+            return static_cast<GroupId>(groups.front().id);
+        }
     }
-    return false;
+    return GroupId::none;
+}
+
+bool offers_group(const wire::SaPayload& offered, GroupId group) {
+    return std::ranges::any_of(offered.proposals, [&](const wire::Proposal& proposal) {
+        return contains(proposal.transforms, transform_of(TransformType::key_exchange, group));
+    });
+}
+
+bool is_combined_mode(const Transform& transform) {
+    return is_aead(static_cast<EncryptionId>(transform.id));
 }
 
 std::vector<ProposalRule> variants_of(const ProposalRule& rule) {

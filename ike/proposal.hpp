@@ -40,6 +40,14 @@ struct ProposalRule {
 /// transform).
 [[nodiscard]] wire::SaPayload offer(const std::vector<ProposalRule>& rules, const wire::Octets& spi, bool with_group);
 
+/// An SPI as a proposal carries it.
+[[nodiscard]] wire::Octets octets_of(IkeSpi spi);
+[[nodiscard]] wire::Octets octets_of(EspSpi spi);
+
+/// The group that the KE payload beside an offer is of: the offer's first; none where it has no groups.
+[[nodiscard]] GroupId first_group(const wire::SaPayload& offered);
+[[nodiscard]] bool offers_group(const wire::SaPayload& offered, GroupId group);
+
 /// A choice among offered proposals.
 struct IkeChoice {
     std::uint8_t proposal = 1;  ///< its number in the offer

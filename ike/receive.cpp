@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "ike/auth.hpp"
 #include "ike/create_child.hpp"
 #include "ike/informational.hpp"
@@ -11,6 +14,8 @@
 
 namespace keysluice::ike {
 namespace {
+
+constexpr Duration kBusyPatience = std::chrono::minutes(3);
 
 /// RFC 7296 section 2.1: a repeated request is recognised by its octets and answered with the same octets.
 bool answer_repetition(Context& context, const Sa& sa, const wire::Header& header, const DatagramReceived& datagram) {
@@ -57,21 +62,11 @@ void learn_address(Sa& sa, const DatagramReceived& datagram) {
     }
 }
 
-/// Section 2.5: "… MUST reject the message and send a Notify payload of type UNSUPPORTED_CRITICAL_PAYLOAD".
-std::optional<wire::NotifyPayload> unsupported(const Payloads& payloads) {
-    for (const wire::Payload& payload : payloads) {
-        const auto* unknown = std::get_if<wire::UnknownPayload>(&payload);
-        if (unknown != nullptr && unknown->critical) {
-            const std::array type{static_cast<std::uint8_t>(unknown->type)};
-            return notify(wire::NotifyType::unsupported_critical_payload, type);
-        }
-    }
-    return {};
-}
-
 void on_request(Context& context, Sa& sa, const Incoming& message) {
-    if (auto critical = unsupported(message.payloads)) {
-        send_response(context, sa, message, {*std::move(critical)});
+    if (const auto critical = wire::critical_unknown(message.payloads)) {
+        // RFC 7296 section 2.5: "In that Notify payload, the Notification Data contains the one-octet payload type."
+        const std::array type{static_cast<std::uint8_t>(*critical)};
+        send_response(context, sa, message, {notify(wire::NotifyType::unsupported_critical_payload, type)});
         return;
     }
     if (sa.state == State::half_open) {
@@ -98,6 +93,20 @@ void on_request(Context& context, Sa& sa, const Incoming& message) {
     send_response(context, sa, message, {notify(wire::NotifyType::invalid_syntax)});
 }
 
+/// RFC 7296 section 2.25: "If a peer continues to receive TEMPORARY_FAILURE on the same IKE SA after several minutes,
+/// it SHOULD conclude that the state information is out of sync and close the IKE SA."
+bool out_of_sync(const Context& context, Sa& sa, const Incoming& message) {
+    if (message.exchange != wire::ExchangeType::create_child_sa) {
+        return false;
+    }
+    if (find_notify(message.payloads, wire::NotifyType::temporary_failure) == nullptr) {
+        sa.busy_since.reset();
+        return false;
+    }
+    sa.busy_since = sa.busy_since.value_or(context.now);
+    return context.now >= *sa.busy_since + kBusyPatience;
+}
+
 void on_response(Context& context, Sa& sa, const Incoming& message) {
     if (sa.state == State::auth_sent) {
         on_auth_response(context, sa, message);
@@ -106,6 +115,15 @@ void on_response(Context& context, Sa& sa, const Incoming& message) {
     close_exchange(sa);
     Task task = *std::move(sa.current);
     sa.current.reset();
+    if (out_of_sync(context, sa, message)) {
+        report(
+            context, sa, Report::Kind::failed,
+            {"peer-busy", fmt::format("{} has answered everything with TEMPORARY_FAILURE for minutes: its state of "
+                                      "this IKE SA is another than ours, so it is closed",
+                                      peer_text(sa))});
+        close(context, sa);
+        return;
+    }
     if (auto* child = std::get_if<ChildOffer>(&task)) {
         on_create_child_response(context, sa, std::move(*child), message);
     } else if (auto* rekeying = std::get_if<IkeOffer>(&task)) {
@@ -194,7 +212,7 @@ void on_established_time(Context& context, Sa& sa) {
     }
     const Duration liveness = sa.connection->liveness;
     if (liveness > Duration::zero() && context.now >= sa.heard_at + liveness && !sa.window.outstanding &&
-        sa.waiting.empty()) {
+        std::ranges::none_of(sa.waiting, [](const Task& task) { return std::holds_alternative<Liveness>(task); })) {
         sa.waiting.emplace_back(Liveness{});
     }
     if (sa.nat_here && context.now >= sa.sent_at + context.settings.keepalive) {

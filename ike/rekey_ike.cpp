@@ -8,26 +8,9 @@
 namespace keysluice::ike {
 namespace {
 
-constexpr std::size_t kNonceSize = 32;
 constexpr unsigned kMostAttempts = 4;
-constexpr Duration kRetry = std::chrono::seconds(5);
 /// How long the initiator of a rekeying may take to delete the old IKE SA.
 constexpr Duration kDeletePatience = std::chrono::minutes(3);
-
-wire::Octets spi_octets(IkeSpi spi) {
-    Writer octets;
-    octets.be(spi.value);
-    return std::move(octets).release();
-}
-
-GroupId first_group(const wire::SaPayload& offered) {
-    for (const wire::Transform& transform : offered.proposals.front().transforms) {
-        if (transform.type == wire::TransformType::key_exchange) {
-            return static_cast<GroupId>(transform.id);
-        }
-    }
-    return GroupId::none;
-}
 
 /// An IKE SA that inherits all but its keys and names (section 2.18: "the message ID counters are reset to 0").
 std::unique_ptr<Sa> successor(Context& context, const Sa& old, bool initiator, const IkeSuite& suite) {
@@ -83,14 +66,15 @@ void yield_to_rival(Context& context, Sa& sa, IkeSpi rival) {
 
 void on_refusal(Context& context, Sa& sa, IkeOffer& offer, const Payloads& payloads) {
     const auto* error = find_error(payloads);
-    sa.rekey_at = context.now + kRetry;
+    sa.rekey_at = retry_time(context);
     if (offer.rival) {
         yield_to_rival(context, sa, offer.rival->spi);
         return;
     }
     if (error != nullptr && error->type == wire::NotifyType::invalid_ke_payload) {
         const GroupId group = suggested_group(*error);
-        if (group != GroupId::none && group != offer.group && ++offer.attempts <= kMostAttempts) {
+        // Section 2.7: what we did not offer would be a downgrade.
+        if (offers_group(offer.offered, group) && group != offer.group && ++offer.attempts <= kMostAttempts) {
             offer.group = group;
             offer.key_pair.reset();
             sa.waiting.emplace_front(std::move(offer));
@@ -133,8 +117,15 @@ Result<std::unique_ptr<Sa>> accepted(Context& context, const Sa& sa, const IkeOf
 }
 
 /// RFC 7296 section 2.25: what forbids a rekeying just now.
-bool busy(const Sa& sa) {
+bool busy(Context& context, const Sa& sa) {
     if (sa.state != State::established) {
+        return true;
+    }
+    // Of us a peer gets one new IKE SA at a time: not a second one beside a rekeying of ours, and none while it has
+    // not deleted the one before.
+    const auto* own = sa.current ? std::get_if<IkeOffer>(&*sa.current) : nullptr;
+    const Sa* before = sa.predecessor ? context.registry.find(*sa.predecessor) : nullptr;
+    if ((own != nullptr && own->rival) || (before != nullptr && before->state == State::replaced)) {
         return true;
     }
     // 2.25.1: "If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or closing a
@@ -161,9 +152,10 @@ void answer_rekeying(Context& context, Sa& sa, const Incoming& message, const wi
         return;
     }
     auto next = successor(context, sa, false, choice->suite);
+    next->predecessor = sa.own_spi();
     next->initiator_spi = choice->spi;
     next->responder_spi = context.registry.new_ike_spi();
-    const wire::Octets own_nonce = random_octets(context.random, kNonceSize);
+    const wire::Octets own_nonce = new_nonce(context.random);
     const Nonces nonces{nonce.data, own_nonce};
     auto pair = new_key_pair(context.random, choice->suite.group);
     auto derived =
@@ -174,7 +166,7 @@ void answer_rekeying(Context& context, Sa& sa, const Incoming& message, const wi
         return;
     }
     send_response(context, sa, message,
-                  {answer(*choice, spi_octets(next->responder_spi)), wire::NoncePayload{own_nonce},
+                  {answer(*choice, octets_of(next->responder_spi)), wire::NoncePayload{own_nonce},
                    wire::KePayload{.group = ke.group, .value = pair->public_value}});
     Sa& adopted = context.registry.adopt(std::move(next));
     auto* own = sa.current ? std::get_if<IkeOffer>(&*sa.current) : nullptr;
@@ -198,8 +190,8 @@ bool rekeys_ike(const Payloads& payloads) {
 IkeOffer new_ike_offer(Context& context, const Sa& sa) {
     IkeOffer offer;
     offer.spi = context.registry.new_ike_spi();
-    offer.nonce = random_octets(context.random, kNonceSize);
-    offer.offered = ike::offer(sa.connection->proposals, spi_octets(offer.spi), true);
+    offer.nonce = new_nonce(context.random);
+    offer.offered = ike::offer(sa.connection->proposals, octets_of(offer.spi), true);
     offer.group = first_group(offer.offered);
     return offer;
 }
@@ -232,7 +224,7 @@ void on_rekey_ike_response(Context& context, Sa& sa, IkeOffer offer, const Incom
     auto next = accepted(context, sa, offer, message.payloads, nonces);
     if (!next) {
         report(context, sa, Report::Kind::failed, std::move(next).error());
-        sa.rekey_at = context.now + kRetry;
+        sa.rekey_at = retry_time(context);
         return;
     }
     Sa& ours = context.registry.adopt(*std::move(next));
@@ -266,7 +258,7 @@ void on_rekey_ike_request(Context& context, Sa& sa, const Incoming& message) {
     const auto* offered = find<wire::SaPayload>(message.payloads);
     const auto* ke = find<wire::KePayload>(message.payloads);
     const auto* nonce = find<wire::NoncePayload>(message.payloads);
-    if (busy(sa)) {
+    if (busy(context, sa)) {
         send_response(context, sa, message, {notify(wire::NotifyType::temporary_failure)});
     } else if (ke == nullptr || nonce == nullptr) {
         send_response(context, sa, message, {notify(wire::NotifyType::invalid_syntax)});

@@ -18,6 +18,11 @@ ChildSa* Sa::find_child_by_outbound(EspSpi outbound) {
     return found == children.end() ? nullptr : &*found;
 }
 
+Instant due_time(const Task& task) {
+    const auto* offer = std::get_if<ChildOffer>(&task);
+    return offer != nullptr ? offer->not_before : Instant{};
+}
+
 void become(Context& /*context*/, Sa& sa, State to) {
     assert(allowed(sa.state, to));
     sa.state = to;
@@ -79,6 +84,11 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
     }
     if (sa.negotiation) {
         at(sa.negotiation->until);
+    }
+    if (!sa.window.outstanding) {
+        for (const Task& task : sa.waiting) {
+            at(due_time(task));
+        }
     }
     if (sa.state == State::established) {
         at(sa.rekey_at);

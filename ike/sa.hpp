@@ -49,6 +49,7 @@ struct ChildOffer {
     TrafficSelectors local;
     TrafficSelectors remote;
     unsigned attempts = 0;
+    Instant not_before{};  ///< the peer was busy: when to ask again
     /// The peer rekeyed the same CHILD SA at the same time: its exchange's lower nonce and what came of it.
     struct Rival {
         EspSpi inbound;
@@ -83,6 +84,9 @@ struct RefuseAuthentication {};
 
 /// An exchange that we are to start once the one before it is done.
 using Task = std::variant<ChildOffer, IkeOffer, DeleteChildren, DeleteIke, Liveness, RefuseAuthentication>;
+
+/// When it may start; Instant{} for at once.
+[[nodiscard]] Instant due_time(const Task& task);
 
 /// What an IKE SA keeps until both ends are authenticated, and not longer.
 struct Negotiation {
@@ -134,8 +138,10 @@ struct Sa {
     std::optional<Task> current;  ///< the exchange of window.outstanding, once established
     std::deque<Task> waiting;
     std::optional<AwaitedResponse> awaited;
-    bool replacement = false;  ///< made by rekeying: no IKE_AUTH of its own
-    bool we_replace = false;   ///< replaced by an exchange of ours: deleting it is our part
+    bool replacement = false;           ///< made by rekeying: no IKE_AUTH of its own
+    bool we_replace = false;            ///< replaced by an exchange of ours: deleting it is our part
+    std::optional<IkeSpi> predecessor;  ///< our SPI of the IKE SA that the peer replaced by this one
+    std::optional<Instant> busy_since;  ///< since when the peer answers nothing but TEMPORARY_FAILURE
     Instant established_at{};
     Instant rekey_at = Instant::max();
     Instant close_at = Instant::max();  ///< replaced: when to stop waiting for the peer's delete

@@ -13,6 +13,7 @@ struct Settings {
     std::size_t cookie_after = 100;          ///< half-open SAs in all before cookies are demanded, 0: always
     std::size_t half_open_per_address = 50;  ///< 0: no limit
     std::size_t half_open_most = 10'000;     ///< beyond it requests are dropped
+    std::size_t children_most = 256;  ///< CHILD SAs of one IKE SA that a peer may ask for, replaced ones included
     Duration half_open_time = std::chrono::seconds(30);
     Retransmission retransmission;
     std::uint16_t port = 500;

@@ -99,7 +99,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kVersion = 2;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -154,7 +154,7 @@ void describe(Archive& archive, T& value) {
 template <typename Archive, Like<ChildOffer> T>
 void describe(Archive& archive, T& value) {
     archive(value.child, value.inbound, value.rekeys, value.reqid, value.nonce, value.key_pair, value.group,
-            value.offered, value.local, value.remote, value.attempts, value.rival);
+            value.offered, value.local, value.remote, value.attempts, value.not_before, value.rival);
 }
 template <typename Archive, Like<IkeOffer::Rival> T>
 void describe(Archive& archive, T& value) {
@@ -186,8 +186,8 @@ void describe(Archive& archive, T& value) {
     archive(value.state, value.initiator, value.initiator_spi, value.responder_spi, value.local, value.remote,
             value.nat_here, value.nat_there, value.fragmentation, value.suite, value.keys, value.peer_id,
             value.window, value.negotiation, value.children, value.current, value.waiting, value.awaited,
-            value.replacement, value.we_replace, value.established_at, value.rekey_at, value.close_at, value.heard_at,
-            value.sent_at);
+            value.replacement, value.we_replace, value.predecessor, value.busy_since, value.established_at,
+            value.rekey_at, value.close_at, value.heard_at, value.sent_at);
 }
 
 SecretBuffer write_snapshot(const Sa& sa) {
