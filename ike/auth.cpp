@@ -72,7 +72,7 @@ Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdRespo
                             sa.local.address.text(), sa.remote.address.text()));
 }
 
-/// RFC 7296 section 2.21.2: "If the error occurs on the responder, the notification is returned in the protected
+/// RFC 7296 section 2.21.2: "If the error occurred on the responder, the notification is returned in the protected
 /// response, and is usually the only payload in that response."
 void refuse_peer(Context& context, Sa& sa, const Incoming& message, Error error) {
     report(context, sa, Report::Kind::refused, std::move(error));

@@ -164,7 +164,8 @@ void Endpoint::forget_others(const Sa& sa) {
     }
     for (const IkeSpi spi : others) {
         if (Sa* other = find(spi); other != &sa) {
-            // RFC 7296 section 2.4: "… the recipient … SHOULD … delete … any other IKE SAs … without waiting".
+            // RFC 7296 section 2.4: "the recipient MAY use this information to delete any other IKE SAs it has to the
+            // same authenticated identity without waiting for a timeout."
             end(*context_, *other);
         }
     }

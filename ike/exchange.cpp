@@ -80,6 +80,12 @@ void send_response(Context& context, Sa& sa, const Incoming& request, const Payl
     sa.sent_at = context.now;
     sa.window.given = GivenResponse{.id = request.id, .request = request.digest, .datagrams = std::move(datagrams)};
     sa.window.expected_request = MessageId{request.id.value + 1};
+    if (find_notify(payloads, wire::NotifyType::invalid_syntax) != nullptr) {
+        // RFC 7296 section 2.21.3: "If a peer parsing a request notices that it is badly formatted […] and it returns
+        // an INVALID_SYNTAX notification, then this error notification is considered fatal in both peers, meaning
+        // that the IKE SA is deleted without needing an explicit Delete payload."
+        end(context, sa);
+    }
 }
 
 void send_again(Context& context, Sa& sa) {
@@ -225,8 +231,8 @@ Instant retry_time(Context& context) {
 }
 
 const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b) {
-    // RFC 7296 section 2.8.1: "The nonces are compared octet by octet, … 'lowest' means an octet-by-octet
-    // comparison".
+    // RFC 7296 section 2.8.1: "start by comparing the first octet; if they're equal, move to the next octet, and so
+    // on. If you reach the end of one nonce, that nonce is the lower one."
     return std::ranges::lexicographical_compare(a, b) ? a : b;
 }
 

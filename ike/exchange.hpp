@@ -23,7 +23,7 @@ struct Incoming {
 void send_request(Context& context, Sa& sa, wire::ExchangeType exchange, const Payloads& payloads);
 /// Sends IKE_SA_INIT in the clear.
 void send_init_request(Context& context, Sa& sa, const Payloads& payloads);
-/// Answers a request, and remembers the answer.
+/// Answers a request, and remembers the answer. INVALID_SYNTAX ends the IKE SA.
 void send_response(Context& context, Sa& sa, const Incoming& request, const Payloads& payloads);
 /// Sends what is outstanding again.
 void send_again(Context& context, Sa& sa);

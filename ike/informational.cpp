@@ -18,9 +18,9 @@ wire::DeletePayload delete_children(Context& context, Sa& sa, const wire::Delete
         if (child == nullptr || child->state == ChildState::lingering) {
             continue;  // 2.25.1: "… a Child SA that does not exist, it SHOULD reply without a Delete payload."
         }
-        // 1.4.1: "If by chance both ends of a set of SAs independently decide to close them, each may send a Delete
-        // payload and the two requests may cross in the network. … it MUST delete the outgoing SAs … and … MUST NOT
-        // include delete payloads".
+        // 1.4.1: "If a node receives a delete request for SAs for which it has already issued a delete request, it
+        // MUST delete the outgoing SAs while processing the request and the incoming SAs while processing the
+        // response. In that case, the responses MUST NOT include Delete payloads for the deleted SAs".
         if (child->state != ChildState::deleting) {
             answer.spis.push_back(child->spec.inbound);
         }
@@ -36,7 +36,7 @@ void delete_ike(Context& context, Sa& sa, const Incoming& message) {
     // the children.
     const auto* own = sa.current ? std::get_if<IkeOffer>(&*sa.current) : nullptr;
     Sa* rival = own != nullptr && own->rival ? context.registry.find(own->rival->spi) : nullptr;
-    if (rival != nullptr && rival->state == State::established) {
+    if (rival != nullptr && rival->state == State::established && sa.state == State::established) {
         hand_over(context, sa, *rival);
     }
     if (sa.state == State::established && sa.children.empty() && rival == nullptr && sa.replacement) {
@@ -90,6 +90,13 @@ void on_informational_response(Context& context, Sa& sa, const Task& task) {
     }
 }
 
+bool deletes_ike(const Payloads& payloads) {
+    return std::ranges::any_of(payloads, [](const wire::Payload& payload) {
+        const auto* request = std::get_if<wire::DeletePayload>(&payload);
+        return request != nullptr && request->protocol == wire::Protocol::ike;
+    });
+}
+
 void on_informational_request(Context& context, Sa& sa, const Incoming& message) {
     if (find_notify(message.payloads, wire::NotifyType::authentication_failed) != nullptr) {
         send_response(context, sa, message, {});
@@ -98,17 +105,14 @@ void on_informational_request(Context& context, Sa& sa, const Incoming& message)
                                                   peer_text(sa), wire::print(sa.connection->local_id))});
         return;
     }
+    if (deletes_ike(message.payloads)) {
+        delete_ike(context, sa, message);
+        return;
+    }
     wire::DeletePayload deleted{.protocol = wire::Protocol::esp, .spis = {}};
     for (const wire::Payload& payload : message.payloads) {
         const auto* request = std::get_if<wire::DeletePayload>(&payload);
-        if (request == nullptr) {
-            continue;
-        }
-        if (request->protocol == wire::Protocol::ike) {
-            delete_ike(context, sa, message);
-            return;
-        }
-        if (request->protocol == wire::Protocol::esp) {
+        if (request != nullptr && request->protocol == wire::Protocol::esp) {
             std::ranges::copy(delete_children(context, sa, *request).spis, std::back_inserter(deleted.spis));
         }
     }

@@ -12,6 +12,7 @@ void start_informational(Context& context, Sa& sa, const Liveness& task);
 void start_informational(Context& context, Sa& sa, const RefuseAuthentication& task);
 
 void on_informational_response(Context& context, Sa& sa, const Task& task);
+[[nodiscard]] bool deletes_ike(const Payloads& payloads);
 void on_informational_request(Context& context, Sa& sa, const Incoming& message);
 
 /// Queues the deletion of the IKE SA, with all that belongs to it; one that is not established just ends.

@@ -20,8 +20,8 @@ void send_request(Context& context, Sa& sa) {
     assert(negotiation.key_pair);
     Payloads payloads;
     if (!negotiation.cookie.empty()) {
-        // Section 2.6: "the initiator MUST … include the Notify payload of type COOKIE containing the received data
-        // as the first payload, and all other payloads unchanged".
+        // RFC 7296 section 2.6: "the initiator MUST then retry the IKE_SA_INIT request, and include the COOKIE
+        // notification containing the received data as the first payload, and all other payloads unchanged."
         payloads.emplace_back(notify(wire::NotifyType::cookie, negotiation.cookie));
     }
     payloads.emplace_back(negotiation.offered);
@@ -176,7 +176,9 @@ void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Byte
     sa.nat_here = nat.here;
     sa.nat_there = nat.there;
     if (nat.here || nat.there) {
-        // Section 2.23: "If … a NAT has been detected, … both MUST … use port 4500 from then on".
+        // Section 2.23: "The IKE initiator MUST check the NAT_DETECTION_SOURCE_IP or NAT_DETECTION_DESTINATION_IP
+        // payloads if present, and if they do not match the addresses in the outer packet, MUST tunnel all future IKE
+        // and ESP packets associated with this IKE SA over UDP port 4500."
         sa.local.port = context.settings.nat_port;
         sa.remote.port = context.settings.nat_port;
     }

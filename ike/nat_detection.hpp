@@ -4,8 +4,8 @@
 
 namespace keysluice::ike {
 
-/// RFC 7296 section 2.23: "The notification data is a SHA-1 digest of the SPIs (in the order they appear in the
-/// header), IP address, and port from which this packet was sent."
+/// RFC 7296 section 2.23: "The data associated with the NAT_DETECTION_SOURCE_IP notification is a SHA-1 digest of the
+/// SPIs (in the order they appear in the header), IP address, and port from which this packet was sent."
 [[nodiscard]] crypto::Sha1 nat_digest(IkeSpi initiator, IkeSpi responder, const UdpEndpoint& endpoint);
 
 /// Adds both NAT detection notifications for a message that goes from `from` to `to`.

@@ -69,6 +69,9 @@ void on_request(Context& context, Sa& sa, const Incoming& message) {
         send_response(context, sa, message, {notify(wire::NotifyType::unsupported_critical_payload, type)});
         return;
     }
+    if (!deletes_ike(message.payloads)) {
+        inherit_before_use(context, sa);
+    }
     if (sa.state == State::half_open) {
         if (message.exchange == wire::ExchangeType::ike_auth) {
             on_auth_request(context, sa, message);
@@ -115,6 +118,14 @@ void on_response(Context& context, Sa& sa, const Incoming& message) {
     close_exchange(sa);
     Task task = *std::move(sa.current);
     sa.current.reset();
+    if (find_notify(message.payloads, wire::NotifyType::invalid_syntax) != nullptr) {
+        // RFC 7296 section 2.21.3, as in send_response().
+        fail_and_end(context, sa,
+                     {"peer-invalid-syntax", fmt::format("{} can't read our request of the exchange {} and gives the "
+                                                         "IKE SA up; its log says why",
+                                                         peer_text(sa), wire::name_of(message.exchange))});
+        return;
+    }
     if (out_of_sync(context, sa, message)) {
         report(
             context, sa, Report::Kind::failed,
@@ -143,8 +154,6 @@ void on_malformed(Context& context, Sa& sa, const wire::Header& header, const cr
     report(context, sa, Report::Kind::refused, std::move(error));
     send_response(context, sa, {header.message_id, header.exchange, digest, {}},
                   {notify(wire::NotifyType::invalid_syntax)});
-    // Section 2.21.3: "… the IKE SA … MUST be deleted" after INVALID_SYNTAX of an authentic message.
-    end(context, sa);
 }
 
 void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wire::EncryptedPart& part,

@@ -12,7 +12,8 @@ constexpr unsigned kMostAttempts = 4;
 /// How long the initiator of a rekeying may take to delete the old IKE SA.
 constexpr Duration kDeletePatience = std::chrono::minutes(3);
 
-/// An IKE SA that inherits all but its keys and names (section 2.18: "the message ID counters are reset to 0").
+/// An IKE SA that inherits all but its keys and names (section 2.18: "The new IKE SA MUST reset its
+/// message counters to 0.").
 std::unique_ptr<Sa> successor(Context& context, const Sa& old, bool initiator, const IkeSuite& suite) {
     auto sa = std::make_unique<Sa>();
     sa->state = State::established;
@@ -57,6 +58,9 @@ wire::Octets lowest(const Nonces& nonces) {
 
 /// The peer's exchange is the one that counts.
 void yield_to_rival(Context& context, Sa& sa, IkeSpi rival) {
+    if (sa.state == State::replaced) {
+        return;  // it counts already: the peer has used what it made
+    }
     if (Sa* winner = context.registry.find(rival); winner != nullptr && winner->state == State::established) {
         hand_over(context, sa, *winner);
         sa.close_at = context.now + kDeletePatience;
@@ -233,7 +237,8 @@ void on_rekey_ike_response(Context& context, Sa& sa, IkeOffer offer, const Incom
     if (rival != nullptr && rival->state != State::established) {
         rival = nullptr;
     }
-    if (rival != nullptr && std::ranges::lexicographical_compare(lowest(nonces), contest.lowest_nonce)) {
+    const bool lost = rival != nullptr && std::ranges::lexicographical_compare(lowest(nonces), contest.lowest_nonce);
+    if (sa.state == State::replaced || lost) {
         // Section 2.8.2: "The new IKE SA containing the lowest nonce SHOULD be deleted by the node that created it,
         // and the other surviving new IKE SA MUST inherit all the Child SAs."
         yield_to_rival(context, sa, contest.spi);
@@ -264,6 +269,13 @@ void on_rekey_ike_request(Context& context, Sa& sa, const Incoming& message) {
         send_response(context, sa, message, {notify(wire::NotifyType::invalid_syntax)});
     } else {
         answer_rekeying(context, sa, message, *offered, *ke, *nonce);
+    }
+}
+
+void inherit_before_use(Context& context, Sa& sa) {
+    Sa* before = sa.predecessor ? context.registry.find(*sa.predecessor) : nullptr;
+    if (before != nullptr && before->state == State::established) {
+        yield_to_rival(context, *before, sa.own_spi());
     }
 }
 

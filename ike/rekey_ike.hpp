@@ -14,6 +14,9 @@ void on_rekey_ike_request(Context& context, Sa& sa, const Incoming& message);
 /// Whether a CREATE_CHILD_SA request is one for the IKE SA itself.
 [[nodiscard]] bool rekeys_ike(const Payloads& payloads);
 
+/// The peer uses the IKE SA that its rekeying made. Where a rekeying of ours is under way at the same time, it has
+/// lost: the peer saw nothing of it, or both nonces, and either way the children are this one's.
+void inherit_before_use(Context& context, Sa& sa);
 /// The CHILD SAs and what waits to be done for them go to the IKE SA that takes over.
 void hand_over(Context& context, Sa& from, Sa& to);
 

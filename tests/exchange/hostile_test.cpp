@@ -159,6 +159,22 @@ TEST_SUITE("exchange: an authenticated peer that misbehaves") {
         CHECK(next->second->predecessor.has_value());
     }
 
+    TEST_CASE_TEMPLATE("sends what is badly formatted, or finds ours so: both give the IKE SA up", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Hostile<Ends> asks;
+        asks.ask({offer(asks.rules().proposals, octets_of(IkeSpi{7}), true)});  // a rekeying without a key
+        CHECK(asks.heard(wire::NotifyType::invalid_syntax));
+        CHECK(asks.ends.a.standing() == 0);
+        CHECK(asks.ends.a.kernel.empty());
+
+        Hostile<Ends> answers;
+        answers.ends.event(answers.ends.a, Rekey{"a-z", "net"});
+        answers.answer(error(wire::NotifyType::invalid_syntax));
+        CHECK(answers.ends.a.last_reason() == "peer-invalid-syntax");
+        CHECK(answers.ends.a.standing() == 0);
+        CHECK(answers.ends.a.kernel.empty());
+    }
+
     TEST_CASE_TEMPLATE("asks for children without end", Ends, TwoEnds, RewrittenEnds) {
         Hostile<Ends> z;
         for (int count = 0; count < 400; ++count) {

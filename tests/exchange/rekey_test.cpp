@@ -180,6 +180,36 @@ TEST_SUITE("exchange: rekeying an IKE SA") {
         }
     }
 
+    TEST_CASE_TEMPLATE("both at once, and one uses its new SA before the other knows which one stays", Ends, TwoEnds,
+                       RewrittenEnds) {
+        for (const bool delivered : {false, true}) {
+            CAPTURE(delivered);
+            Ends ends;
+            up(ends);
+            ends.event(ends.a, Rekey{"a-z", {}});
+            const auto of_a = ends.wire.front();
+            ends.drop();
+            ends.event(ends.z, Rekey{"a-z", {}});
+            ends.deliver();  // z's request
+            ends.deliver();  // a's response: for z, that was all
+            REQUIRE(ends.wire.size() == 1);
+            const auto deletion = ends.wire.front();  // of the old SA: comes late
+            ends.drop();
+            ends.event(ends.z, Rekey{"a-z", "net"});
+            ends.settle();
+            CHECK(ends.z.count(Report::Kind::child_rekeyed) == 1);
+            if (delivered) {
+                ends.wire.push_back(of_a);
+            }
+            ends.wire.push_back(deletion);
+            ends.settle();
+            ends.pass(std::chrono::minutes(4));
+            ends.check_up();
+            CHECK(ends.a.count(Report::Kind::ike_rekeyed) == 1);
+            CHECK(ends.a.count(Report::Kind::failed) == 0);
+        }
+    }
+
     TEST_CASE_TEMPLATE("one end rekeys the IKE SA while the other rekeys the child", Ends, TwoEnds, RewrittenEnds) {
         for (int order = 0; order < 64; ++order) {
             CAPTURE(order);
