@@ -40,7 +40,6 @@ struct ChildSaSpec {
 
 /// Answer with ChildInstalled.
 struct InstallChild {
-    IkeSpi sa;  ///< our SPI of the IKE SA
     ChildSaSpec spec;
     ChildDirectionKeys inbound;
     /// Absent: inbound only, since the peer may not have the other half yet (RFC 7296 section 2.8).
@@ -49,7 +48,7 @@ struct InstallChild {
     std::optional<EspSpi> replaces_outbound;
 };
 
-/// The outbound half of a CHILD SA whose inbound half is there.
+/// The outbound half of a CHILD SA whose inbound half is there. Where that fails, say ChildLost.
 struct InstallOutbound {
     ChildSaSpec spec;
     ChildDirectionKeys outbound;

@@ -148,11 +148,8 @@ Result<void> install(Context& context, Sa& sa, ChildSa child, const ChildMateria
     if (!keys) {
         return pass_on(std::move(keys));
     }
-    InstallChild install{.sa = sa.own_spi(),
-                         .spec = child.spec,
-                         .inbound = std::move(keys->initiator),
-                         .outbound = {},
-                         .replaces_outbound = {}};
+    InstallChild install{
+        .spec = child.spec, .inbound = std::move(keys->initiator), .outbound = {}, .replaces_outbound = {}};
     if (child.complete) {
         install.outbound = std::move(keys->responder);
     } else {

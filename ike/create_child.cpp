@@ -243,8 +243,7 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
         return;
     }
     const ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
-    InstallChild install{.sa = sa.own_spi(),
-                         .spec = child->spec,
+    InstallChild install{.spec = child->spec,
                          .inbound = std::move(keys->responder),
                          .outbound = std::move(keys->initiator),
                          .replaces_outbound = {}};

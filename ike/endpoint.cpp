@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ike/auth.hpp"
+#include "ike/child_events.hpp"
 #include "ike/create_child.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
@@ -70,6 +71,9 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted
         if (unproven(adopted)) {
             count_half_open(adopted, adopted.remote);
         }
+        for (const ChildSa& child : adopted.children) {
+            owners_[child.spec.inbound] = adopted.own_spi();
+        }
         schedule(adopted);
     }
     touched_.clear();
@@ -81,6 +85,11 @@ Actions Endpoint::on(const Event& event, Instant now) {
     context_ = &context;
     std::visit([&](const auto& each) { handle(context, each); }, event);
     context_ = nullptr;
+    for (const Action& action : actions) {
+        if (const auto* removed = std::get_if<RemoveChild>(&action)) {
+            owners_.erase(removed->spec.inbound);
+        }
+    }
     tidy(now);
     return actions;
 }
@@ -287,19 +296,9 @@ void Endpoint::pursue_wanted(Context& context) {
     }
 }
 
-bool Endpoint::is_complete(const Sa& sa) const {
-    const ConnectionPtr rules = connection(sa.connection->name);
-    return sa.state == State::established && std::ranges::all_of(rules->children, [&](const ChildRule& rule) {
-               return std::ranges::any_of(sa.children, [&](const ChildSa& child) {
-                   return child.spec.child == rule.name && child.state == ChildState::installed;
-               });
-           });
-}
-
 /// Asks for the children that the SA lacks.
 void Endpoint::complete(Context& context, Sa& sa, const std::string& child) {
-    const ConnectionPtr rules = connection(sa.connection->name);
-    for (const ChildRule& rule : rules->children) {
+    for (const ChildRule& rule : sa.connection->children) {
         if ((child.empty() || rule.name == child) && !has_child(sa, rule.name)) {
             sa.waiting.emplace_back(new_offer(context, sa, rule, nullptr, true));
         }
@@ -327,6 +326,12 @@ Sa* Endpoint::standing(const std::string& connection) {
         }
     }
     return nullptr;
+}
+
+Sa* Endpoint::owner_of(EspSpi inbound) {
+    const auto owner = owners_.find(inbound);
+    Sa* sa = owner == owners_.end() ? nullptr : find(owner->second);
+    return sa != nullptr && sa->find_child(inbound) != nullptr ? sa : nullptr;
 }
 
 std::vector<IkeSpi> Endpoint::of_connection(const std::string& name) const {
@@ -379,15 +384,20 @@ void Endpoint::handle(Context& context, const Rekey& event) {
 }
 
 void Endpoint::handle(Context& context, const ChildInstalled& event) {
-    Sa* sa = find(event.sa);
-    if (sa == nullptr || sa->find_child(event.inbound) == nullptr) {
-        // The IKE SA was rekeyed meanwhile, and its children moved.
-        const auto heir = std::ranges::find_if(
-            sas_, [&](const auto& each) { return each.second->find_child(event.inbound) != nullptr; });
-        sa = heir == sas_.end() ? nullptr : find(heir->first);
-    }
-    if (sa != nullptr) {
+    if (Sa* sa = owner_of(event.inbound)) {
         on_child_installed(context, *sa, event.inbound, event.result);
+    }
+}
+
+void Endpoint::handle(Context& context, const ChildLost& event) {
+    if (Sa* sa = owner_of(event.inbound); sa != nullptr && on_child_lost(context, *sa, event)) {
+        complete(context, *sa, sa->find_child(event.inbound)->spec.child);
+    }
+}
+
+void Endpoint::handle(Context& context, const ChildSpent& event) {
+    if (Sa* sa = owner_of(event.inbound)) {
+        on_child_spent(context, *sa, event.inbound);
     }
 }
 
@@ -455,6 +465,9 @@ void Endpoint::tidy(Instant now) {
             unlist(sa);
         } else {
             list(sa);
+        }
+        for (const ChildSa& child : sa.children) {
+            owners_[child.spec.inbound] = spi;
         }
         if (over) {
             deadlines_.erase({sa.scheduled, spi});

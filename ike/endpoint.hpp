@@ -62,6 +62,8 @@ class Endpoint final : private Registry {
     void handle(Context& context, const Terminate& event);
     void handle(Context& context, const Rekey& event);
     void handle(Context& context, const ChildInstalled& event);
+    void handle(Context& context, const ChildLost& event);
+    void handle(Context& context, const ChildSpent& event);
     void on_init_request(Context& context, const wire::Outer& message, const DatagramReceived& datagram);
     [[nodiscard]] bool cookie_passes(Context& context, const wire::Outer& message, const DatagramReceived& datagram);
     void refuse(Context& context, const wire::Header& request, const DatagramReceived& datagram,
@@ -69,10 +71,10 @@ class Endpoint final : private Registry {
     void pursue_wanted(Context& context);
     void begin(Context& context, const ConnectionPtr& connection, const std::string& child, const UdpEndpoint& local,
                const UdpEndpoint& remote);
-    [[nodiscard]] bool is_complete(const Sa& sa) const;
     void complete(Context& context, Sa& sa, const std::string& child);
     [[nodiscard]] ConnectionPtr connection(const std::string& name) const;
     [[nodiscard]] Sa* standing(const std::string& connection);
+    [[nodiscard]] Sa* owner_of(EspSpi inbound);
     void tidy(Instant now);
     void schedule(Sa& sa);
     void list(const Sa& sa);
@@ -93,6 +95,7 @@ class Endpoint final : private Registry {
     /// Whom there is to find by connection, and by connection and the peer's identity.
     std::set<std::pair<std::string, IkeSpi>> by_connection_;
     std::set<std::tuple<std::string, wire::Identity, IkeSpi>> by_peer_;
+    std::unordered_map<EspSpi, IkeSpi> owners_;  ///< of CHILD SAs
     std::set<std::pair<Instant, IkeSpi>> deadlines_;
     std::vector<IkeSpi> touched_;
     WantedByName wanted_;

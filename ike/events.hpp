@@ -36,11 +36,24 @@ struct Rekey {
 
 /// The kernel's answer to InstallChild.
 struct ChildInstalled {
-    IkeSpi sa;
     EspSpi inbound;
     Result<void> result;
 };
 
-using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled>;
+// Of CHILD SAs that were installed, by their inbound SPIs.
+
+/// The kernel did not take the outbound half (InstallOutbound), or it has deleted an SA that came to a hard limit.
+struct ChildLost {
+    EspSpi inbound;
+    Error why;
+};
+
+/// One of the two SAs has come to a soft limit.
+struct ChildSpent {
+    EspSpi inbound;
+};
+
+using Event =
+    std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, ChildLost, ChildSpent>;
 
 }  // namespace keysluice::ike

@@ -201,10 +201,18 @@ void IkeService::on_kernel_event(const xfrm::Acquire& event) {
 }
 
 void IkeService::on_kernel_event(const xfrm::Expire& event) {
-    if (event.hard && is_ours(event.reqid) && event.id.spi.value != 0) {
-        log_warning("the kernel has deleted the SA {:08x} to {}, which was never rekeyed", event.id.spi.value,
-                    event.id.destination.text());
+    const ike::EspSpi inbound = translator_.child_of(event.id);
+    if (inbound.value == 0) {
+        return;
     }
+    if (!event.hard) {
+        take(ike::ChildSpent{inbound});
+        return;
+    }
+    take(ike::ChildLost{.inbound = inbound,
+                        .why = {"sa-expired", fmt::format("the kernel has deleted {} at its limit, after {} bytes in "
+                                                          "{} packets: it was not rekeyed in time",
+                                                          xfrm::describe(event.id), event.bytes, event.packets)}});
 }
 
 void IkeService::on_kernel_event(const xfrm::Lost& /*event*/) {
@@ -253,32 +261,38 @@ Duration IkeService::rekey_time(const ike::ChildSaSpec& spec) const {
     return ike::ChildRule{}.rekey_time;
 }
 
-void IkeService::answer(ike::IkeSpi sa, ike::EspSpi inbound, Result<void> result) {
-    answers_.emplace_back(ike::ChildInstalled{.sa = sa, .inbound = inbound, .result = std::move(result)});
+/// Before anything is added: what is removed may always wait.
+Result<void> IkeService::room_in_kernel() const {
+    if (kernel_->full()) {
+        return fail("kernel-busy", "too many changes of SAs wait for the kernel");
+    }
+    return {};
 }
 
 void IkeService::perform(ike::InstallChild action) {
-    const ike::IkeSpi sa = action.sa;
     const ike::EspSpi inbound = action.spec.inbound;
+    const auto answer = [this, inbound](Result<void> result) {
+        answers_.emplace_back(ike::ChildInstalled{.inbound = inbound, .result = std::move(result)});
+    };
     if (!kernel_) {
-        answer(sa, inbound, {});
+        answer({});
         return;
     }
-    if (kernel_->full()) {
-        answer(sa, inbound, fail("kernel-busy", "too many changes of SAs wait for the kernel"));
+    if (auto room = room_in_kernel(); !room) {
+        answer(std::move(room));
         return;
     }
     const Duration time = rekey_time(action.spec);
     auto transaction = translator_.install(std::move(action), time);
     if (!transaction) {
-        answer(sa, inbound, pass_on(std::move(transaction)));
+        answer(pass_on(std::move(transaction)));
         return;
     }
-    kernel_->submit(*std::move(transaction), [this, sa, inbound](Result<void> result) {
+    kernel_->submit(*std::move(transaction), [this, inbound](Result<void> result) {
         if (!result) {
             submit(translator_.refused(inbound, result.error()), "what a refused CHILD SA left behind");
         }
-        take(ike::ChildInstalled{.sa = sa, .inbound = inbound, .result = std::move(result)});
+        take(ike::ChildInstalled{.inbound = inbound, .result = std::move(result)});
     });
 }
 
@@ -286,15 +300,23 @@ void IkeService::perform(ike::InstallOutbound action) {
     if (!kernel_) {
         return;
     }
-    const std::string what = fmt::format("connection {}, child {}: the outbound half {:08x}", action.spec.connection,
-                                         action.spec.child, action.spec.outbound.value);
+    const ike::EspSpi inbound = action.spec.inbound;
+    if (auto room = room_in_kernel(); !room) {
+        answers_.emplace_back(ike::ChildLost{.inbound = inbound, .why = std::move(room).error()});
+        return;
+    }
     const Duration time = rekey_time(action.spec);
     auto transaction = translator_.install(std::move(action), time);
     if (!transaction) {
-        log_error("{}: {} ({})", what, transaction.error().sentence, transaction.error().reason);
+        answers_.emplace_back(ike::ChildLost{.inbound = inbound, .why = std::move(transaction).error()});
         return;
     }
-    submit(*std::move(transaction), what);
+    kernel_->submit(*std::move(transaction), [this, inbound](Result<void> result) {
+        if (!result) {
+            submit(translator_.refused_outbound(inbound, result.error()), "what a refused outbound half left behind");
+            take(ike::ChildLost{.inbound = inbound, .why = std::move(result).error()});
+        }
+    });
 }
 
 void IkeService::perform(const ike::RemoveChild& action) {

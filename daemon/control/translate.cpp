@@ -339,31 +339,54 @@ xfrm::Transaction Translator::refused(ike::EspSpi inbound, const Error& why) {
     if (found == children_.end()) {
         return {};
     }
-    const Child child = std::move(found->second);
+    Child child = std::move(found->second);
     children_.erase(found);
+    std::vector<xfrm::SaId> sas{child.inbound};
+    std::vector<xfrm::Policy> policies = std::move(child.inbound_policies);
+    forget_outbound(child, sas, policies);
+    xfrm::Transaction mended = mend(sas, policies, why);
+    let_go(child.kind);
+    return mended;
+}
+
+xfrm::Transaction Translator::refused_outbound(ike::EspSpi inbound, const Error& why) {
+    const auto found = children_.find(inbound);
+    if (found == children_.end()) {
+        return {};
+    }
+    std::vector<xfrm::SaId> sas;
+    std::vector<xfrm::Policy> policies;
+    forget_outbound(found->second, sas, policies);
+    return mend(sas, policies, why);
+}
+
+void Translator::forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, std::vector<xfrm::Policy>& policies) {
     if (child.outbound) {
         by_outbound_.erase(*child.outbound);
+        sas.push_back(*std::exchange(child.outbound, {}));
     }
-    if (child.replaced) {
-        give_back(*child.replaced);
+    if (const auto replaced = std::exchange(child.replaced, {})) {
+        give_back(*replaced);
     }
-    std::vector<xfrm::Policy> policies = child.inbound_policies;
-    policies.insert(policies.end(), child.outbound_policies.begin(), child.outbound_policies.end());
+    const auto given_up = std::exchange(child.outbound_policies, {});
+    policies.insert(policies.end(), given_up.begin(), given_up.end());
+}
+
+xfrm::Transaction Translator::mend(const std::vector<xfrm::SaId>& sas, const std::vector<xfrm::Policy>& policies,
+                                   const Error& why) {
     // The kernel took back itself what it did …
     xfrm::Transaction taken_back;
     for (const xfrm::Policy& policy : policies) {
         release(taken_back, policy);
     }
-    let_go(child.kind);
     // … and with it perhaps a policy that somebody else has come to hold meanwhile. What exists already may be
     // another's; with other failures nobody knows how far the kernel came.
     const bool unsure = why.reason != "xfrm-exists";
     xfrm::Transaction mended;
-    if (unsure) {
-        mended.remove(child.inbound);
-    }
-    if (unsure && child.outbound) {
-        mended.remove(*child.outbound);
+    for (const xfrm::SaId& sa : sas) {
+        if (unsure) {
+            mended.remove(sa);
+        }
     }
     for (const xfrm::Policy& policy : policies) {
         if (const auto claims = claims_.find(policy.id()); claims != claims_.end()) {
@@ -373,6 +396,14 @@ xfrm::Transaction Translator::refused(ike::EspSpi inbound, const Error& why) {
         }
     }
     return mended;
+}
+
+ike::EspSpi Translator::child_of(const xfrm::SaId& id) const {
+    if (const auto outbound = by_outbound_.find(id); outbound != by_outbound_.end()) {
+        return outbound->second;
+    }
+    const auto child = children_.find(ike::EspSpi{id.spi.value});
+    return child != children_.end() && child->second.inbound == id ? child->first : ike::EspSpi{};
 }
 
 xfrm::Transaction Translator::clear() {

@@ -40,6 +40,11 @@ class Translator {
     /// The kernel refused what was to be installed for this CHILD SA: its account is closed. What the kernel needs to
     /// be told about it comes back.
     [[nodiscard]] xfrm::Transaction refused(ike::EspSpi inbound, const Error& why);
+    /// The same for an outbound half that was to be installed later; the inbound one stays.
+    [[nodiscard]] xfrm::Transaction refused_outbound(ike::EspSpi inbound, const Error& why);
+
+    /// Whose SA it is: the inbound SPI of a CHILD SA, or 0.
+    [[nodiscard]] ike::EspSpi child_of(const xfrm::SaId& id) const;
 
     /// Makes packets for a child ask for it (xfrm::Acquire). `spec` has no SPIs yet. Fails as kernel_selectors()
     /// does.
@@ -91,6 +96,10 @@ class Translator {
     void replace_outbound(xfrm::Transaction& transaction, Child& child, const IpAddress& remote,
                           std::optional<ike::EspSpi> old);
     void give_back(const Replaced& replaced);
+    /// Moves what the kernel was to have of the outbound half to `sas` and `policies`.
+    void forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, std::vector<xfrm::Policy>& policies);
+    [[nodiscard]] xfrm::Transaction mend(const std::vector<xfrm::SaId>& sas,
+                                         const std::vector<xfrm::Policy>& policies, const Error& why);
 
     std::map<ike::EspSpi, Child> children_;  ///< by inbound SPI
     std::map<xfrm::SaId, ike::EspSpi> by_outbound_;

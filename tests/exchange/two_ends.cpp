@@ -63,9 +63,11 @@ void TwoEnds::perform(End& end, Actions actions) {
             }
         } else if (auto* install = std::get_if<InstallChild>(&action)) {
             auto result = end.kernel.install(*install);
-            event(end, ChildInstalled{install->sa, install->spec.inbound, std::move(result)});
+            event(end, ChildInstalled{install->spec.inbound, std::move(result)});
         } else if (auto* outbound = std::get_if<InstallOutbound>(&action)) {
-            end.kernel.install(*outbound);
+            if (auto result = end.kernel.install(*outbound); !result) {
+                event(end, ChildLost{outbound->spec.inbound, std::move(result).error()});
+            }
         } else if (auto* remove = std::get_if<RemoveChild>(&action)) {
             end.kernel.remove(*remove);
         } else if (auto* half = std::get_if<RemoveOutbound>(&action)) {

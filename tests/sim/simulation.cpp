@@ -28,16 +28,21 @@ struct Arrival {
 struct KernelAnswer {
     std::size_t end = 0;
     unsigned life = 0;  ///< of the process that asked
-    IkeSpi sa;
     EspSpi inbound;
     bool accepted = true;
+};
+/// The kernel did not take an outbound half.
+struct KernelRefusal {
+    std::size_t end = 0;
+    unsigned life = 0;
+    EspSpi inbound;
 };
 struct Mischief {};
 
 struct Planned {
     Instant at;
     std::uint64_t order = 0;
-    std::variant<Arrival, KernelAnswer, Mischief> what;
+    std::variant<Arrival, KernelAnswer, KernelRefusal, Mischief> what;
 
     bool operator>(const Planned& other) const { return std::pair(at, order) > std::pair(other.at, other.order); }
 };
@@ -193,9 +198,12 @@ class Simulation {
         } else if (const auto* install = std::get_if<InstallChild>(&action)) {
             host.end.kernel.refuses = !calm_ && dice(50) == 0;
             const bool accepted = host.end.kernel.install(*install).has_value();
-            plan(milliseconds(dice(20)), KernelAnswer{own, host.life, install->sa, install->spec.inbound, accepted});
+            plan(milliseconds(dice(20)), KernelAnswer{own, host.life, install->spec.inbound, accepted});
         } else if (const auto* outbound = std::get_if<InstallOutbound>(&action)) {
-            host.end.kernel.install(*outbound);
+            host.end.kernel.refuses = !calm_ && dice(50) == 0;
+            if (!host.end.kernel.install(*outbound)) {
+                plan(milliseconds(dice(20)), KernelRefusal{own, host.life, outbound->spec.inbound});
+            }
         } else if (const auto* remove = std::get_if<RemoveChild>(&action)) {
             host.end.kernel.remove(*remove);
         } else if (const auto* half = std::get_if<RemoveOutbound>(&action)) {
@@ -231,8 +239,13 @@ class Simulation {
     }
     void happen(KernelAnswer& answer) {
         if (hosts_[answer.end]->life == answer.life) {
-            event(answer.end, ChildInstalled{answer.sa, answer.inbound,
-                                             answer.accepted ? Result<void>{} : fail("kernel-refused", "no")});
+            event(answer.end,
+                  ChildInstalled{answer.inbound, answer.accepted ? Result<void>{} : fail("kernel-refused", "no")});
+        }
+    }
+    void happen(KernelRefusal& refusal) {
+        if (hosts_[refusal.end]->life == refusal.life) {
+            event(refusal.end, ChildLost{refusal.inbound, {"kernel-refused", "no"}});
         }
     }
     void happen(Mischief& /*mischief*/) {
@@ -242,7 +255,7 @@ class Simulation {
         const std::size_t own = dice(static_cast<std::uint32_t>(hosts_.size()));
         Host& host = *hosts_[own];
         const std::string connection = host.connections.front()->name;
-        switch (dice(8)) {
+        switch (dice(10)) {
             case 0:
             case 1:
                 say(host.end.name + " rekeys its child");
@@ -274,8 +287,29 @@ class Simulation {
             case 7:
                 loss_ = dice(40);
                 break;
+            case 8:
+            case 9:
+                come_to_limit(own);
+                break;
         }
         plan(milliseconds(dice(20'000)), Mischief{});
+    }
+
+    /// A soft one, or a hard one.
+    void come_to_limit(std::size_t own) {
+        FakeKernel& kernel = hosts_[own]->end.kernel;
+        if (kernel.inbound().empty()) {
+            return;
+        }
+        const EspSpi inbound = kernel.inbound().begin()->first;
+        if (dice(2) == 0) {
+            say(hosts_[own]->end.name + "'s child comes to a soft limit");
+            event(own, ChildSpent{inbound});
+        } else {
+            say(hosts_[own]->end.name + "'s child comes to a hard limit");
+            kernel.delete_expired(inbound);
+            event(own, ChildLost{inbound, {"sa-expired", "the kernel has deleted it"}});
+        }
     }
 
     void lose_memory(std::size_t own) {

@@ -40,8 +40,16 @@ Result<void> FakeKernel::install(const InstallChild& action) {
     return {};
 }
 
-void FakeKernel::install(const InstallOutbound& action) {
+Result<void> FakeKernel::install(const InstallOutbound& action) {
+    if (refuses) {
+        return fail("kernel-refused", "Requested AEAD algorithm not found");
+    }
     add_outbound(action.spec, action.outbound, action.replaces_outbound);
+    return {};
+}
+
+void FakeKernel::delete_expired(EspSpi inbound) {
+    inbound_.erase(inbound);
 }
 
 void FakeKernel::remove(const RemoveChild& action) {

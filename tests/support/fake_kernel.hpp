@@ -18,9 +18,11 @@ class FakeKernel {
 
     /// What the kernel says to it.
     Result<void> install(const InstallChild& action);
-    void install(const InstallOutbound& action);
+    Result<void> install(const InstallOutbound& action);
     void remove(const RemoveChild& action);
     void remove(const RemoveOutbound& action);
+    /// As at a hard limit.
+    void delete_expired(EspSpi inbound);
 
     [[nodiscard]] const std::map<EspSpi, Half>& inbound() const { return inbound_; }
     [[nodiscard]] const std::map<EspSpi, Half>& outbound() const { return outbound_; }

@@ -43,7 +43,7 @@ ike::ChildSaSpec spec(std::uint32_t inbound, std::uint32_t outbound) {
 
 ike::InstallChild whole(ike::ChildSaSpec made, std::optional<std::uint32_t> replaces = {}) {
     ike::InstallChild action{
-        .sa = {7}, .spec = std::move(made), .inbound = keys(0xaa), .outbound = keys(0xbb), .replaces_outbound = {}};
+        .spec = std::move(made), .inbound = keys(0xaa), .outbound = keys(0xbb), .replaces_outbound = {}};
     if (replaces) {
         action.replaces_outbound = ike::EspSpi{*replaces};
     }
@@ -446,6 +446,45 @@ TEST_CASE("refused by the kernel") {
         tables.carry_out(translator.remove(ike::RemoveChild{spec(1001, 2001)}));
         CHECK(tables.empty());
     }
+}
+
+TEST_CASE("an outbound half refused by the kernel: the inbound one stays until it is removed") {
+    Translator translator;
+    Tables tables;
+    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    const auto before = tables.policies;
+    tables.carry_out(translator.install(inbound_only(spec(1002, 2002)), 1h));
+    REQUIRE(translator.install(
+        ike::InstallOutbound{.spec = spec(1002, 2002), .outbound = keys(1), .replaces_outbound = ike::EspSpi{2001}},
+        1h));
+    const auto mended = translator.refused_outbound({1002}, kRefused);
+    REQUIRE(mended.removals().size() == 1);
+    CHECK(std::get<xfrm::SaId>(mended.removals()[0]).spi.value == 2002);
+    for (const auto& addition : mended.additions()) {
+        std::visit([&](const auto& each) { tables.add(each); }, addition);
+    }
+    CHECK(tables.policies == before);
+    CHECK(tables.spis() == "1001 1002 2001");
+    tables.carry_out(translator.remove(ike::RemoveChild{spec(1002, 2002)}));
+    CHECK(tables.spis() == "1001 2001");
+    tables.carry_out(translator.remove(ike::RemoveChild{spec(1001, 2001)}));
+    CHECK(tables.empty());
+    CHECK(is_empty(translator.refused_outbound({1002}, kRefused)));
+    CHECK(is_empty(translator.clear()));
+}
+
+TEST_CASE("whose SA it is") {
+    Translator translator;
+    REQUIRE(translator.install(whole(spec(1001, 2001)), 1h));
+    REQUIRE(translator.install(inbound_only(spec(1002, 2002)), 1h));
+    const IpAddress here = *IpAddress::parse("192.0.2.1");
+    const IpAddress there = *IpAddress::parse("198.51.100.7");
+    CHECK(translator.child_of({.destination = here, .spi = {1001}}).value == 1001);
+    CHECK(translator.child_of({.destination = there, .spi = {2001}}).value == 1001);
+    CHECK(translator.child_of({.destination = here, .spi = {1002}}).value == 1002);
+    CHECK(translator.child_of({.destination = there, .spi = {2002}}).value == 0);
+    CHECK(translator.child_of({.destination = there, .spi = {1001}}).value == 0);
+    CHECK(translator.child_of({.destination = here, .spi = {0}}).value == 0);
 }
 
 TEST_CASE("a refusal takes no policy along that another has come to hold meanwhile") {

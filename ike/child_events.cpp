@@ -1,0 +1,41 @@
+#include "ike/child_events.hpp"
+
+#include "ike/child_answer.hpp"
+#include "ike/create_child.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+bool asks_for_successor(const Sa& sa, EspSpi inbound) {
+    const auto* offer = sa.current ? std::get_if<ChildOffer>(&*sa.current) : nullptr;
+    return offer != nullptr && offer->rekeys == inbound;
+}
+
+}  // namespace
+
+bool on_child_lost(Context& context, Sa& sa, const ChildLost& event) {
+    ChildSa& child = *sa.find_child(event.inbound);
+    if (sa.state != State::established ||
+        (child.state != ChildState::installed && child.state != ChildState::inbound_only)) {
+        return false;
+    }
+    report(context, sa, Report::Kind::failed, event.why, child.spec.child);
+    if (asks_for_successor(sa, event.inbound) || successor_of(sa, event.inbound) != nullptr) {
+        return false;
+    }
+    child.state = ChildState::deleting;
+    sa.waiting.emplace_back(DeleteChildren{{event.inbound}});
+    return true;
+}
+
+void on_child_spent(Context& context, Sa& sa, EspSpi inbound) {
+    ChildSa& child = *sa.find_child(inbound);
+    if (sa.state != State::established || child.state != ChildState::installed) {
+        return;
+    }
+    child.rekey_at = Instant::max();
+    rekey_child(context, sa, child);
+    start_next(context, sa);
+}
+
+}  // namespace keysluice::ike
