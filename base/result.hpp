@@ -9,7 +9,7 @@ namespace keysluice {
 
 /// Why something failed, for a person and for a program at once.
 ///
-/// `reason` is a stable, lower-case code with dashes ("backend-refused"): counters, logs and scripts use it, so a
+/// `reason` is a stable, lower-case code with dashes, one of base/reasons.cpp: counters, logs and scripts use it, so a
 /// code never changes its meaning. It must have static storage. `sentence` says which peer or file, what was
 /// expected, what came and what to do; it ends without a full stop so that it can stand in a log line.
 struct Error {
@@ -21,7 +21,7 @@ struct Error {
 template <typename T>
 using Result = std::expected<T, Error>;
 
-/// The failure side of a Result: `return fail("key-mismatch", fmt::format(...))`.
+/// The failure side of a Result: `return fail("no-route", fmt::format(...))`.
 [[nodiscard]] inline std::unexpected<Error> fail(std::string_view reason, std::string sentence) {
     return std::unexpected(Error{reason, std::move(sentence)});
 }

@@ -34,7 +34,7 @@ Result<Aead> Aead::make(AeadAlgorithm algorithm, Bytes key) {
     CipherContextPtr context{EVP_CIPHER_CTX_new()};
     if (!context || cipher_of(algorithm) == nullptr) {
         ERR_clear_error();
-        return fail("cipher-unavailable", "OpenSSL does not offer this AEAD cipher; is its default provider loaded?");
+        return fail("crypto-unavailable", "OpenSSL does not offer this AEAD cipher; is its default provider loaded?");
     }
     return Aead(algorithm, key, std::move(context));
 }

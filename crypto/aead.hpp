@@ -24,7 +24,7 @@ class Aead {
     static constexpr std::size_t kNonceSize = 12;
     static constexpr std::size_t kTagSize = 16;
 
-    /// Fails with "wrong-key-size" or "cipher-unavailable".
+    /// Fails with "wrong-key-size" or "crypto-unavailable".
     static Result<Aead> make(AeadAlgorithm algorithm, Bytes key);
 
     /// The ciphertext and behind it the tag. Fails with "seal-failed".

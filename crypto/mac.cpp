@@ -48,7 +48,7 @@ Names names_of(MacAlgorithm algorithm) {
 
 std::unexpected<Error> unavailable(const char* name) {
     ERR_clear_error();
-    return fail("mac-unavailable",
+    return fail("crypto-unavailable",
                 std::string("OpenSSL could not compute ") + name + "; is the provider that has it loaded?");
 }
 

@@ -18,7 +18,7 @@ enum class MacAlgorithm { hmac_md5, hmac_sha1, hmac_sha256, hmac_sha384, hmac_sh
 /// keeps raw keys and no context of its own. For one thread.
 class Macs {
    public:
-    /// The code over all `parts`, cut to `out`'s size. Fails with "mac-unavailable" where the library lacks the
+    /// The code over all `parts`, cut to `out`'s size. Fails with "crypto-unavailable" where the library lacks the
     /// algorithm. AES keys have 16 bytes here.
     Result<void> compute(MacAlgorithm algorithm, Bytes key, std::span<const Bytes> parts, MutableBytes out);
     /// Constant-time.

@@ -68,7 +68,7 @@ struct Socket::Dump {
             return Progress::more;
         }
         if (++seen > kMaxMessages) {
-            return fail("netlink-too-long",
+            return fail("netlink-malformed",
                         fmt::format("the kernel answered {} with more than {} messages", what, kMaxMessages));
         }
         // The rest of a dump that its visitor has given up is read all the same: the kernel takes no other one

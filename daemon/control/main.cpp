@@ -7,6 +7,7 @@
 #include "daemon/control/client.hpp"
 #include "daemon/control/control.hpp"
 #include "daemon/control/demo_backend.hpp"
+#include "daemon/control/explain.hpp"
 #include "daemon/control/ike_files.hpp"
 #include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/preparation.hpp"
@@ -25,6 +26,7 @@ struct Options {
     bool json = false;
     bool null_kernel = false;
     std::string demo_backend;
+    std::string reason;
 };
 
 int complain(const Diagnostics& diagnostics) {
@@ -55,6 +57,16 @@ void describe_kernel(const Configuration& configuration) {
          configuration.ike.connections.empty() ? std::vector<Error>{} : look_for_missing(random)) {
         std::fprintf(stderr, "note: IKE: %s\n", missing.sentence.c_str());
     }
+}
+
+int print_explanation(const std::string& code) {
+    const auto text = explain(code);
+    if (!text) {
+        std::fprintf(stderr, "%s\n", text.error().sentence.c_str());
+        return 1;
+    }
+    std::fputs(text->c_str(), stdout);
+    return 0;
 }
 
 int run(const Options& options) {
@@ -106,9 +118,13 @@ int read_command_line(int argc, char** argv) {
                  "for benchmarks: IKE negotiates, and nothing is installed in the kernel");
     app.add_option("--demo-backend", options.demo_backend,
                    "serve plaintext at this address: a status page for HTTP, an echo for everything else");
+    const auto* explanation = app.add_option("--explain", options.reason,
+                                             "say what a reason code means; without one, what each of them means")
+                                  ->type_name("CODE")
+                                  ->expected(0, 1);
     app.set_version_flag("--version", std::string(KEYSLUICE_VERSION));
     CLI11_PARSE(app, argc, argv);
-    return run(options);
+    return explanation->count() > 0 ? print_explanation(options.reason) : run(options);
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ void Relay::on_keeper_message(const Message& message, Descriptors descriptors) {
 
 void Relay::inherit_table(Descriptors descriptors) {
     auto table = descriptors.size() == 1 ? ConnectionTable::open(std::move(descriptors[0]))
-                                         : fail("table-failed", "the keeper sent no table");
+                                         : fail("message-malformed", "the keeper sent no table");
     if (!table) {
         log_error("{} ({})", table.error().sentence, table.error().reason);
         loop_.stop();

@@ -1,0 +1,458 @@
+#include "base/reasons.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace keysluice {
+namespace {
+
+// `tests/reasons` compares this table with the sources, with the tests and with keysluice-reasons(7).
+constexpr std::array kReasons{
+    Reason{"address-in-use", ReasonArea::configuration,
+           "Another process listens on the address already; `ss -ltnp` shows which. Stop it, or choose another "
+           "address in listen."},
+    Reason{"address-not-available", ReasonArea::configuration,
+           "This host does not have the address that listen names. Correct it, or bring the interface up first."},
+    Reason{"answer-not-offered", ReasonArea::ike,
+           "The peer's answer has a proposal, a group or an SPI that our offer does not contain. Its implementation "
+           "is at fault; its log and version tell more."},
+    Reason{"auth-failed", ReasonArea::ike,
+           "The peer proved another pre-shared key than the one that this connection has for it. Compare the keys of "
+           "both ends, line ends included."},
+    Reason{
+        "auth-method", ReasonArea::ike,
+        "The peer authenticates in another way than by the method of this connection. Give both ends the same auth."},
+    Reason{"auth-refused", ReasonArea::ike,
+           "The peer does not accept us: it knows another key, or expects another identity than local_id. Its log "
+           "says which."},
+    Reason{"backend-unreachable", ReasonArea::tls,
+           "None of the targets in connect answers. The sentence says what each of them said; start the backend, or "
+           "correct connect."},
+    Reason{"bad-address", ReasonArea::configuration,
+           "local or remote is no address that can stand there, or the two are of different families."},
+    Reason{"bad-argument", ReasonArea::configuration,
+           "An option on the command line is unknown, or its value is wrong; --help lists them."},
+    Reason{"bad-duration", ReasonArea::configuration,
+           "A duration is a whole number and a unit (ms, s, min or h), as in \"10s\"."},
+    Reason{"bad-endpoint", ReasonArea::configuration,
+           "An address is not HOST:PORT, [IPv6]:PORT or unix:/PATH, or may not be a host name where it stands."},
+    Reason{"bad-key-reference", ReasonArea::configuration,
+           "A key is named by \"file:/PATH\", \"credential:NAME\" or, for many peers, \"directory:/PATH\", and never "
+           "written into the configuration."},
+    Reason{"bad-name", ReasonArea::configuration,
+           "A name has a character that it may not have, or is too long; the sentence says what is allowed."},
+    Reason{"bad-path", ReasonArea::configuration,
+           "A path must be absolute, and short enough for the sockets that are made below it."},
+    Reason{"bad-record", ReasonArea::tls,
+           "The peer sent something that is not a TLS record of the negotiated version and size, so the connection "
+           "was closed. Something on the way may change the bytes."},
+    Reason{"bad-record-mac", ReasonArea::tls,
+           "A record did not decrypt: it was changed on the way, or the peer uses other keys. The connection was "
+           "closed."},
+    Reason{"bad-server-name", ReasonArea::configuration,
+           "server_name is a host name or an IP address without a port, as the server's certificate has it."},
+    Reason{"bad-service-message", ReasonArea::internal,
+           "A message between keysluice's processes is not as expected: they come from different releases. Restart "
+           "all of them."},
+    Reason{"bad-tag", ReasonArea::internal,
+           "Something encrypted did not authenticate: wrong key, wrong nonce or changed bytes."},
+    Reason{"ca-malformed", ReasonArea::configuration, "The file of ca has no certificates in PEM format."},
+    Reason{"ca-missing", ReasonArea::configuration,
+           "Peers are to be verified, and ca does not name the authorities to trust."},
+    Reason{"ca-unreadable", ReasonArea::configuration,
+           "The file of ca can't be read; look at its path and at the permissions of the directories above it."},
+    Reason{"certificate-expired", ReasonArea::configuration, "The certificate's time is over: renew it."},
+    Reason{"certificate-malformed", ReasonArea::configuration,
+           "The file of certificate has no certificates in PEM format, the leaf first."},
+    Reason{"certificate-missing", ReasonArea::configuration, "A server needs both certificate and private_key."},
+    Reason{"certificate-not-yet-valid", ReasonArea::configuration,
+           "The certificate's time has not begun. Is this machine's clock right?"},
+    Reason{"certificate-refused", ReasonArea::configuration,
+           "OpenSSL does not take the certificate, mostly because its key or signature is too weak. The sentence "
+           "quotes it."},
+    Reason{"certificate-rejected", ReasonArea::tls,
+           "The peer's certificate does not verify against ca, or is for another name than server_name. The sentence "
+           "says which."},
+    Reason{"certificate-unreadable", ReasonArea::configuration,
+           "The file of certificate can't be read; look at its path and at the permissions of the directories above "
+           "it."},
+    Reason{"channel-bind-failed", ReasonArea::internal,
+           "A socket in the runtime directory could not be made. Does the directory exist, and may this user write "
+           "to it?"},
+    Reason{"channel-unreachable", ReasonArea::internal,
+           "Another of keysluice's processes does not answer on its socket in the runtime directory. Is it running, "
+           "and with the same runtime_directory?"},
+    Reason{"child-refused", ReasonArea::ike,
+           "The peer refused a CHILD SA with the notification that the sentence names. Compare esp and traffic "
+           "selectors of both ends."},
+    Reason{
+        "child-unknown", ReasonArea::internal,
+        "The outbound half of a CHILD SA was to be installed, and its inbound half is not there. Please report it."},
+    Reason{"cipher-not-allowed", ReasonArea::configuration,
+           "ciphers lists a suite that does not encrypt and authenticate in one step with an ephemeral key. Take it "
+           "out."},
+    Reason{"cipher-not-in-kernel", ReasonArea::kernel,
+           "The connection stays in userspace: the kernel does not know its cipher or protocol version. A newer "
+           "kernel, or other ciphers, would change that."},
+    Reason{"cipher-unknown", ReasonArea::configuration,
+           "ciphers lists a name that this OpenSSL does not have; `openssl ciphers -v` lists those that it has."},
+    Reason{"client-certificate-missing", ReasonArea::tls,
+           "The client sent no certificate, and client_certificate = \"require\" demands one."},
+    Reason{"close-timeout", ReasonArea::tls,
+           "One side has ended, and the other neither sent anything nor ended within close_timeout."},
+    Reason{"connection-reset", ReasonArea::tls,
+           "The connection to the TLS peer broke: it reset it, or the network lost it."},
+    Reason{"crypto-unavailable", ReasonArea::internal,
+           "OpenSSL does not offer an algorithm. Is its default provider loaded, and does its configuration (FIPS) "
+           "allow the algorithm?"},
+    Reason{"descriptors-exhausted", ReasonArea::internal,
+           "No file descriptor is left: accepting pauses, or a connection is closed. Raise LimitNOFILE."},
+    Reason{"duplicate-key", ReasonArea::configuration,
+           "A key is set twice; the sentence says where it stands first."},
+    Reason{"duplicate-listen", ReasonArea::configuration, "Two services listen on the same address."},
+    Reason{"duplicate-name", ReasonArea::configuration, "Two services, connections or children have the same name."},
+    Reason{"empty-handshake-record", ReasonArea::tls, "The peer sent an empty handshake record, which TLS forbids."},
+    Reason{"file-is-directory", ReasonArea::configuration,
+           "The configuration is a directory; a file in TOML is expected."},
+    Reason{"file-not-utf8", ReasonArea::configuration, "The configuration is not UTF-8. Save it as UTF-8 text."},
+    Reason{"file-too-large", ReasonArea::configuration,
+           "The configuration is larger than one would ever be. Is it the right file?"},
+    Reason{"file-unreadable", ReasonArea::configuration,
+           "The configuration can't be read; look at its path and permissions."},
+    Reason{"half-open-timeout", ReasonArea::ike,
+           "A peer began an IKE SA and did not go on to authenticate. When it happens often: packets to port 4500 or "
+           "large ones get lost on the way, or somebody probes."},
+    Reason{"handshake-failed", ReasonArea::tls,
+           "The handshake failed for a reason that has no code of its own; the sentence quotes OpenSSL."},
+    Reason{"handshake-timeout", ReasonArea::tls,
+           "No complete handshake within handshake_timeout. Clients are slow, or hold connections open without using "
+           "them."},
+    Reason{"host-not-found", ReasonArea::configuration, "A host name can't be looked up. The sentence says why."},
+    Reason{"host-not-resolved", ReasonArea::internal,
+           "A host name was used before it was looked up. Please report it."},
+    Reason{"identity-syntax", ReasonArea::configuration,
+           "An identity is a host name, name@host, an address or keyid:TEXT; in patterns, \"*\" stands before a "
+           "domain."},
+    Reason{"ike-bad-icv", ReasonArea::ike,
+           "A message of IKE did not authenticate and was dropped: it was changed or forged."},
+    Reason{"ike-bind-failed", ReasonArea::ike,
+           "The UDP ports of IKE could not be bound. Does another IKE daemon run (`ss -lunp`), and is there "
+           "CAP_NET_BIND_SERVICE?"},
+    Reason{"ike-exchange", ReasonArea::ike,
+           "The peer began an exchange that IKEv2 does not have, or that this version does not know."},
+    Reason{"ike-group-refused", ReasonArea::ike,
+           "The peer wants a key exchange group that this connection does not offer. Add it to proposals, or change "
+           "the peer's."},
+    Reason{"ike-init-loop", ReasonArea::ike,
+           "The peer answers every IKE_SA_INIT with the demand for another one, for a cookie or a group. Its log "
+           "tells why."},
+    Reason{"ike-init-refused", ReasonArea::ike,
+           "The peer refused IKE_SA_INIT with the notification that the sentence names."},
+    Reason{"ike-iv-exhausted", ReasonArea::ike,
+           "An IKE SA has used up its initialization vectors and was closed. It was not rekeyed in time."},
+    Reason{"ike-malformed", ReasonArea::ike,
+           "A message of IKE, or a payload in it, is not as RFC 7296 demands; the sentence says where."},
+    Reason{"ike-payloads", ReasonArea::ike,
+           "A message of IKE has a payload too many, too few, or in the wrong place."},
+    Reason{"ike-send-failed", ReasonArea::ike,
+           "A datagram of IKE could not be sent. The sentence quotes the kernel; look at routes and packet filters."},
+    Reason{"ike-version", ReasonArea::ike, "The peer speaks another version than IKEv2."},
+    Reason{"inet-diag-malformed", ReasonArea::kernel,
+           "What the kernel says of a TCP socket can't be understood. The status lacks these figures; nothing else "
+           "does."},
+    Reason{"iv-length", ReasonArea::internal, "An IV for the kernel has the wrong length. Please report it."},
+    Reason{"keeper-busy", ReasonArea::internal,
+           "The keeper takes no connection: it is being started, or its relay has no place left. Accepting pauses "
+           "until it does."},
+    Reason{"kernel-busy", ReasonArea::kernel,
+           "More changes of SAs wait for the kernel than the queue holds, so a CHILD SA was refused. A later attempt "
+           "brings it up."},
+    Reason{"kernel-lacks", ReasonArea::kernel,
+           "The kernel lacks an algorithm or a feature of IPsec; the sentence names the option and the module that "
+           "bring it."},
+    Reason{"kernel-without-esp", ReasonArea::kernel,
+           "The kernel has no ESP, so IKE does not run; TLS services do. The sentence names option and module."},
+    Reason{"kernel-without-ktls", ReasonArea::kernel,
+           "The connection stays in userspace because the kernel has no kTLS: `modprobe tls`."},
+    Reason{"key-derivation-failed", ReasonArea::internal,
+           "OpenSSL could not derive a key. Is its default provider loaded?"},
+    Reason{"key-exchange-failed", ReasonArea::internal,
+           "OpenSSL could not compute a Diffie-Hellman value. Is its default provider loaded?"},
+    Reason{"key-exchange-refused", ReasonArea::ike,
+           "The peer's key exchange value is not a valid one of its group. Its implementation is at fault, or "
+           "somebody attacks."},
+    Reason{"key-length", ReasonArea::internal, "A key for the kernel has the wrong length. Please report it."},
+    Reason{"key-missing", ReasonArea::configuration, "A table lacks a key that it needs; the sentence names it."},
+    Reason{"key-update", ReasonArea::tls,
+           "The TLS peer of a connection in the kernel changed its keys, which this version does not follow: it got "
+           "an internal_error alert."},
+    Reason{"key-update-flood", ReasonArea::tls,
+           "The TLS peer changes its keys again and again and hardly sends data, so the connection was closed."},
+    Reason{"keys-in-use", ReasonArea::kernel,
+           "The kernel has keys for this direction of a connection already and does not replace them."},
+    Reason{
+        "keys-unavailable", ReasonArea::kernel,
+        "The connection stays in userspace: its handshake has left bytes unsent, or its keys may not leave OpenSSL."},
+    Reason{"ktls-attach-failed", ReasonArea::kernel,
+           "The kernel refused to take a connection's record layer; the sentence quotes it. The connection stays in "
+           "userspace."},
+    Reason{"ktls-install-failed", ReasonArea::kernel,
+           "The kernel refused a connection's keys; the sentence quotes it."},
+    Reason{"ktls-read-back-differs", ReasonArea::kernel,
+           "The kernel uses other keys than it was given, so the connection was closed. Please report it with the "
+           "kernel's version."},
+    Reason{"ktls-read-back-failed", ReasonArea::kernel,
+           "The kernel does not tell which keys it uses, so the connection was closed. The sentence quotes it."},
+    Reason{"listen-failed", ReasonArea::configuration,
+           "An address in listen can't be listened on; the sentence quotes the kernel."},
+    Reason{"loopback-unavailable", ReasonArea::kernel,
+           "What the kernel can do could not be tried over the loopback interface. Is lo up?"},
+    Reason{"malformed-alert", ReasonArea::tls, "The TLS peer sent an alert that is none."},
+    Reason{"malformed-hello-request", ReasonArea::tls, "The TLS peer sent a HelloRequest with a body."},
+    Reason{"malformed-key-update", ReasonArea::tls, "The TLS peer sent a KeyUpdate that is none."},
+    Reason{"max-fragment-length", ReasonArea::kernel,
+           "The connection stays in userspace: its peer asked for short records (RFC 6066), and the kernel writes "
+           "long ones."},
+    Reason{"memory-file-failed", ReasonArea::internal,
+           "Memory that keysluice's processes share could not be made or opened, or is of another release. Look at "
+           "memory limits, and restart all processes."},
+    Reason{"message-after-key-update", ReasonArea::tls,
+           "The TLS peer sent something behind a KeyUpdate in the same record, which TLS forbids."},
+    Reason{"message-malformed", ReasonArea::internal,
+           "A message between keysluice's processes is not as its kind demands. Are all programs of one version? "
+           "Restart all of them."},
+    Reason{"mode-refused", ReasonArea::ike,
+           "One end wants tunnel mode and the other transport mode. Give both the same mode."},
+    Reason{
+        "netlink-answers-lost", ReasonArea::kernel,
+        "Answers of the kernel did not fit into the socket's buffer. When it comes back, raise net.core.rmem_max."},
+    Reason{"netlink-busy", ReasonArea::kernel, "The kernel is busy with a change of the same kind. Try again."},
+    Reason{"netlink-dump-interrupted", ReasonArea::kernel,
+           "What the kernel was listing changed meanwhile, more often than it was asked again."},
+    Reason{"netlink-malformed", ReasonArea::kernel,
+           "An answer of the kernel can't be understood. Please report it with the kernel's version."},
+    Reason{"netlink-not-permitted", ReasonArea::kernel, "The kernel demands CAP_NET_ADMIN for what was asked."},
+    Reason{"netlink-not-supported", ReasonArea::kernel,
+           "The kernel does not know what was asked for; the sentence says which option or algorithm."},
+    Reason{"netlink-receive-failed", ReasonArea::kernel,
+           "The kernel's answer could not be received; the sentence quotes it."},
+    Reason{"netlink-refused", ReasonArea::kernel,
+           "The kernel refused what was asked; the sentence quotes its words."},
+    Reason{"netlink-send-failed", ReasonArea::kernel,
+           "A request could not be sent to the kernel; nothing of it was carried out."},
+    Reason{"netlink-silent", ReasonArea::kernel,
+           "The kernel did not answer within two seconds. Is the machine overloaded?"},
+    Reason{"netlink-unavailable", ReasonArea::kernel,
+           "There is no netlink socket of this kind: a module is missing (xfrm_user, tcp_diag), or a sandbox forbids "
+           "it (RestrictAddressFamilies=)."},
+    Reason{"no-connection", ReasonArea::ike,
+           "A peer asks for a connection that is not configured: none has these addresses and identities. Compare "
+           "remote, local_id and remote_id with what the sentence says."},
+    Reason{"no-credentials", ReasonArea::configuration,
+           "\"credential:NAME\" needs a systemd service with LoadCredential=; otherwise write \"file:/PATH\"."},
+    Reason{"no-extended-master-secret", ReasonArea::tls,
+           "The peer offers TLS 1.2 without the extended master secret (RFC 7627). It needs that, or TLS 1.3."},
+    Reason{"no-peer", ReasonArea::configuration,
+           "With remote = \"any\" there is nobody to start with: start must be \"manual\"."},
+    Reason{"no-proposal-chosen", ReasonArea::ike,
+           "No proposal of one end is acceptable to the other. The sentence has both, and where the nearest two "
+           "differ."},
+    Reason{"no-route", ReasonArea::ike,
+           "There is no way to the peer, so its connection waits for one. Look at the routes."},
+    Reason{"no-shared-cipher", ReasonArea::tls,
+           "The client and this service have no cipher suite in common; see ciphers."},
+    Reason{"no-shared-key", ReasonArea::ike,
+           "psk is a directory, and no file in it has the name of the peer's identity."},
+    Reason{"not-a-choice", ReasonArea::configuration, "A key takes one of a few words; the sentence lists them."},
+    Reason{"not-connected", ReasonArea::kernel, "The connection was gone before the kernel could take it."},
+    Reason{"not-in-this-version", ReasonArea::configuration,
+           "This version of keysluice can't do that yet; the sentence says what it takes instead."},
+    Reason{"not-one-record", ReasonArea::internal,
+           "A session was fed more than the record that ended its handshake. Please report it."},
+    Reason{"not-tcp", ReasonArea::kernel, "The connection stays in userspace: kernel TLS needs TCP."},
+    Reason{"not-tls", ReasonArea::tls, "The peer does not speak TLS."},
+    Reason{"offload-off", ReasonArea::kernel,
+           "The connection is in userspace because its service says offload = \"off\"."},
+    Reason{
+        "offload-required", ReasonArea::kernel,
+        "The service says offload = \"require\", and the kernel can't carry the connection; the sentence says why."},
+    Reason{"open-failed", ReasonArea::internal,
+           "OpenSSL could not decrypt something. Is the provider that has the cipher loaded?"},
+    Reason{"out-of-range", ReasonArea::configuration,
+           "A number, a duration or the length of a list is not in the range that the sentence names."},
+    Reason{"path-too-long", ReasonArea::configuration,
+           "The path of a socket is longer than the kernel allows. Choose a shorter runtime_directory."},
+    Reason{"peer-alert", ReasonArea::tls,
+           "The TLS peer ended the connection with an alert, which the sentence names."},
+    Reason{"peer-busy", ReasonArea::ike,
+           "The peer answered everything with TEMPORARY_FAILURE for minutes, so the IKE SA was closed: its state is "
+           "another than ours."},
+    Reason{
+        "peer-closed", ReasonArea::tls,
+        "The peer closed the connection before the handshake was complete, as health checks and port scanners do."},
+    Reason{"peer-identity", ReasonArea::ike,
+           "The peer has another identity than remote_id demands. Correct remote_id, or the identity at the peer."},
+    Reason{"peer-invalid-syntax", ReasonArea::ike,
+           "The peer can't read our message and gave the IKE SA up. Its log says why; please report it."},
+    Reason{"peer-silent", ReasonArea::ike,
+           "The peer does not answer. Is it there, and do packets pass between the UDP ports (500, 4500) of both?"},
+    Reason{"permission-denied", ReasonArea::configuration,
+           "Listening is not permitted: ports below 1024 need CAP_NET_BIND_SERVICE, and a unix socket needs a "
+           "directory that may be written to."},
+    Reason{"plain-http", ReasonArea::tls, "The peer spoke plain HTTP to a TLS port. It should use https://."},
+    Reason{"plain-side-reset", ReasonArea::tls,
+           "The plaintext side broke before it ended, so the TLS side was reset as well. The backend's log may tell "
+           "why."},
+    Reason{"plaintext-pending", ReasonArea::kernel,
+           "The connection stays in userspace: OpenSSL has read or written application data already."},
+    Reason{"private-key-encrypted", ReasonArea::configuration,
+           "The private key wants a passphrase. Store it unencrypted, readable for the service alone, or as a "
+           "credential."},
+    Reason{"private-key-malformed", ReasonArea::configuration,
+           "The file of private_key has no private key in PEM format."},
+    Reason{"private-key-mismatch", ReasonArea::configuration, "The private key does not belong to the certificate."},
+    Reason{"private-key-unreadable", ReasonArea::configuration,
+           "The file of private_key can't be read; look at its path and at the permissions of the directories above "
+           "it."},
+    Reason{"proposal-incomplete", ReasonArea::configuration,
+           "A proposal lacks an algorithm; the sentence says of which kind, with one that would do."},
+    Reason{"proposal-syntax", ReasonArea::configuration,
+           "A proposal has a keyword that is unknown, stands twice, or has no place in it."},
+    Reason{"proposal-weak", ReasonArea::configuration,
+           "A proposal has an algorithm that is known to be weak. Choose another one, or list it in allow_weak."},
+    Reason{"psk-open-to-all", ReasonArea::configuration,
+           "Everybody on this machine can read a pre-shared key: chmod o-r."},
+    Reason{"psk-size", ReasonArea::configuration, "A file with a pre-shared key is empty or too large."},
+    Reason{"psk-unreadable", ReasonArea::configuration,
+           "A file or directory with pre-shared keys can't be read, or is none."},
+    Reason{"record-flood", ReasonArea::tls,
+           "The TLS peer sent record after record that carry no data, so the connection was closed."},
+    Reason{"record-layer-failed", ReasonArea::tls,
+           "A TLS connection in userspace failed for a reason that has no code of its own; the sentence quotes "
+           "OpenSSL."},
+    Reason{"record-overflow", ReasonArea::tls,
+           "The TLS peer sent a record or message that is longer than TLS allows."},
+    Reason{"record-receive-failed", ReasonArea::tls,
+           "A record could not be received; the sentence quotes the kernel."},
+    Reason{"record-send-failed", ReasonArea::tls, "A record could not be sent; the sentence quotes the kernel."},
+    Reason{"rekey-pending", ReasonArea::tls,
+           "The TLS peer has changed its keys, and the kernel waits for the new ones, which this version does not "
+           "install."},
+    Reason{"rekey-refused", ReasonArea::ike,
+           "The peer refused to rekey the IKE SA. It is tried again; when the peer's lifetime is over, it may close "
+           "the IKE SA."},
+    Reason{"seal-failed", ReasonArea::internal,
+           "Something could not be encrypted: a message is too large, or OpenSSL lacks the cipher. The sentence says "
+           "which."},
+    Reason{"secret-in-file", ReasonArea::configuration,
+           "A private key stands in the configuration itself. Put it into a file of its own, and take it for known "
+           "to others."},
+    Reason{"selector-families", ReasonArea::configuration,
+           "local_ts and remote_ts have no address family in common, so that no packet fits both."},
+    Reason{"selector-syntax", ReasonArea::configuration,
+           "A traffic selector is ADDRESS/PREFIX or FIRST-LAST, and behind it a protocol and ports if wanted."},
+    Reason{"selectors-empty", ReasonArea::ike,
+           "The traffic selectors of both ends have no family and protocol in common, so that no packet would fit."},
+    Reason{"selectors-opaque", ReasonArea::ike, "Traffic selectors with OPAQUE ports can't be given to the kernel."},
+    Reason{"selectors-too-many", ReasonArea::ike,
+           "The traffic selectors become too many prefixes and port masks for the kernel. Use prefixes instead of "
+           "ranges."},
+    Reason{"server-name-malformed", ReasonArea::configuration,
+           "server_name is a DNS name without a final dot, or an IP address."},
+    Reason{"server-name-missing", ReasonArea::configuration,
+           "server_name is missing: without it any certificate would do."},
+    Reason{"snapshot-connection", ReasonArea::ike,
+           "An IKE SA was not taken over, since its connection is no longer configured."},
+    Reason{"snapshot-malformed", ReasonArea::ike,
+           "An IKE SA was not taken over, since what the other process wrote of it can't be read. Please report it."},
+    Reason{"snapshot-version", ReasonArea::ike,
+           "An IKE SA was not taken over, since a process of another version wrote it. It is negotiated anew."},
+    Reason{"socket-bypass-refused", ReasonArea::kernel,
+           "The kernel did not let a socket of IKE pass by its IPsec policies: keysluiced lacks CAP_NET_ADMIN, or "
+           "the kernel CONFIG_XFRM_USER."},
+    Reason{"status-bind-failed", ReasonArea::configuration,
+           "status.sock could not be made in the runtime directory. Does it exist, and may this user write to it?"},
+    Reason{"status-malformed", ReasonArea::internal,
+           "What came from status.sock is no status document. Are keysluiced and this program of one version?"},
+    Reason{"status-unreachable", ReasonArea::configuration,
+           "Nobody answers on status.sock. Is keysluiced running with this configuration?"},
+    Reason{"tls-side-reset", ReasonArea::tls,
+           "The TLS side broke before it ended, so the plaintext side was reset as well."},
+    Reason{"tls-stat-malformed", ReasonArea::kernel,
+           "/proc/net/tls_stat can't be understood. The status lacks the kernel's counters; nothing else does."},
+    Reason{"tls-stat-unreadable", ReasonArea::kernel,
+           "/proc/net/tls_stat can't be read; the sentence quotes the kernel."},
+    Reason{"toml-syntax", ReasonArea::configuration,
+           "The configuration is not TOML at the place that the sentence names."},
+    Reason{"truncated", ReasonArea::tls,
+           "The TLS side ended without close_notify: the data may have been cut short, so the plaintext side was "
+           "reset."},
+    Reason{"ts-not-offered", ReasonArea::ike,
+           "The peer answered with traffic selectors beyond our offer. Its implementation is at fault."},
+    Reason{"ts-unacceptable", ReasonArea::ike,
+           "The traffic selectors of both ends have nothing in common. Compare local_ts and remote_ts with the "
+           "peer's; the sentence has both."},
+    Reason{"udp-encapsulation-refused", ReasonArea::kernel,
+           "The kernel does not take ESP from a UDP socket, so that nothing passes a NAT: it lacks CONFIG_XFRM."},
+    Reason{"ulp-in-use", ReasonArea::kernel,
+           "The connection stays in userspace: its socket has an upper layer protocol in the kernel already."},
+    Reason{"ulp-missing", ReasonArea::kernel,
+           "Keys were to be installed in a socket to which kernel TLS is not attached."},
+    Reason{"unexpected-handshake-message", ReasonArea::tls,
+           "The TLS peer sent a handshake message that has no place after the handshake."},
+    Reason{"unexpected-record", ReasonArea::tls,
+           "The TLS peer sent a record of a type that has no place after the handshake."},
+    Reason{"unknown-key", ReasonArea::configuration,
+           "A table has a key that is unknown; the sentence says which one may have been meant."},
+    Reason{"unknown-table", ReasonArea::configuration,
+           "The configuration has a table that is unknown; the sentence says which one may have been meant."},
+    Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
+    Reason{"version-too-old", ReasonArea::tls,
+           "The peer offers only versions of TLS that this service does not allow; see min_version."},
+    Reason{"wake-up-flood", ReasonArea::internal,
+           "A connection woke its relay again and again for nothing, so it was closed. Please report it."},
+    Reason{"wrong-key-size", ReasonArea::internal,
+           "A key for an AEAD cipher has the wrong length. Please report it."},
+    Reason{"wrong-mode", ReasonArea::configuration,
+           "A key is for services of the other mode; the sentence says what to set instead."},
+    Reason{"wrong-type", ReasonArea::configuration, "A value is of another type than its key takes."},
+    Reason{"xfrm-exists", ReasonArea::kernel,
+           "The kernel has an SA or a policy of that name already, of another program perhaps (`ip xfrm state`, `ip "
+           "xfrm policy`)."},
+    Reason{"xfrm-missing", ReasonArea::kernel,
+           "An SA or a policy is not in the kernel (any more): somebody else removed it."},
+    Reason{"xfrm-uncertain", ReasonArea::kernel,
+           "Whether the kernel made a change is unknown, since its answer got lost. What it has is compared and "
+           "mended."},
+};
+static_assert(std::ranges::is_sorted(kReasons, {}, &Reason::code));
+
+}  // namespace
+
+std::string_view name_of(ReasonArea area) {
+    switch (area) {
+        case ReasonArea::configuration:
+            return "configuration";
+        case ReasonArea::tls:
+            return "TLS";
+        case ReasonArea::ike:
+            return "IKE";
+        case ReasonArea::kernel:
+            return "kernel";
+        case ReasonArea::internal:
+            return "internal";
+    }
+    std::unreachable();
+}
+
+std::span<const Reason> all_reasons() {
+    return kReasons;
+}
+
+const Reason* find_reason(std::string_view code) {
+    const auto* const found = std::ranges::lower_bound(kReasons, code, {}, &Reason::code);
+    return found != kReasons.end() && found->code == code ? found : nullptr;
+}
+
+}  // namespace keysluice
