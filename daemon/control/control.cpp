@@ -65,7 +65,7 @@ void Control::stop(std::function<void()> done) {
 
 std::string Control::status_document(std::vector<ProcessCounters> processes) const {
     const Hello ourselves{ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())};
-    processes.push_back({.process = ourselves, .counts = {}});
+    processes.push_back({.process = ourselves, .counts = {}, .longest_round = loop_.take_longest_round()});
     const KernelView kernel = look_at_kernel(kernel_, configuration_.services);
     if (configuration_.ike.connections.empty()) {
         return to_json(configuration_, processes, kernel);

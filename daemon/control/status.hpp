@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct ProcessCounters {
     Hello process;
     bool answered = true;
     std::vector<Count> counts;
+    std::optional<Duration> longest_round = {};  ///< of its loop since the last status, where it is known
 };
 
 /// What the kernel says of itself and of our sockets, read back and not remembered.

@@ -215,10 +215,13 @@ std::string to_json(const Configuration& configuration, const std::vector<Proces
     }
     json list = json::array();
     for (const ProcessCounters& process : processes) {
-        list.push_back({{"kind", name_of(process.process.kind)},
-                        {"index", process.process.index},
-                        {"pid", process.process.pid},
-                        {"answered", process.answered}});
+        json& one = list.emplace_back(json{{"kind", name_of(process.process.kind)},
+                                           {"index", process.process.index},
+                                           {"pid", process.process.pid},
+                                           {"answered", process.answered}});
+        if (process.longest_round) {
+            one["longest_round_us"] = std::chrono::floor<std::chrono::microseconds>(*process.longest_round).count();
+        }
         for (const Count& count : process.counts) {
             if (count.service.value < services.size()) {
                 add_count(services[count.service.value], process.process, count);

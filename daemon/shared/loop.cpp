@@ -83,6 +83,7 @@ int Loop::timeout_for(Duration longest) const {
 void Loop::turn(Duration longest) {
     const int count = epoll_wait(epoll_.get(), batch_.data(), static_cast<int>(batch_.size()), timeout_for(longest));
     must(count >= 0 || errno == EINTR ? 0 : -1);
+    const Instant began = now();
     left_ = std::span(batch_).first(static_cast<std::size_t>(std::max(count, 0)));
     while (!left_.empty()) {
         const epoll_event event = left_.front();
@@ -93,6 +94,7 @@ void Loop::turn(Duration longest) {
     }
     fire_deadlines();
     run_deferred();
+    longest_round_ = std::max(longest_round_, now() - began);
 }
 
 void Loop::fire_deadlines() {

@@ -72,6 +72,10 @@ class Loop {
     /// One round: waits at most `longest`, handles what is there. For `run` and for tests.
     void turn(Duration longest);
 
+    /// How long the longest round kept everybody else waiting since this was last asked, from the return of
+    /// epoll_wait on; the round that is under way does not count.
+    [[nodiscard]] Duration take_longest_round() { return std::exchange(longest_round_, Duration::zero()); }
+
    private:
     [[nodiscard]] int timeout_for(Duration longest) const;
     void fire_deadlines();
@@ -83,6 +87,7 @@ class Loop {
     std::vector<std::function<void()>> deferred_;
     std::array<epoll_event, 128> batch_{};
     std::span<epoll_event> left_;
+    Duration longest_round_{};
 };
 
 }  // namespace keysluice

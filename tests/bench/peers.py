@@ -25,7 +25,7 @@ class Site:
 class Peer:
     name: str
     package: str  # Debian's; empty for keysluice itself
-    command: Callable[[Site], list]
+    command: Callable[..., list]  # of a Site, or of what its topic has instead
     settings: str  # for the reader of the results
 
     def version(self):
@@ -38,15 +38,15 @@ class Peer:
         return shown.stdout
 
 
-def _written(site, name, text):
-    path = site.folder / name
+def written(folder, name, text):
+    path = folder / name
     path.write_text(text)
     return str(path)
 
 
 def _keysluice(site):
     (site.folder / "run").mkdir(exist_ok=True)
-    return [str(KEYSLUICED), "--all-in-one", "--config", _written(site, "keysluice.toml", f"""
+    return [str(KEYSLUICED), "--all-in-one", "--config", written(site.folder, "keysluice.toml", f"""
 [daemon]
 engines = 1
 runtime_directory = "{site.folder}/run"
@@ -65,7 +65,7 @@ min_version = "1.3"
 
 
 def _haproxy(site):
-    return ["/usr/sbin/haproxy", "-db", "-f", _written(site, "haproxy.cfg", f"""
+    return ["/usr/sbin/haproxy", "-db", "-f", written(site.folder, "haproxy.cfg", f"""
 global
     nbthread 1
     maxconn 4000
@@ -84,7 +84,7 @@ backend plain
 
 
 def _nginx(site):
-    return ["/usr/sbin/nginx", "-p", str(site.folder), "-c", _written(site, "nginx.conf", f"""
+    return ["/usr/sbin/nginx", "-p", str(site.folder), "-c", written(site.folder, "nginx.conf", f"""
 load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
 worker_processes 1;
@@ -105,7 +105,7 @@ stream {{
 
 
 def _hitch(site):
-    return ["/usr/sbin/hitch", "--config=" + _written(site, "hitch.conf", f"""
+    return ["/usr/sbin/hitch", "--config=" + written(site.folder, "hitch.conf", f"""
 frontend = "[127.0.0.1]:{site.port}"
 backend = "[127.0.0.1]:{site.backend}"
 pem-file = "{site.both}"
@@ -120,7 +120,7 @@ group = "nogroup"
 
 
 def _stunnel(site):
-    return ["/usr/bin/stunnel4", _written(site, "stunnel.conf", f"""
+    return ["/usr/bin/stunnel4", written(site.folder, "stunnel.conf", f"""
 foreground = yes
 pid =
 debug = err

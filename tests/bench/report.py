@@ -1,36 +1,7 @@
-"""Turns figures into Markdown tables: the raw figure of each service, and ours divided by it."""
+"""Turns figures into the sections of docs/benchmarks.md."""
 
-from bench import guest
-
-OURS = "keysluice"
-
-
-def ratio(ours, theirs):
-    """Ours in parts of theirs, below 1 when ours is less; "–" when one of them was not measured."""
-    if ours is None or theirs is None or theirs <= 0:
-        return "–"
-    return f"{ours / theirs:.2f}"
-
-
-def number(value, digits):
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def table(headings, rows):
-    lines = ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def compared(figures, columns, digits, pick):
-    """Rows of (raw, ratio) pairs. `columns` are keys of what `pick(service's figures)` returns."""
-    ours = pick(figures[OURS]) if OURS in figures else None
-    for name, measured in figures.items():
-        theirs = pick(measured)
-        row = []
-        for key in columns:
-            row.append(number(theirs and theirs[key], digits))
-            row.append("1" if name == OURS else ratio(ours and ours[key], theirs and theirs[key]))
-        yield name, row, theirs
+from bench import guest, ike_report
+from bench.tables import compared, number, table
 
 
 def _handshake_table(figures, kind):
@@ -114,12 +85,14 @@ def section(topic, place, result):
         "handshakes": lambda: handshakes(figures, result["floor"]),
         "memory": lambda: memory(figures),
         "relay": lambda: relay(figures, in_guest),
+        "ike": lambda: ike_report.ike(figures),
     }[topic]()
     versions = ", ".join(f"{name} {version}" for name, version in machine["services"].items())
     emulated = ", emulated" if in_guest else ""
     if in_guest and guest.counts_instructions(topic):
         emulated += ": one virtual nanosecond is one instruction, so its seconds compare only with each other"
-    lines = [f"### {topic.capitalize()}: {place}",
+    title = "IKE" if topic == "ike" else topic.capitalize()
+    lines = [f"### {title}: {place}",
              f"{machine['cpus']} × {machine['processor']}, Linux {machine['kernel']}{emulated}; {machine['system']}, "
              f"{machine['library']}; {versions}. {plan}", body]
     return "\n\n".join(lines)

@@ -1,6 +1,6 @@
 import unittest
 
-from bench import document, kernel_memory, kernel_tls, report
+from bench import document, ike_report, kernel_memory, kernel_tls, report, tables
 from bench.plan import median_of
 
 RUN = {"cpu_us": 400.0, "p50_ms": 3.0, "p99_ms": 6.0, "per_second": 2000.0, "tickets": 2.0, "unclean": 0.0}
@@ -23,10 +23,10 @@ def idle(each):
 
 class Tables(unittest.TestCase):
     def test_ratio_is_ours_in_parts_of_theirs(self):
-        self.assertEqual(report.ratio(300, 400), "0.75")
+        self.assertEqual(tables.ratio(300, 400), "0.75")
 
     def test_no_ratio_without_one_of_the_two(self):
-        self.assertEqual([report.ratio(None, 4), report.ratio(3, None), report.ratio(3, 0)], ["–"] * 3)
+        self.assertEqual([tables.ratio(None, 4), tables.ratio(3, None), tables.ratio(3, 0)], ["–"] * 3)
 
     def test_handshakes_stand_beside_ratios(self):
         figures = {"keysluice": {"full": {**RUN, "cpu_us": 300.0}, "resumed": None},
@@ -52,6 +52,15 @@ class Tables(unittest.TestCase):
         self.assertNotIn("distorted", report.relay(figures, in_guest=False))
         self.assertIn("| nginx | 1.00 | 0.50 | 0.01 |", report.relay(figures, in_guest=False))
         self.assertIn("| nginx | 140 | 0.50 | 2.000 | 0.000 |", report.relay(figures, in_guest=False))
+
+    def test_ike_stands_beside_ratios_for_each_number_of_sas(self):
+        def made(cpu, each, rounds):
+            at = {count: {"cpu_us": cpu, "each": each, "per_second": 8000.0} for count in ("1000", "10000")}
+            return {"base": 7000, "at": at, "rounds": rounds}
+        text = ike_report.ike({"keysluice": made(100.0, 2.0, {"count": 10000, "making": 3.2, "status": 70.0}),
+                               "strongSwan": made(400.0, 16.0, None)})
+        self.assertIn("| 10,000 | strongSwan | 400.00 | 0.25 | 16.00 | 0.12 | 8,000 |", text)
+        self.assertIn("keysluice's event loop kept everybody waiting for 3.2 ms at most while 10,000 IKE SAs", text)
 
     def test_every_row_is_as_wide_as_its_heading(self):
         figures = {"keysluice": transfer(0.5, 70), "nginx": transfer(1.0, 140)}
@@ -102,8 +111,8 @@ class Document(unittest.TestCase):
 
     def test_the_document_has_room_for_every_measurement(self):
         text = document.PATH.read_text(encoding="utf-8")
-        for place in document.PLACES:
-            for topic in document.TOPICS:
+        for topic, places in document.PLACES.items():
+            for place in places:
                 document.replaced(text, topic, place, "new")
 
 

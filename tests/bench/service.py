@@ -29,6 +29,12 @@ def exists(pid, started):
     return start_time(pid) == started
 
 
+def accepts(port):
+    """Whether something listens on this TCP port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def start_time(pid):
     """When a process started, which tells it from a later one with the same id; None when it is gone."""
     try:
@@ -38,14 +44,16 @@ def start_time(pid):
 
 
 class Program:
-    """A running program and what it started. As a context: it is up inside and gone, with all its children, after."""
+    """A running program and what it started. As a context: it is up (as `is_up(port)` says) inside, and gone, with all its
+    children, after."""
 
-    def __init__(self, name, command, port, folder):
+    def __init__(self, name, command, port, folder, is_up=accepts):
         self.name = name
         self.port = port
         self.log = Path(folder) / f"{name}.log"
         self._command = command
         self._folder = folder
+        self._is_up = is_up
         self._process = None
 
     def __enter__(self):
@@ -54,7 +62,7 @@ class Program:
                 self._command, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
         try:
-            self._wait_until_it_accepts()
+            self._wait_until_it_is_up()
         except BaseException:
             self._stop()
             raise
@@ -69,16 +77,15 @@ class Program:
     def cpu(self):
         return processes.cpu_by_process(self.tree())
 
-    def _wait_until_it_accepts(self):
+    def _wait_until_it_is_up(self):
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if self._is_up(self.port):
+                return
             time.sleep(0.05)
-        raise RuntimeError(f"{self.name} does not accept on port {self.port}:\n{self.log.read_text()[-2000:]}")
+        raise RuntimeError(f"{self.name} does not come up:\n{self.log.read_text()[-2000:]}")
 
     def _stop(self):
         family = {pid: start_time(pid) for pid in self.tree()}

@@ -5,20 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.peers import PACKAGES, ROOT
+from bench.peers import ROOT
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def _missing():
-    shown = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES],
+def _missing(packages):
+    shown = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages],
                            capture_output=True, text=True, check=False).stdout.split("\n")
-    return [package for package in PACKAGES if f"{package} installed" not in shown]
+    return [package for package in packages if f"{package} installed" not in shown]
 
 
-def install_packages():
+def install(packages):
     """Installs missing peers without starting them as services: they run as plain processes here."""
-    missing = _missing()
+    missing = _missing(packages)
     if not missing:
         return
     print(f"installing {' '.join(missing)}", file=sys.stderr)

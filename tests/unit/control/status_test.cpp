@@ -36,7 +36,8 @@ std::vector<ProcessCounters> counted() {
          {{{0}, std::string(counter::kAccepted), 6}, {{0}, failed + "plain-http", 1}, {{0}, failed + "not-tls", 1}}},
         {{ProcessKind::relay, 0, 102},
          true,
-         {{{0}, std::string(counter::kActiveKernel), 2}, {{9}, std::string(counter::kActiveKernel), 9}}}};
+         {{{0}, std::string(counter::kActiveKernel), 2}, {{9}, std::string(counter::kActiveKernel), 9}}},
+        {{ProcessKind::control, 0, 99}, true, {}, std::chrono::nanoseconds(1'234'567)}};
 }
 
 const KernelView kKernel{
@@ -72,6 +73,13 @@ constexpr std::string_view kJson = R"({
       "index": 0,
       "kind": "relay",
       "pid": 102
+    },
+    {
+      "answered": true,
+      "index": 0,
+      "kind": "control",
+      "longest_round_us": 1234,
+      "pid": 99
     }
   ],
   "services": [

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/support/processes.hpp"
@@ -218,4 +219,15 @@ TEST_CASE("run goes on until it is stopped") {
     loop.defer(again);
     loop.run();
     CHECK(rounds == 3);
+}
+
+TEST_CASE("the loop keeps its longest round until it is asked for it, without the waiting") {
+    Loop loop;
+    loop.turn(50ms);
+    CHECK(loop.take_longest_round() < 50ms);
+    loop.defer([] { std::this_thread::sleep_for(20ms); });
+    loop.turn(0ms);
+    loop.turn(0ms);
+    CHECK(loop.take_longest_round() >= 20ms);
+    CHECK(loop.take_longest_round() == 0ms);
 }

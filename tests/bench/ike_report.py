@@ -1,0 +1,28 @@
+"""The section of IKE in docs/benchmarks.md."""
+
+from bench.tables import compared, number, table
+
+
+def _growth(figures):
+    counts = list(next(iter(figures.values()))["at"])
+    rows = []
+    for count in counts:
+        for name, row, one in compared(figures, ["cpu_us", "each"], 2, lambda one, count=count: one["at"][count]):
+            rows.append([f"{int(count):,}", name, *row, number(one["per_second"], 0)])
+    return table(["IKE SAs that stand", "responder", "CPU µs for one more", "ours ÷ it", "PSS KiB for each", "ours ÷ it",
+                  "made per second"], rows)
+
+
+def _rounds(figures):
+    for name, one in figures.items():
+        longest = one["rounds"]
+        if longest is not None:
+            yield (f"{name}'s event loop kept everybody waiting for {longest['making']:.1f} ms at most while {longest['count']:,} "
+                   f"IKE SAs were made, and for {longest['status']:.1f} ms when it was asked for the status of all of them.")
+
+
+def ike(figures):
+    bases = ", ".join(f"{name} {number(one['base'], 0)}" for name, one in figures.items())
+    return "\n\n".join([
+        f"The responder's side of an IKE SA with one CHILD SA (PSS in KiB before: {bases}):", _growth(figures),
+        *_rounds(figures)])
