@@ -342,6 +342,10 @@ constexpr std::array kReasons{
     Reason{"rekey-refused", ReasonArea::ike,
            "The peer refused to rekey the IKE SA. It is tried again; when the peer's lifetime is over, it may close "
            "the IKE SA."},
+    Reason{
+        "sa-expired", ReasonArea::ike,
+        "The kernel deleted an SA at its hard limit, far behind the time at which it should have been rekeyed. The "
+        "child is made anew; the log before it says why the rekeyings failed."},
     Reason{"seal-failed", ReasonArea::internal,
            "Something could not be encrypted: a message is too large, or OpenSSL lacks the cipher. The sentence says "
            "which."},
