@@ -209,6 +209,10 @@ Instant early(Context& context, Duration time) {
     return context.now + time - time / 10 / 65536 * context.random.number<std::uint16_t>();
 }
 
+std::uint64_t early(Context& context, std::uint64_t count) {
+    return count == 0 ? 0 : count - count / 10 * context.random.number<std::uint16_t>() / 65536;
+}
+
 const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b) {
     // RFC 7296 section 2.8.1: "The nonces are compared octet by octet, … 'lowest' means an octet-by-octet
     // comparison".
