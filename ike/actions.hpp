@@ -22,6 +22,13 @@ struct SendDatagram {
     bool keepalive = false;  ///< one octet that keeps a NAT's mapping, without a marker (RFC 3948 section 2.3)
 };
 
+/// After what a CHILD SA is to be rekeyed; bytes and packets of one direction, 0: however many.
+struct ChildLifetime {
+    Duration time = std::chrono::hours(1);  ///< the rule's; the time itself is not the kernel's business
+    std::uint64_t bytes = 0;
+    std::uint64_t packets = 0;
+};
+
 /// A CHILD SA as the kernel is to have it. The inbound SPI is its name.
 struct ChildSaSpec {
     std::string connection;
@@ -36,6 +43,7 @@ struct ChildSaSpec {
     EspSuite suite;
     TrafficSelectors local_selectors;
     TrafficSelectors remote_selectors;
+    ChildLifetime lifetime;  ///< where the kernel says ChildSpent; what goes far beyond it, it deletes
 };
 
 /// Answer with ChildInstalled.

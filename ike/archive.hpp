@@ -56,6 +56,7 @@ class ArchiveWriter {
         put(id.value);
     }
     void put(Instant when) { number(static_cast<std::uint64_t>(when.time_since_epoch().count()), 8); }
+    void put(Duration time) { number(static_cast<std::uint64_t>(time.count()), 8); }
     void put(const std::string& text) { octets(as_bytes(text)); }
     void put(const IpAddress& address) { octets(address.octets()); }
     template <std::size_t Capacity>
@@ -141,6 +142,7 @@ class ArchiveReader {
         get(id.value);
     }
     void get(Instant& when) { when = Instant(Duration(static_cast<std::int64_t>(reader_.be<std::uint64_t>()))); }
+    void get(Duration& time) { time = Duration(static_cast<std::int64_t>(reader_.be<std::uint64_t>())); }
     void get(std::string& text) { text = as_text(octets()); }
     void get(IpAddress& address) {
         const auto read = IpAddress::from_octets(octets());

@@ -127,7 +127,7 @@ ChildSa child_of(Context& context, const Sa& sa, const Fit& fit, const ChildSa* 
     if (old != nullptr) {
         child.replaces = old->spec.inbound;
     }
-    child.rekey_at = child_rekey_time(context, sa, fit.rule->name);
+    set_lifetime(context, sa, child);
     return child;
 }
 
@@ -281,9 +281,15 @@ ChildSa* successor_of(Sa& sa, EspSpi inbound) {
     return found;
 }
 
-Instant child_rekey_time(Context& context, const Sa& sa, const std::string& child) {
-    const ChildRule* rule = sa.connection->child(child);
-    return rule != nullptr ? early(context, rule->rekey_time) : Instant::max();
+void set_lifetime(Context& context, const Sa& sa, ChildSa& child) {
+    const ChildRule* rule = sa.connection->child(child.spec.child);
+    if (rule == nullptr) {
+        return;
+    }
+    child.rekey_at = early(context, rule->rekey_time);
+    child.spec.lifetime = {.time = rule->rekey_time,
+                           .bytes = early(context, rule->rekey_bytes),
+                           .packets = early(context, rule->rekey_packets)};
 }
 
 void on_create_child_request(Context& context, Sa& sa, const Incoming& message) {

@@ -10,6 +10,7 @@ namespace keysluice::ike {
 [[nodiscard]] ChildSaSpec spec_of(const Sa& sa, const std::string& child, ReqId reqid);
 /// The CHILD SA that takes over from this one; ours where a collision left two. Null: none yet.
 [[nodiscard]] ChildSa* successor_of(Sa& sa, EspSpi inbound);
-[[nodiscard]] Instant child_rekey_time(Context& context, const Sa& sa, const std::string& child);
+/// Says when the CHILD SA is to be rekeyed, by its rule, up to a tenth earlier.
+void set_lifetime(Context& context, const Sa& sa, ChildSa& child);
 
 }  // namespace keysluice::ike

@@ -6,8 +6,8 @@
 namespace keysluice::ike {
 namespace {
 
-bool asks_for_successor(const Sa& sa, EspSpi inbound) {
-    const auto* offer = sa.current ? std::get_if<ChildOffer>(&*sa.current) : nullptr;
+bool asks_for_successor(const Task& task, EspSpi inbound) {
+    const auto* offer = std::get_if<ChildOffer>(&task);
     return offer != nullptr && offer->rekeys == inbound;
 }
 
@@ -20,9 +20,10 @@ bool on_child_lost(Context& context, Sa& sa, const ChildLost& event) {
         return false;
     }
     report(context, sa, Report::Kind::failed, event.why, child.spec.child);
-    if (asks_for_successor(sa, event.inbound) || successor_of(sa, event.inbound) != nullptr) {
+    if ((sa.current && asks_for_successor(*sa.current, event.inbound)) || successor_of(sa, event.inbound) != nullptr) {
         return false;
     }
+    std::erase_if(sa.waiting, [&](const Task& task) { return asks_for_successor(task, event.inbound); });
     child.state = ChildState::deleting;
     sa.waiting.emplace_back(DeleteChildren{{event.inbound}});
     return true;

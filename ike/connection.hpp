@@ -62,6 +62,8 @@ struct ChildRule {
     TrafficSelectors remote;  ///< empty: the peer's end of the IKE SA
     std::vector<ProposalRule> proposals;
     Duration rekey_time = std::chrono::hours(1);
+    std::uint64_t rekey_bytes = 0;    ///< 0: however many
+    std::uint64_t rekey_packets = 0;  ///< 0: however many
 };
 
 /// What an administrator wants of one peer or a group of peers. Never changed: a reload makes new ones.

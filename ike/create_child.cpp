@@ -243,6 +243,7 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
         return;
     }
     const ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
+    set_lifetime(context, sa, *child);
     InstallChild install{.spec = child->spec,
                          .inbound = std::move(keys->responder),
                          .outbound = std::move(keys->initiator),
@@ -250,7 +251,6 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
     if (old != nullptr) {
         install.replaces_outbound = old->spec.outbound;
     }
-    child->rekey_at = child_rekey_time(context, sa, offer.child);
     sa.children.push_back(*std::move(child));
     context.actions.emplace_back(std::move(install));
 }

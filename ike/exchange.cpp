@@ -230,6 +230,10 @@ Instant retry_time(Context& context) {
     return context.now + kLeast + kMore / 65536 * context.random.number<std::uint16_t>();
 }
 
+std::uint64_t early(Context& context, std::uint64_t count) {
+    return count == 0 ? 0 : count - count / 10 * context.random.number<std::uint16_t>() / 65536;
+}
+
 const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b) {
     // RFC 7296 section 2.8.1: "start by comparing the first octet; if they're equal, move to the next octet, and so
     // on. If you reach the end of one nonce, that nonce is the lower one."

@@ -73,6 +73,8 @@ template <typename T>
 /// When to repeat what a busy peer refused. Both ends may have refused each other at once, so no two waits are the
 /// same.
 [[nodiscard]] Instant retry_time(Context& context);
+/// The same for bytes or packets, of which there are less than 2^48.
+[[nodiscard]] std::uint64_t early(Context& context, std::uint64_t count);
 /// The lower one, as RFC 7296 section 2.8.1 compares nonces.
 [[nodiscard]] const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b);
 

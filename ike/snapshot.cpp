@@ -137,10 +137,15 @@ template <typename Archive, Like<Window> T>
 void describe(Archive& archive, T& value) {
     archive(value.next_request, value.expected_request, value.outstanding, value.given, value.first_fragment);
 }
+template <typename Archive, Like<ChildLifetime> T>
+void describe(Archive& archive, T& value) {
+    archive(value.time, value.bytes, value.packets);
+}
 template <typename Archive, Like<ChildSaSpec> T>
 void describe(Archive& archive, T& value) {
     archive(value.connection, value.child, value.reqid, value.mode, value.local, value.remote, value.udp_ports,
-            value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors);
+            value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors,
+            value.lifetime);
 }
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {

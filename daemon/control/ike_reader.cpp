@@ -20,6 +20,10 @@ using std::chrono::seconds;
 constexpr DurationRange kRekeyRange{seconds(5), hours(24 * 7)};
 constexpr DurationRange kLivenessRange{seconds(0), hours(24)};
 constexpr std::int64_t kMostHalfOpen = 1'000'000;
+// Below these, an SA would be rekeyed all the time; above, the sum of its bytes is no limit to anything.
+constexpr std::int64_t kFewestBytes = 1'000'000;
+constexpr std::int64_t kFewestPackets = 1'000;
+constexpr std::int64_t kMostCounted = 100'000'000'000'000;
 constexpr std::int64_t kHighestPort = 65'535;
 
 constexpr std::string_view kTitle = "[[ike.connection]]";
@@ -59,6 +63,15 @@ void read_each(Section& section, std::string_view key, std::string_view example,
             section.report(item.where, value.error().reason,
                            fmt::format("{}: {}", key, escaped(value.error().sentence)));
         }
+    }
+}
+
+/// 0 is none.
+void read_limit(Section& section, std::string_view key, std::int64_t least, std::uint64_t& into) {
+    section.integer(key, 0, kMostCounted, into);
+    if (into != 0 && into < static_cast<std::uint64_t>(least)) {
+        section.report(section.position(key), "out-of-range",
+                       fmt::format("{} = {}: expected 0 (no limit) or at least {}", key, into, least));
     }
 }
 
@@ -106,6 +119,8 @@ void read_child(const PlacedTable& table, const Names& allow_weak, IkeConnection
         child.proposals = ike::default_esp_proposals();
     }
     read_duration(section, "rekey_time", kRekeyRange, child.rekey_time);
+    read_limit(section, "rekey_bytes", kFewestBytes, child.rekey_bytes);
+    read_limit(section, "rekey_packets", kFewestPackets, child.rekey_packets);
     EspOffload offload = EspOffload::automatic;
     read_offload(section, offload);
     section.require("name", "every child");

@@ -25,7 +25,8 @@ ike::Settings settings_of(const IkeSettings& configured) {
 }  // namespace
 
 IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration)
-    : configuration_(configuration),
+    : loop_(loop),
+      configuration_(configuration),
       endpoint_(settings_of(configuration.settings), random_),
       deadline_(loop, [this] { take(ike::TimePassed{}); }),
       retry_(loop, [this] { begin_connections(); }),
@@ -45,43 +46,48 @@ IkeService::~IkeService() = default;
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
                                                       Kernel kernel) {
     std::unique_ptr<IkeService> service(new IkeService(loop, configuration));
-    const IkeSockets::Ports ports{.port = static_cast<std::uint16_t>(configuration.settings.port),
-                                  .nat_port = static_cast<std::uint16_t>(configuration.settings.nat_port)};
+    if (kernel == Kernel::null) {
+        if (auto opened = service->open_sockets(false); !opened) {
+            return pass_on(std::move(opened));
+        }
+        service->go("; --null-kernel: nothing is installed, no packet is protected");
+        return service;
+    }
     // The kernel comes first: this loads what the sockets' bypass needs. What it holds of an earlier process is
     // touched last: with our ports bound, that process is gone.
-    std::shared_ptr<xfrm::Kernel> opened;
-    if (kernel == Kernel::real) {
-        auto result = service->open_kernel();
-        if (!result) {
-            return pass_on(std::move(result));
-        }
-        opened = *std::move(result);
+    auto opened = service->open_kernel();
+    if (!opened) {
+        return pass_on(std::move(opened));
     }
-    auto sockets = IkeSockets::open(loop, ports, kernel == Kernel::real, *service);
-    if (!sockets) {
-        return pass_on(std::move(sockets));
+    if (auto bound = service->open_sockets(true); !bound) {
+        return pass_on(std::move(bound));
     }
-    service->sockets_ = *std::move(sockets);
-    if (opened) {
-        if (auto swept = sweep(*opened); !swept) {
-            return pass_on(std::move(swept));
-        }
-        auto events = xfrm::Events::open();
-        if (!events) {
-            return pass_on(std::move(events));
-        }
-        service->events_ = std::make_unique<KernelEvents>(loop, *std::move(events), *service);
-        service->kernel_ = std::make_unique<KernelThread>(
-            loop, [opened](const xfrm::Transaction& transaction) { return opened->apply(transaction); });
+    if (auto swept = sweep(*opened); !swept) {
+        return pass_on(std::move(swept));
     }
-    log_info("ready: IKE on UDP ports {} and {}, {} connections{}", ports.port, ports.nat_port,
-             configuration.connections.size(),
-             kernel == Kernel::null ? "; --null-kernel: nothing is installed, no packet is protected" : "");
-    service->begin_connections();
+    auto events = xfrm::Events::open();
+    if (!events) {
+        return pass_on(std::move(events));
+    }
+    service->install_into(std::make_unique<KernelDatabases>(*std::move(opened)));
+    service->events_ = std::make_unique<KernelEvents>(
+        loop, *std::move(events), [owner = service.get()](const xfrm::Event& event) { owner->hear(event); });
+    service->go("");
     return service;
 }
 
-Result<std::shared_ptr<xfrm::Kernel>> IkeService::open_kernel() {
+Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
+                                                      std::unique_ptr<Databases> databases) {
+    std::unique_ptr<IkeService> service(new IkeService(loop, configuration));
+    if (auto bound = service->open_sockets(false); !bound) {
+        return pass_on(std::move(bound));
+    }
+    service->install_into(std::move(databases));
+    service->go("");
+    return service;
+}
+
+Result<xfrm::Kernel> IkeService::open_kernel() {
     auto kernel = xfrm::Kernel::open();
     if (!kernel) {
         return pass_on(std::move(kernel));
@@ -93,7 +99,29 @@ Result<std::shared_ptr<xfrm::Kernel>> IkeService::open_kernel() {
     for (const Error& missing : capabilities->missing) {
         log_info("{} ({})", missing.sentence, missing.reason);
     }
-    return std::make_shared<xfrm::Kernel>(*std::move(kernel));
+    return kernel;
+}
+
+Result<void> IkeService::open_sockets(bool into_kernel) {
+    const IkeSockets::Ports ports{.port = static_cast<std::uint16_t>(configuration_.settings.port),
+                                  .nat_port = static_cast<std::uint16_t>(configuration_.settings.nat_port)};
+    auto sockets = IkeSockets::open(loop_, ports, into_kernel, *this);
+    if (!sockets) {
+        return pass_on(std::move(sockets));
+    }
+    sockets_ = *std::move(sockets);
+    return {};
+}
+
+void IkeService::install_into(std::unique_ptr<Databases> databases) {
+    ChildInstaller::Owner& owner = *this;
+    kernel_ = std::make_unique<ChildInstaller>(loop_, std::move(databases), owner);
+}
+
+void IkeService::go(std::string_view remark) {
+    log_info("ready: IKE on UDP ports {} and {}, {} connections{}", configuration_.settings.port,
+             configuration_.settings.nat_port, configuration_.connections.size(), remark);
+    begin_connections();
 }
 
 // ---- connections
@@ -154,69 +182,23 @@ void IkeService::trap(const ike::Connection& rules, const Ends& ends) {
             child.local.empty() ? ike::TrafficSelectors{ike::selector_of(ends.local)} : child.local;
         spec.remote_selectors =
             child.remote.empty() ? ike::TrafficSelectors{ike::selector_of(ends.remote)} : child.remote;
-        const std::string what = fmt::format("connection {}, child {}: start on traffic", rules.name, child.name);
-        if (auto transaction = translator_.trap(spec)) {
-            submit(*std::move(transaction), what);
-        } else {
-            log_error("{}: {} ({})", what, transaction.error().sentence, transaction.error().reason);
-        }
+        kernel_->trap(spec);
     }
 }
 
 // ---- what the kernel tells
 
-IkeService::KernelEvents::KernelEvents(Loop& loop, xfrm::Events events, IkeService& owner)
-    : loop_(loop), events_(std::move(events)), owner_(owner) {
-    loop_.add(events_.fd(), EPOLLIN, *this);
+void IkeService::hear(const xfrm::Event& event) {
+    kernel_->hear(event);
 }
 
-IkeService::KernelEvents::~KernelEvents() {
-    loop_.remove(events_.fd(), *this);
-}
-
-void IkeService::on_kernel_events() {
-    for (int i = 0; i < kEventsPerTurn; ++i) {
-        const auto next = events_->next();
-        if (!next) {
-            log_peer_failure("the kernel's IPsec events", next.error());
-            continue;
-        }
-        const std::optional<xfrm::Event>& event = *next;
-        if (!event) {
-            return;
-        }
-        std::visit([this](const auto& each) { on_kernel_event(each); }, *event);
-    }
-}
-
-void IkeService::on_kernel_event(const xfrm::Acquire& event) {
-    const ike::ChildSaSpec* spec =
-        event.templates.empty() ? nullptr : translator_.trapped(event.templates.front().reqid);
-    if (spec == nullptr || on_stopped_) {
+void IkeService::on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& packet) {
+    if (on_stopped_) {
         return;
     }
-    log_info("connection {}, child {}: wanted by a packet from {} to {}", spec->connection, spec->child,
-             event.packet.source.address.text(), event.packet.destination.address.text());
-    initiate(spec->connection, spec->child, {.local = spec->local, .remote = spec->remote});
-}
-
-void IkeService::on_kernel_event(const xfrm::Expire& event) {
-    const ike::EspSpi inbound = translator_.child_of(event.id);
-    if (inbound.value == 0) {
-        return;
-    }
-    if (!event.hard) {
-        take(ike::ChildSpent{inbound});
-        return;
-    }
-    take(ike::ChildLost{.inbound = inbound,
-                        .why = {"sa-expired", fmt::format("the kernel has deleted {} at its limit, after {} bytes in "
-                                                          "{} packets: it was not rekeyed in time",
-                                                          xfrm::describe(event.id), event.bytes, event.packets)}});
-}
-
-void IkeService::on_kernel_event(const xfrm::Lost& /*event*/) {
-    log_warning("the kernel dropped IPsec events: a packet that asked for a connection has to ask again");
+    log_info("connection {}, child {}: wanted by a packet from {} to {}", child.connection, child.child,
+             packet.source.address.text(), packet.destination.address.text());
+    initiate(child.connection, child.child, {.local = child.local, .remote = child.remote});
 }
 
 // ---- events in
@@ -225,13 +207,18 @@ void IkeService::on_datagram(const UdpEndpoint& local, const UdpEndpoint& remote
     take(ike::DatagramReceived{.local = local, .remote = remote, .bytes = bytes});
 }
 
-void IkeService::take(const ike::Event& event) {
-    perform(endpoint_.on(event, now()));
-    while (!answers_.empty()) {
-        const ike::Event answer = std::move(answers_.front());
-        answers_.pop_front();
-        perform(endpoint_.on(answer, now()));
+void IkeService::take(ike::Event event) {
+    waiting_.push_back(std::move(event));
+    if (taking_) {
+        return;
     }
+    taking_ = true;
+    while (!waiting_.empty()) {
+        const ike::Event next = std::move(waiting_.front());
+        waiting_.pop_front();
+        perform(endpoint_.on(next, now()));
+    }
+    taking_ = false;
     const Instant next = endpoint_.next_deadline();
     next == Instant::max() ? deadline_.disarm() : deadline_.arm(next);
     check_farewell();
@@ -251,105 +238,17 @@ void IkeService::perform(const ike::SendDatagram& action) {
     }
 }
 
-Duration IkeService::rekey_time(const ike::ChildSaSpec& spec) const {
-    for (const IkeConnection& connection : configuration_.connections) {
-        const ike::ChildRule* rule = connection.rules->child(spec.child);
-        if (connection.rules->name == spec.connection && rule != nullptr) {
-            return rule->rekey_time;
-        }
-    }
-    return ike::ChildRule{}.rekey_time;
-}
-
-/// Before anything is added: what is removed may always wait.
-Result<void> IkeService::room_in_kernel() const {
-    if (kernel_->full()) {
-        return fail("kernel-busy", "too many changes of SAs wait for the kernel");
-    }
-    return {};
-}
-
 void IkeService::perform(ike::InstallChild action) {
-    const ike::EspSpi inbound = action.spec.inbound;
-    const auto answer = [this, inbound](Result<void> result) {
-        answers_.emplace_back(ike::ChildInstalled{.inbound = inbound, .result = std::move(result)});
-    };
-    if (!kernel_) {
-        answer({});
-        return;
-    }
-    if (auto room = room_in_kernel(); !room) {
-        answer(std::move(room));
-        return;
-    }
-    const Duration time = rekey_time(action.spec);
-    auto transaction = translator_.install(std::move(action), time);
-    if (!transaction) {
-        answer(pass_on(std::move(transaction)));
-        return;
-    }
-    kernel_->submit(*std::move(transaction), [this, inbound](Result<void> result) {
-        if (!result) {
-            submit(translator_.refused(inbound, result.error()), "what a refused CHILD SA left behind");
-        }
-        take(ike::ChildInstalled{.inbound = inbound, .result = std::move(result)});
-    });
-}
-
-void IkeService::perform(ike::InstallOutbound action) {
-    if (!kernel_) {
-        return;
-    }
-    const ike::EspSpi inbound = action.spec.inbound;
-    if (auto room = room_in_kernel(); !room) {
-        answers_.emplace_back(ike::ChildLost{.inbound = inbound, .why = std::move(room).error()});
-        return;
-    }
-    const Duration time = rekey_time(action.spec);
-    auto transaction = translator_.install(std::move(action), time);
-    if (!transaction) {
-        answers_.emplace_back(ike::ChildLost{.inbound = inbound, .why = std::move(transaction).error()});
-        return;
-    }
-    kernel_->submit(*std::move(transaction), [this, inbound](Result<void> result) {
-        if (!result) {
-            submit(translator_.refused_outbound(inbound, result.error()), "what a refused outbound half left behind");
-            take(ike::ChildLost{.inbound = inbound, .why = std::move(result).error()});
-        }
-    });
-}
-
-void IkeService::perform(const ike::RemoveChild& action) {
     if (kernel_) {
-        submit(translator_.remove(action),
-               fmt::format("connection {}, child {}: removal of {:08x}", action.spec.connection, action.spec.child,
-                           action.spec.inbound.value));
-    }
-}
-
-void IkeService::perform(const ike::RemoveOutbound& action) {
-    if (kernel_) {
-        submit(translator_.remove(action),
-               fmt::format("connection {}, child {}: removal of {:08x}", action.spec.connection, action.spec.child,
-                           action.spec.outbound.value));
+        kernel_->perform(std::move(action));
+    } else {
+        take(ike::ChildInstalled{.inbound = action.spec.inbound, .result = {}});
     }
 }
 
 void IkeService::perform(const ike::Report& report) {
     const auto sa = endpoint_.sas().find(report.sa);
     log_report(report, sa == endpoint_.sas().end() ? nullptr : sa->second.get());
-}
-
-void IkeService::submit(xfrm::Transaction transaction, std::string what) {
-    if (transaction.additions().empty() && transaction.removals().empty()) {
-        return;
-    }
-    kernel_->submit(std::move(transaction), [this, what = std::move(what)](const Result<void>& result) {
-        if (!result) {
-            log_error("{}: {} ({})", what, result.error().sentence, result.error().reason);
-        }
-        check_farewell();
-    });
 }
 
 // ---- the end
@@ -378,7 +277,7 @@ void IkeService::finish() {
     farewell_.disarm();
     deadline_.disarm();
     if (kernel_) {
-        submit(translator_.clear(), "removal of what is left");
+        kernel_->clear();
     }
     if (auto done = std::exchange(on_stopped_, {})) {
         done();

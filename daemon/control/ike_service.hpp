@@ -5,21 +5,20 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/control/child_installer.hpp"
 #include "daemon/control/ike_configuration.hpp"
 #include "daemon/control/ike_sockets.hpp"
 #include "daemon/control/ike_status.hpp"
-#include "daemon/control/kernel_thread.hpp"
-#include "daemon/control/translate.hpp"
+#include "daemon/control/kernel_events.hpp"
 #include "daemon/shared/system_random.hpp"
 #include "daemon/shared/timer.hpp"
 #include "ike/endpoint.hpp"
-#include "xfrm/kernel.hpp"
 
 namespace keysluice::control {
 
 /// IKE at run time: what comes from sockets, kernel and clock goes into ike::Endpoint, and what it wants done goes
 /// out to them and into the log.
-class IkeService final : IkeSockets::Owner {
+class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
    public:
     /// How long the peers may take to hear that everything ends.
     static constexpr Duration kFarewell = std::chrono::seconds(2);
@@ -35,7 +34,12 @@ class IkeService final : IkeSockets::Owner {
     /// loaded and its names looked up. Fails as IkeSockets, xfrm::Kernel and probe_for_ike() do.
     [[nodiscard]] static Result<std::unique_ptr<IkeService>> start(Loop& loop, const IkeConfiguration& configuration,
                                                                    Kernel kernel);
+    /// The same with another SAD and SPD than the kernel's, for tests: hear() tells what they do on their own.
+    [[nodiscard]] static Result<std::unique_ptr<IkeService>> start(Loop& loop, const IkeConfiguration& configuration,
+                                                                   std::unique_ptr<Databases> databases);
     ~IkeService() override;
+
+    void hear(const xfrm::Event& event);
 
     /// Closes all IKE SAs and takes everything out of the kernel. `done` is called once, after kFarewell at the
     /// latest.
@@ -44,27 +48,12 @@ class IkeService final : IkeSockets::Owner {
     [[nodiscard]] IkeView view() const;
 
    private:
-    /// Wakes up when the kernel has something to tell.
-    class KernelEvents final : Watcher {
-       public:
-        KernelEvents(Loop& loop, xfrm::Events events, IkeService& owner);
-        ~KernelEvents() override;
-        [[nodiscard]] Result<std::optional<xfrm::Event>> next() { return events_.next(); }
-
-       private:
-        void on_events(std::uint32_t /*events*/) override { owner_.on_kernel_events(); }
-
-        Loop& loop_;
-        xfrm::Events events_;
-        IkeService& owner_;
-    };
-    /// How many are handled before others get their turn.
-    static constexpr int kEventsPerTurn = 64;
-
     IkeService(Loop& loop, const IkeConfiguration& configuration);
 
-    /// Shared, since std::function wants to be able to copy what it holds.
-    [[nodiscard]] Result<std::shared_ptr<xfrm::Kernel>> open_kernel();
+    [[nodiscard]] Result<xfrm::Kernel> open_kernel();
+    [[nodiscard]] Result<void> open_sockets(bool into_kernel);
+    void install_into(std::unique_ptr<Databases> databases);
+    void go(std::string_view remark);
     void on_datagram(const UdpEndpoint& local, const UdpEndpoint& remote, Bytes bytes) override;
     void begin_connections();
     [[nodiscard]] bool begin(const IkeConnection& connection);
@@ -76,35 +65,33 @@ class IkeService final : IkeSockets::Owner {
     [[nodiscard]] static Result<Ends> ends_of(const ike::Connection& rules);
     void initiate(const std::string& connection, const std::string& child, const Ends& ends);
     void trap(const ike::Connection& rules, const Ends& ends);
-    void on_kernel_events();
-    void on_kernel_event(const xfrm::Acquire& event);
-    void on_kernel_event(const xfrm::Expire& event);
-    void on_kernel_event(const xfrm::MappingChange& /*event*/) {}  // an authenticated IKE message tells it as well
-    void on_kernel_event(const xfrm::Lost& event);
-    /// The only door to the endpoint.
-    void take(const ike::Event& event);
+    void on_kernel(ike::Event event) override { take(std::move(event)); }
+    void on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& packet) override;
+    void on_progress() override { check_farewell(); }
+    /// The only door to the endpoint. An event that another one's actions lead to waits until they are performed.
+    void take(ike::Event event);
     void perform(ike::Actions actions);
     void perform(const ike::SendDatagram& action);
     void perform(ike::InstallChild action);
-    void perform(ike::InstallOutbound action);
-    void perform(const ike::RemoveChild& action);
-    void perform(const ike::RemoveOutbound& action);
     void perform(const ike::Report& report);
-    [[nodiscard]] Result<void> room_in_kernel() const;
-    /// Changes of which nobody waits for the result.
-    void submit(xfrm::Transaction transaction, std::string what);
-    [[nodiscard]] Duration rekey_time(const ike::ChildSaSpec& spec) const;
+    template <typename Action>
+    void perform(Action action) {
+        if (kernel_) {
+            kernel_->perform(std::move(action));
+        }
+    }
     void check_farewell();
     void finish();
 
+    Loop& loop_;
     IkeConfiguration configuration_;
     SystemRandom random_;
     ike::Endpoint endpoint_;
-    Translator translator_;
     std::unique_ptr<IkeSockets> sockets_;
-    std::unique_ptr<KernelThread> kernel_;  ///< null with Kernel::null
+    std::unique_ptr<ChildInstaller> kernel_;  ///< null with Kernel::null
     std::unique_ptr<KernelEvents> events_;
-    std::deque<ike::Event> answers_;  ///< of what needed no kernel
+    std::deque<ike::Event> waiting_;
+    bool taking_ = false;
     std::vector<const IkeConnection*> unreachable_;
     Timer deadline_;
     Timer retry_;

@@ -29,8 +29,8 @@ class BlockedSignals {
 
 }  // namespace
 
-KernelThread::KernelThread(Loop& loop, Apply apply)
-    : loop_(loop), apply_(std::move(apply)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+KernelThread::KernelThread(Loop& loop, std::unique_ptr<Databases> databases)
+    : loop_(loop), databases_(std::move(databases)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_) {
         std::abort();
     }
@@ -49,28 +49,35 @@ KernelThread::~KernelThread() {
     loop_.remove(wake_.get(), *this);
 }
 
-void KernelThread::submit(xfrm::Transaction transaction, Done done) {
+void KernelThread::submit(Work work) {
     ++under_way_;
     {
         const std::lock_guard lock(mutex_);
-        jobs_.push_back({std::move(transaction), std::move(done)});
+        waiting_.push_back(std::move(work));
     }
     changed_.notify_one();
+}
+
+void KernelThread::submit(xfrm::Transaction transaction, Done done) {
+    submit([transaction = std::move(transaction), done = std::move(done)](Databases& databases) mutable -> Then {
+        return [result = databases.apply(transaction), done = std::move(done)]() mutable { done(std::move(result)); };
+    });
 }
 
 void KernelThread::work() {
     std::unique_lock lock(mutex_);
     while (true) {
-        changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
-        if (jobs_.empty()) {
+        changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+        if (waiting_.empty()) {
             return;
         }
-        Job job = std::move(jobs_.front());
-        jobs_.pop_front();
+        Work work = std::move(waiting_.front());
+        waiting_.pop_front();
         lock.unlock();
-        Result<void> result = apply_(job.transaction);
+        Then then = work(*databases_);
+        work = nullptr;  // with the keys in it
         lock.lock();
-        finished_.push_back({std::move(result), std::move(job.done)});
+        finished_.push_back(std::move(then));
         const std::uint64_t one = 1;
         // It can only fail when the counter is about to overflow: then the loop is awake.
         static_cast<void>(::write(wake_.get(), &one, sizeof(one)) < 0);
@@ -80,14 +87,14 @@ void KernelThread::work() {
 void KernelThread::on_events(std::uint32_t /*events*/) {
     std::uint64_t count = 0;
     static_cast<void>(::read(wake_.get(), &count, sizeof(count)) < 0);
-    std::vector<Finished> finished;
+    std::vector<Then> finished;
     {
         const std::lock_guard lock(mutex_);
         finished = std::exchange(finished_, {});
     }
-    for (Finished& each : finished) {
+    for (Then& then : finished) {
         --under_way_;
-        each.done(std::move(each.result));
+        then();
     }
 }
 

@@ -87,10 +87,10 @@ const std::string* Section::text(std::string_view key, std::string_view expected
     return text;
 }
 
-void Section::integer(std::string_view key, std::int64_t least, std::int64_t most, std::uint32_t& into) {
+std::optional<std::int64_t> Section::integer(std::string_view key, std::int64_t least, std::int64_t most) {
     const TomlValue* const found = value(key);
     if (found == nullptr) {
-        return;
+        return {};
     }
     const std::string expected = fmt::format("an integer from {} to {}", least, most);
     const auto* const number = std::get_if<std::int64_t>(&found->content);
@@ -99,8 +99,9 @@ void Section::integer(std::string_view key, std::int64_t least, std::int64_t mos
     } else if (*number < least || *number > most) {
         report(found->where, "out-of-range", fmt::format("{} = {}: expected {}", key, *number, expected));
     } else {
-        into = static_cast<std::uint32_t>(*number);
+        return *number;
     }
+    return {};
 }
 
 void Section::path(std::string_view key, std::string& into) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -47,7 +48,12 @@ class Section {
 
     /// The key "name": letters, digits, "_", "." and "-".
     void name(std::string& into);
-    void integer(std::string_view key, std::int64_t least, std::int64_t most, std::uint32_t& into);
+    template <std::unsigned_integral Into>
+    void integer(std::string_view key, std::int64_t least, std::int64_t most, Into& into) {
+        if (const auto number = integer(key, least, most)) {
+            into = static_cast<Into>(*number);
+        }
+    }
     void path(std::string_view key, std::string& into);
     void duration(std::string_view key, DurationRange range, std::chrono::milliseconds& into);
     /// An array of 1 to kMostEndpoints of them; `places` gets one position for each.
@@ -73,6 +79,7 @@ class Section {
     void refuse_the_rest();
 
    private:
+    std::optional<std::int64_t> integer(std::string_view key, std::int64_t least, std::int64_t most);
     std::optional<std::size_t> choose(std::string_view key, std::span<const std::string_view> names);
     void endpoint(std::string_view key, const TomlValue& item, std::vector<Endpoint>& into,
                   std::vector<Position>& places);

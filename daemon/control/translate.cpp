@@ -83,19 +83,19 @@ xfrm::SaId outbound_id(const ike::ChildSaSpec& spec) {
 }
 
 /// What both directions have in common.
-xfrm::Sa sa_of(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys, Duration rekey_time) {
+xfrm::Sa sa_of(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
     xfrm::Sa sa;
     sa.reqid = reqid;
     sa.mode = mode_of(spec.mode);
     sa.algorithms = kernel_algorithms(spec.suite, std::move(keys));
     sa.esn = spec.suite.esn;
-    sa.hard = hard_limit(rekey_time);
+    sa.soft = {.bytes = spec.lifetime.bytes, .packets = spec.lifetime.packets, .seconds = 0};
+    sa.hard = hard_limit(spec.lifetime);
     return sa;
 }
 
-xfrm::Sa inbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys,
-                    Duration rekey_time) {
-    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys), rekey_time);
+xfrm::Sa inbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
+    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys));
     sa.direction = xfrm::Direction::in;
     sa.source = spec.remote;
     sa.destination = spec.local;
@@ -107,9 +107,8 @@ xfrm::Sa inbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildD
     return sa;
 }
 
-xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys,
-                     Duration rekey_time) {
-    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys), rekey_time);
+xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
+    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys));
     sa.direction = xfrm::Direction::out;
     sa.source = spec.local;
     sa.destination = spec.remote;
@@ -155,10 +154,11 @@ xfrm::Algorithms kernel_algorithms(const ike::EspSuite& suite, ike::ChildDirecti
         .auth = {.name = hash.name, .key = std::move(keys.integrity), .trunc_bits = hash.trunc_bits}};
 }
 
-xfrm::Limits hard_limit(Duration rekey_time) {
-    const Duration limit = 2 * rekey_time + std::chrono::hours(1);
+xfrm::Limits hard_limit(const ike::ChildLifetime& lifetime) {
+    const Duration limit = 2 * lifetime.time + std::chrono::hours(1);
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(limit).count();
-    return {.bytes = 0, .packets = 0, .seconds = static_cast<std::uint64_t>(seconds)};
+    return {
+        .bytes = 2 * lifetime.bytes, .packets = 2 * lifetime.packets, .seconds = static_cast<std::uint64_t>(seconds)};
 }
 
 bool is_ours(xfrm::ReqId reqid) {
@@ -167,7 +167,7 @@ bool is_ours(xfrm::ReqId reqid) {
 
 // ---- installing
 
-Result<xfrm::Transaction> Translator::install(ike::InstallChild action, Duration rekey_time) {
+Result<xfrm::Transaction> Translator::install(ike::InstallChild action) {
     const ike::ChildSaSpec& spec = action.spec;
     const auto selectors = kernel_selectors(spec.local_selectors, spec.remote_selectors);
     if (!selectors) {
@@ -177,9 +177,9 @@ Result<xfrm::Transaction> Translator::install(ike::InstallChild action, Duration
     Child& child = children_[spec.inbound];
     child.kind = kind_of(spec);
     const xfrm::ReqId reqid = hold(child.kind);
-    transaction.add(inbound_sa(spec, reqid, std::move(action.inbound), rekey_time));
+    transaction.add(inbound_sa(spec, reqid, std::move(action.inbound)));
     if (action.outbound) {
-        transaction.add(outbound_sa(spec, reqid, *std::move(action.outbound), rekey_time));
+        transaction.add(outbound_sa(spec, reqid, *std::move(action.outbound)));
     }
     put_inbound(transaction, child, spec, *selectors);
     if (action.outbound) {
@@ -189,7 +189,7 @@ Result<xfrm::Transaction> Translator::install(ike::InstallChild action, Duration
     return transaction;
 }
 
-Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, Duration rekey_time) {
+Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action) {
     const ike::ChildSaSpec& spec = action.spec;
     const auto child = children_.find(spec.inbound);
     if (child == children_.end() || child->second.outbound) {
@@ -203,7 +203,7 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, Durat
     }
     xfrm::Transaction transaction;
     const xfrm::ReqId reqid = shared_.at(child->second.kind).reqid;
-    transaction.add(outbound_sa(spec, reqid, std::move(action.outbound), rekey_time));
+    transaction.add(outbound_sa(spec, reqid, std::move(action.outbound)));
     put_outbound(transaction, child->second, spec, *selectors);
     replace_outbound(transaction, child->second, spec.remote, action.replaces_outbound);
     return transaction;
@@ -404,6 +404,17 @@ ike::EspSpi Translator::child_of(const xfrm::SaId& id) const {
     }
     const auto child = children_.find(ike::EspSpi{id.spi.value});
     return child != children_.end() && child->second.inbound == id ? child->first : ike::EspSpi{};
+}
+
+Translator::Account Translator::account() const {
+    Account all;
+    for (const auto& [inbound, child] : children_) {
+        all.emplace_back(child.inbound, inbound);
+        if (child.outbound) {
+            all.emplace_back(*child.outbound, inbound);
+        }
+    }
+    return all;
 }
 
 xfrm::Transaction Translator::clear() {

@@ -17,8 +17,9 @@ namespace keysluice::control {
 /// What an algorithm of IKE is for the kernel, with its keys.
 [[nodiscard]] xfrm::Algorithms kernel_algorithms(const ike::EspSuite& suite, ike::ChildDirectionKeys keys);
 
-/// A dead man's switch: when keysluiced has been gone for so long, the kernel deletes the SA by itself.
-[[nodiscard]] xfrm::Limits hard_limit(Duration rekey_time);
+/// A dead man's switch: when keysluiced has been gone for so long or has let so much pass, the kernel deletes the SA
+/// by itself.
+[[nodiscard]] xfrm::Limits hard_limit(const ike::ChildLifetime& lifetime);
 
 /// Whether an SA or policy with this number is one that a Translator made, now or in an earlier process.
 [[nodiscard]] bool is_ours(xfrm::ReqId reqid);
@@ -31,8 +32,8 @@ namespace keysluice::control {
 class Translator {
    public:
     /// Fails as kernel_selectors() does, and then nothing has changed.
-    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallChild action, Duration rekey_time);
-    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallOutbound action, Duration rekey_time);
+    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallChild action);
+    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallOutbound action);
     /// Empty where nothing is there any more.
     [[nodiscard]] xfrm::Transaction remove(const ike::RemoveChild& action);
     [[nodiscard]] xfrm::Transaction remove(const ike::RemoveOutbound& action);
@@ -45,6 +46,9 @@ class Translator {
 
     /// Whose SA it is: the inbound SPI of a CHILD SA, or 0.
     [[nodiscard]] ike::EspSpi child_of(const xfrm::SaId& id) const;
+    /// All SAs, as child_of() answers.
+    using Account = std::vector<std::pair<xfrm::SaId, ike::EspSpi>>;
+    [[nodiscard]] Account account() const;
 
     /// Makes packets for a child ask for it (xfrm::Acquire). `spec` has no SPIs yet. Fails as kernel_selectors()
     /// does.

@@ -132,6 +132,24 @@ TEST_SUITE("exchange: what the kernel tells") {
         CHECK(ends.a.count(Report::Kind::child_established) == 1);
     }
 
+    TEST_CASE_TEMPLATE("a hard limit while a rekeying waits for its turn: another child is made", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        const EspSpi before = inbound_of(ends.a);
+        ends.now += ends.a.sa()->connection->liveness;
+        ends.event(ends.a, TimePassed{});  // a asks whether z is there
+        REQUIRE(ends.wire.size() == 1);
+        ends.event(ends.a, ChildSpent{before});
+        expire(ends, ends.a);
+        REQUIRE(ends.wire.size() == 1);
+        ends.settle();
+        ends.pass(kLinger);
+        ends.check_up();
+        CHECK(inbound_of(ends.a) != before);
+        CHECK(ends.a.count(Report::Kind::child_established) == 2);
+    }
+
     TEST_CASE_TEMPLATE("an IKE SA that took the child over hears of it too", Ends, TwoEnds, RewrittenEnds) {
         Ends ends;
         up(ends);

@@ -109,6 +109,8 @@ TEST_CASE("the contract's example") {
     CHECK(net.proposals == std::vector{ike::parse_esp_proposal("aes256gcm16-x25519", {}).value(),
                                        ike::parse_esp_proposal("aes128gcm16", {}).value()});
     CHECK(net.rekey_time == 1h);
+    CHECK(net.rekey_bytes == 0);
+    CHECK(net.rekey_packets == 0);
     CHECK(hq.offload.at("net") == EspOffload::automatic);
 }
 
@@ -135,7 +137,8 @@ TEST_CASE("every key that isn't at its default") {
         "psk = \"directory:/keys\"\nallow_weak = [\"3des\", \"sha1\"]\n"
         "proposals = [\"3des-sha1-prfsha256-modp2048\"]\nstart = \"on-traffic\"\nrekey_time = \"30min\"\n"
         "liveness = \"0s\"",
-        "mode = \"transport\"\nesp = [\"3des-sha1\"]\nrekey_time = \"5s\"\noffload = \"off\""));
+        "mode = \"transport\"\nesp = [\"3des-sha1\"]\nrekey_time = \"5s\"\noffload = \"off\"\n"
+        "rekey_bytes = 100000000000000\nrekey_packets = 1000"));
     CHECK(made.groups == std::vector<std::string>{"x", "y"});
     CHECK(made.remote_host == "gw.example");
     CHECK_FALSE(made.rules->remote);
@@ -148,6 +151,8 @@ TEST_CASE("every key that isn't at its default") {
     CHECK(made.rules->liveness == 0s);
     CHECK(made.rules->children[0].mode == ike::Mode::transport);
     CHECK(made.rules->children[0].rekey_time == 5s);
+    CHECK(made.rules->children[0].rekey_bytes == 100'000'000'000'000);
+    CHECK(made.rules->children[0].rekey_packets == 1000);
     CHECK(made.offload.at("c") == EspOffload::off);
 
     const auto settings = parse_configuration(
@@ -252,8 +257,14 @@ TEST_CASE("children") {
           "f:7:1: this [[ike.connection.child]] lacks the key name, which every child needs");
     CHECK(said(child("mode = \"tunel\"")) ==
           "f:7:8: mode = \"tunel\": expected \"tunnel\" or \"transport\"; did you mean \"tunnel\"?");
-    CHECK(said(child("rekey = \"1h\"")) ==
-          "f:7:1: unknown key \"rekey\" in [[ike.connection.child]]; did you mean \"rekey_time\"?");
+    CHECK(said(child("rekeytime = \"1h\"")) ==
+          "f:7:1: unknown key \"rekeytime\" in [[ike.connection.child]]; did you mean \"rekey_time\"?");
+    CHECK(said(child("rekey_bytes = 999999")) ==
+          "f:7:15: rekey_bytes = 999999: expected 0 (no limit) or at least 1000000");
+    CHECK(said(child("rekey_packets = 999")) ==
+          "f:7:17: rekey_packets = 999: expected 0 (no limit) or at least 1000");
+    CHECK(said(child("rekey_packets = -1")) ==
+          "f:7:17: rekey_packets = -1: expected an integer from 0 to 100000000000000");
     CHECK(said(child("rekey_time = \"4s\"")) == "f:7:14: rekey_time = \"4s\": expected a duration from 5s to 168h");
     CHECK(said(child("local_ts = [\"10.0.0.0/8\"]\nremote_ts = [\"fd00::/8\"]")) ==
           "f:8:13: local_ts and remote_ts have no address family in common, so no packet fits both");

@@ -23,6 +23,22 @@ std::uint32_t number_of(const xfrm::Transaction& transaction) {
     return std::get<xfrm::SaId>(transaction.removals().at(0)).spi.value;
 }
 
+/// Whose only part is a function.
+class Applied final : public Databases {
+   public:
+    using Apply = std::function<Result<void>(const xfrm::Transaction&)>;
+    explicit Applied(Apply apply) : apply_(std::move(apply)) {}
+    Result<void> apply(const xfrm::Transaction& transaction) override { return apply_(transaction); }
+    Result<std::vector<xfrm::SaState>> sas() override { return std::vector<xfrm::SaState>(3); }
+
+   private:
+    Apply apply_;
+};
+
+std::unique_ptr<Databases> databases_that(Applied::Apply apply) {
+    return std::make_unique<Applied>(std::move(apply));
+}
+
 void turn_until(Loop& loop, const std::function<bool()>& done) {
     for (int i = 0; i < 100'000 && !done(); ++i) {  // a turn may have but one result
         loop.turn(std::chrono::milliseconds(50));
@@ -39,14 +55,14 @@ TEST_CASE("in the order of submission, on another thread, and the results on the
     const auto ours = std::this_thread::get_id();
     std::vector<std::uint32_t> applied;
     std::atomic<bool> elsewhere = true;
-    KernelThread kernel(loop, [&](const xfrm::Transaction& transaction) -> Result<void> {
-        elsewhere = elsewhere && std::this_thread::get_id() != ours;
-        applied.push_back(number_of(transaction));
-        if (applied.back() % 2 == 1) {
-            return fail("odd", std::to_string(applied.back()));
-        }
-        return {};
-    });
+    KernelThread kernel(loop, databases_that([&](const xfrm::Transaction& transaction) -> Result<void> {
+                            elsewhere = elsewhere && std::this_thread::get_id() != ours;
+                            applied.push_back(number_of(transaction));
+                            if (applied.back() % 2 == 1) {
+                                return fail("odd", std::to_string(applied.back()));
+                            }
+                            return {};
+                        }));
     CHECK(kernel.idle());
     std::vector<std::string> results;
     std::vector<std::uint32_t> wanted;
@@ -68,7 +84,7 @@ TEST_CASE("in the order of submission, on another thread, and the results on the
 
 TEST_CASE("a result may lead to the next submission") {
     Loop loop;
-    KernelThread kernel(loop, [](const xfrm::Transaction&) -> Result<void> { return {}; });
+    KernelThread kernel(loop, databases_that([](const xfrm::Transaction&) -> Result<void> { return {}; }));
     int rounds = 0;
     std::function<void(Result<void>)> again = [&](const Result<void>&) {
         if (++rounds < 5) {
@@ -80,14 +96,33 @@ TEST_CASE("a result may lead to the next submission") {
     CHECK(kernel.idle());
 }
 
+TEST_CASE("other work takes its turn among transactions") {
+    Loop loop;
+    std::string order;
+    KernelThread kernel(loop, databases_that([&](const xfrm::Transaction&) -> Result<void> {
+                            order += "t";
+                            return {};
+                        }));
+    std::size_t found = 0;
+    kernel.submit(numbered(1), [](const Result<void>&) {});
+    kernel.submit([&](Databases& databases) -> KernelThread::Then {
+        order += "w";
+        return [&found, all = databases.sas()] { found = all->size(); };
+    });
+    kernel.submit(numbered(2), [](const Result<void>&) {});
+    turn_until(loop, [&] { return kernel.idle(); });
+    CHECK(order == "twt");
+    CHECK(found == 3);
+}
+
 TEST_CASE("the loop goes on while the kernel works, and the queue has an end") {
     Loop loop;
     std::promise<void> gate;
     auto opened = gate.get_future().share();
-    KernelThread kernel(loop, [opened](const xfrm::Transaction&) -> Result<void> {
-        opened.wait();
-        return {};
-    });
+    KernelThread kernel(loop, databases_that([opened](const xfrm::Transaction&) -> Result<void> {
+                            opened.wait();
+                            return {};
+                        }));
     std::size_t done = 0;
     for (std::size_t i = 0; i < KernelThread::kMostWaiting; ++i) {
         CHECK_FALSE(kernel.full());
@@ -106,10 +141,10 @@ TEST_CASE("what waits at the end is carried out, and nobody is called") {
     std::atomic<int> applied = 0;
     bool called = false;
     {
-        KernelThread kernel(loop, [&](const xfrm::Transaction&) -> Result<void> {
-            ++applied;
-            return {};
-        });
+        KernelThread kernel(loop, databases_that([&](const xfrm::Transaction&) -> Result<void> {
+                                ++applied;
+                                return {};
+                            }));
         for (std::uint32_t i = 0; i < 50; ++i) {
             kernel.submit(numbered(i), [&](const Result<void>&) { called = true; });
         }

@@ -169,7 +169,7 @@ TEST_CASE("algorithms: cipher and authentication") {
 
 TEST_CASE("a tunnel") {
     Translator translator;
-    const auto made = translator.install(whole(spec(1001, 2001)), 1h);
+    const auto made = translator.install(whole(spec(1001, 2001)));
     REQUIRE(made);
     // SAs before the policies that lead into them.
     REQUIRE(made->additions().size() == 5);
@@ -219,7 +219,7 @@ TEST_CASE("transport mode has no outer addresses in its policies, and nothing to
     wanted.remote_selectors = {ike::selector_of(wanted.remote)};
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(whole(wanted), 1h));
+    tables.carry_out(translator.install(whole(wanted)));
     CHECK(tables.policies.size() == 2);
     for (const auto& [id, policy] : tables.policies) {
         CHECK(id.direction != xfrm::Direction::fwd);
@@ -234,7 +234,7 @@ TEST_CASE("ESN and ESP in UDP") {
     wanted.suite.esn = true;
     wanted.udp_ports = {4500, 61000};
     Translator translator;
-    const auto made = translator.install(whole(wanted), 1h);
+    const auto made = translator.install(whole(wanted));
     REQUIRE(made);
     const auto& in = std::get<xfrm::Sa>(made->additions()[0]);
     const auto& out = std::get<xfrm::Sa>(made->additions()[1]);
@@ -249,7 +249,7 @@ TEST_CASE("IPv6 through a tunnel over IPv4") {
     wanted.local_selectors = {ike::parse_selector("fd01::/16").value()};
     wanted.remote_selectors = {ike::parse_selector("fd02::/16").value()};
     Translator translator;
-    const auto made = translator.install(whole(wanted), 1h);
+    const auto made = translator.install(whole(wanted));
     REQUIRE(made);
     CHECK(std::get<xfrm::Sa>(made->additions()[0]).source.family() == Family::ipv4);
     const auto& policy = std::get<xfrm::Policy>(made->additions()[2]);
@@ -258,16 +258,24 @@ TEST_CASE("IPv6 through a tunnel over IPv4") {
 }
 
 TEST_CASE("limits") {
-    CHECK(hard_limit(1h).seconds == 3 * 3600);
-    CHECK(hard_limit(1500ms).seconds == 3603);
-    CHECK(hard_limit(1h).bytes == 0);
-    CHECK(hard_limit(1h).packets == 0);
+    CHECK(hard_limit({.time = 1h, .bytes = 0, .packets = 0}) == xfrm::Limits{0, 0, 3 * 3600});
+    CHECK(hard_limit({.time = 1500ms, .bytes = 1000, .packets = 7}) == xfrm::Limits{2000, 14, 3603});
+    Translator translator;
+    ike::ChildSaSpec limited = spec(1001, 2001);
+    limited.lifetime = {.time = 2h, .bytes = 5'000'000, .packets = 3000};
+    const auto made = translator.install(whole(limited));
+    REQUIRE(made);
+    for (const std::size_t half : {0U, 1U}) {
+        const auto& sa = std::get<xfrm::Sa>(made->additions().at(half));
+        CHECK(sa.soft == xfrm::Limits{5'000'000, 3000, 0});
+        CHECK(sa.hard == xfrm::Limits{10'000'000, 6000, 5 * 3600});
+    }
 }
 
 TEST_CASE("what is removed is gone, once") {
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
     CHECK(tables.spis() == "1001 2001");
     tables.carry_out(translator.remove(ike::RemoveChild{spec(1001, 2001)}));
     CHECK(tables.empty());
@@ -278,9 +286,9 @@ TEST_CASE("what is removed is gone, once") {
 TEST_CASE("a rekeying that we began: the policies stay as they are") {
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
     const auto before = tables.policies;
-    const auto made = translator.install(whole(spec(1002, 2002), 2001), 1h);
+    const auto made = translator.install(whole(spec(1002, 2002), 2001));
     REQUIRE(made);
     CHECK(made->additions().size() ==
           3);                         // the policy is put anew, as it was, so that the kernel looks for SAs again
@@ -298,14 +306,13 @@ TEST_CASE("a rekeying that we began: the policies stay as they are") {
 TEST_CASE("a rekeying that the peer began: the outbound half comes later") {
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
     const auto before = tables.policies;
-    tables.carry_out(translator.install(inbound_only(spec(1002, 2002)), 1h));
+    tables.carry_out(translator.install(inbound_only(spec(1002, 2002))));
     CHECK(tables.spis() == "1001 1002 2001");
     CHECK(tables.policies == before);
     tables.carry_out(translator.install(
-        ike::InstallOutbound{.spec = spec(1002, 2002), .outbound = keys(1), .replaces_outbound = ike::EspSpi{2001}},
-        1h));
+        ike::InstallOutbound{.spec = spec(1002, 2002), .outbound = keys(1), .replaces_outbound = ike::EspSpi{2001}}));
     CHECK(tables.spis() == "1001 1002 2001 2002");
     CHECK(tables.policies == before);
     tables.carry_out(translator.remove(ike::RemoveOutbound{spec(1001, 2001)}));
@@ -321,31 +328,29 @@ TEST_CASE("a rekeying that the peer began: the outbound half comes later") {
 TEST_CASE("an inbound half alone sends nobody's packets into nothing") {
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(inbound_only(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(inbound_only(spec(1001, 2001))));
     CHECK(tables.out() == xfrm::ReqId{});
     CHECK(tables.policies.size() == 2);
-    CHECK(
-        translator.install(ike::InstallOutbound{.spec = spec(7, 8), .outbound = keys(1), .replaces_outbound = {}}, 1h)
-            .error()
-            .reason == "child-unknown");
+    CHECK(translator.install(ike::InstallOutbound{.spec = spec(7, 8), .outbound = keys(1), .replaces_outbound = {}})
+              .error()
+              .reason == "child-unknown");
     tables.carry_out(translator.install(
-        ike::InstallOutbound{.spec = spec(1001, 2001), .outbound = keys(1), .replaces_outbound = {}}, 1h));
+        ike::InstallOutbound{.spec = spec(1001, 2001), .outbound = keys(1), .replaces_outbound = {}}));
     CHECK(tables.policies.size() == 3);
-    CHECK(
-        translator
-            .install(ike::InstallOutbound{.spec = spec(1001, 2001), .outbound = keys(1), .replaces_outbound = {}}, 1h)
-            .error()
-            .reason == "child-unknown");
+    CHECK(translator
+              .install(ike::InstallOutbound{.spec = spec(1001, 2001), .outbound = keys(1), .replaces_outbound = {}})
+              .error()
+              .reason == "child-unknown");
 }
 
 TEST_CASE("a rekeying with narrower selectors has policies of its own") {
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
     const xfrm::ReqId wide = tables.out();
     ike::ChildSaSpec narrow = spec(1002, 2002);
     narrow.local_selectors = {ike::parse_selector("10.1.7.0/24").value()};
-    tables.carry_out(translator.install(whole(narrow, 2001), 1h));
+    tables.carry_out(translator.install(whole(narrow, 2001)));
     // The wide policy went with the SA that it led into.
     CHECK(tables.out() != wide);
     tables.carry_out(translator.remove(ike::RemoveChild{spec(1001, 2001)}));
@@ -359,8 +364,8 @@ TEST_CASE("both ends began at once: two CHILD SAs, one set of policies") {
     Tables tables;
     ike::ChildSaSpec second = spec(1002, 2002);
     second.reqid = {2};  // IKE knows them as two
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
-    tables.carry_out(translator.install(whole(second), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
+    tables.carry_out(translator.install(whole(second)));
     CHECK(tables.policies.size() == 3);
     for (const auto& [id, reqid] : tables.sas) {
         CHECK(reqid == tables.out());
@@ -376,9 +381,9 @@ TEST_CASE("peers that want the same traffic: the latest gets it, and the one bef
     Tables tables;
     ike::ChildSaSpec other = spec(1002, 2002);
     other.remote = *IpAddress::parse("198.51.100.8");
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
     const xfrm::ReqId first = tables.out();
-    tables.carry_out(translator.install(whole(other), 1h));
+    tables.carry_out(translator.install(whole(other)));
     CHECK(tables.policies.size() == 3);
     CHECK(tables.out() != first);
     SUBCASE("the latest goes") {
@@ -402,8 +407,8 @@ TEST_CASE("two peers behind one NAT have numbers of their own") {
     one.udp_ports = {4500, 40001};
     ike::ChildSaSpec two = spec(1002, 2002);
     two.udp_ports = {4500, 40002};
-    const auto first = translator.install(whole(one), 1h);
-    const auto second = translator.install(whole(two), 1h);
+    const auto first = translator.install(whole(one));
+    const auto second = translator.install(whole(two));
     CHECK(std::get<xfrm::Sa>(first->additions()[0]).reqid != std::get<xfrm::Sa>(second->additions()[0]).reqid);
 }
 
@@ -411,7 +416,7 @@ TEST_CASE("selectors that the kernel can't have change nothing") {
     Translator translator;
     ike::ChildSaSpec wrong = spec(1001, 2001);
     wrong.remote_selectors = {ike::parse_selector("fd02::/16").value()};
-    CHECK(translator.install(whole(wrong), 1h).error().reason == "selectors-empty");
+    CHECK(translator.install(whole(wrong)).error().reason == "selectors-empty");
     CHECK(translator.trap(wrong).error().reason == "selectors-empty");
     CHECK(is_empty(translator.remove(ike::RemoveChild{wrong})));
     CHECK(is_empty(translator.clear()));
@@ -421,7 +426,7 @@ TEST_CASE("refused by the kernel") {
     Translator translator;
     Tables tables;
     SUBCASE("the first: nothing is left of it") {
-        REQUIRE(translator.install(whole(spec(1001, 2001)), 1h));
+        REQUIRE(translator.install(whole(spec(1001, 2001))));
         SUBCASE("somebody else's SA is not removed") {
             CHECK(is_empty(translator.refused({1001}, kExists)));
         }
@@ -435,9 +440,9 @@ TEST_CASE("refused by the kernel") {
         CHECK(is_empty(translator.clear()));
     }
     SUBCASE("a rekeying: the old one has its outbound half again") {
-        tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+        tables.carry_out(translator.install(whole(spec(1001, 2001))));
         const auto before = tables.policies;
-        REQUIRE(translator.install(whole(spec(1002, 2002), 2001), 1h));
+        REQUIRE(translator.install(whole(spec(1002, 2002), 2001)));
         const xfrm::Transaction mended = translator.refused({1002}, kExists);
         for (const auto& addition : mended.additions()) {
             std::visit([&](const auto& each) { tables.add(each); }, addition);
@@ -451,12 +456,11 @@ TEST_CASE("refused by the kernel") {
 TEST_CASE("an outbound half refused by the kernel: the inbound one stays until it is removed") {
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
     const auto before = tables.policies;
-    tables.carry_out(translator.install(inbound_only(spec(1002, 2002)), 1h));
+    tables.carry_out(translator.install(inbound_only(spec(1002, 2002))));
     REQUIRE(translator.install(
-        ike::InstallOutbound{.spec = spec(1002, 2002), .outbound = keys(1), .replaces_outbound = ike::EspSpi{2001}},
-        1h));
+        ike::InstallOutbound{.spec = spec(1002, 2002), .outbound = keys(1), .replaces_outbound = ike::EspSpi{2001}}));
     const auto mended = translator.refused_outbound({1002}, kRefused);
     REQUIRE(mended.removals().size() == 1);
     CHECK(std::get<xfrm::SaId>(mended.removals()[0]).spi.value == 2002);
@@ -475,8 +479,8 @@ TEST_CASE("an outbound half refused by the kernel: the inbound one stays until i
 
 TEST_CASE("whose SA it is") {
     Translator translator;
-    REQUIRE(translator.install(whole(spec(1001, 2001)), 1h));
-    REQUIRE(translator.install(inbound_only(spec(1002, 2002)), 1h));
+    REQUIRE(translator.install(whole(spec(1001, 2001))));
+    REQUIRE(translator.install(inbound_only(spec(1002, 2002))));
     const IpAddress here = *IpAddress::parse("192.0.2.1");
     const IpAddress there = *IpAddress::parse("198.51.100.7");
     CHECK(translator.child_of({.destination = here, .spi = {1001}}).value == 1001);
@@ -489,8 +493,8 @@ TEST_CASE("whose SA it is") {
 
 TEST_CASE("a refusal takes no policy along that another has come to hold meanwhile") {
     Translator translator;
-    REQUIRE(translator.install(whole(spec(1001, 2001)), 1h));
-    REQUIRE(translator.install(whole(spec(1002, 2002)), 1h));
+    REQUIRE(translator.install(whole(spec(1001, 2001))));
+    REQUIRE(translator.install(whole(spec(1002, 2002))));
     const auto mended = translator.refused({1001}, kExists);
     CHECK(mended.additions().size() == 3);
     CHECK(mended.removals().empty());
@@ -508,7 +512,7 @@ TEST_CASE("a trap stands behind what is installed, and again when that is gone")
     const xfrm::Policy trap = tables.policies.begin()->second;
     CHECK(trap.priority == xfrm::priority_of(trap.selector, xfrm::Purpose::trap));
 
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
     // The SA that answers the trap has its number, which ends the kernel's waiting.
     CHECK(tables.out() == number);
     CHECK(tables.policies.size() == 3);
@@ -522,8 +526,8 @@ TEST_CASE("a trap stands behind what is installed, and again when that is gone")
 TEST_CASE("everything goes at once") {
     Translator translator;
     Tables tables;
-    tables.carry_out(translator.install(whole(spec(1001, 2001)), 1h));
-    tables.carry_out(translator.install(inbound_only(spec(1002, 2002)), 1h));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
+    tables.carry_out(translator.install(inbound_only(spec(1002, 2002))));
     tables.carry_out(translator.clear());
     CHECK(tables.empty());
     CHECK(is_empty(translator.clear()));

@@ -1,0 +1,171 @@
+#include "daemon/control/child_installer.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <utility>
+
+#include "daemon/shared/log.hpp"
+
+namespace keysluice::control {
+namespace {
+
+std::string removal_of(const ike::ChildSaSpec& spec, ike::EspSpi spi) {
+    return fmt::format("connection {}, child {}: removal of {:08x}", spec.connection, spec.child, spi.value);
+}
+
+bool spent(const xfrm::SaState& sa) {
+    return (sa.soft.bytes != 0 && sa.bytes >= sa.soft.bytes) ||
+           (sa.soft.packets != 0 && sa.packets >= sa.soft.packets);
+}
+
+}  // namespace
+
+ChildInstaller::ChildInstaller(Loop& loop, std::unique_ptr<Databases> databases, Owner& owner)
+    : owner_(owner), kernel_(loop, std::move(databases)) {}
+
+/// Before anything is added: what is removed may always wait.
+Result<void> ChildInstaller::room() const {
+    if (kernel_.full()) {
+        return fail("kernel-busy", "too many changes of SAs wait for the kernel");
+    }
+    return {};
+}
+
+void ChildInstaller::perform(ike::InstallChild action) {
+    const ike::EspSpi inbound = action.spec.inbound;
+    auto free = room();
+    auto transaction =
+        free ? translator_.install(std::move(action)) : Result<xfrm::Transaction>(pass_on(std::move(free)));
+    if (!transaction) {
+        owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = pass_on(std::move(transaction))});
+        return;
+    }
+    kernel_.submit(*std::move(transaction), [this, inbound](Result<void> result) {
+        if (!result) {
+            submit(translator_.refused(inbound, result.error()), "what a refused CHILD SA left behind");
+        }
+        owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = std::move(result)});
+    });
+}
+
+void ChildInstaller::perform(ike::InstallOutbound action) {
+    const ike::EspSpi inbound = action.spec.inbound;
+    auto free = room();
+    auto transaction =
+        free ? translator_.install(std::move(action)) : Result<xfrm::Transaction>(pass_on(std::move(free)));
+    if (!transaction) {
+        owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(transaction).error()});
+        return;
+    }
+    kernel_.submit(*std::move(transaction), [this, inbound](Result<void> result) {
+        if (!result) {
+            submit(translator_.refused_outbound(inbound, result.error()), "what a refused outbound half left behind");
+            owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(result).error()});
+        }
+    });
+}
+
+void ChildInstaller::perform(const ike::RemoveChild& action) {
+    submit(translator_.remove(action), removal_of(action.spec, action.spec.inbound));
+}
+
+void ChildInstaller::perform(const ike::RemoveOutbound& action) {
+    submit(translator_.remove(action), removal_of(action.spec, action.spec.outbound));
+}
+
+void ChildInstaller::trap(const ike::ChildSaSpec& spec) {
+    const std::string what = fmt::format("connection {}, child {}: start on traffic", spec.connection, spec.child);
+    if (auto transaction = translator_.trap(spec)) {
+        submit(*std::move(transaction), what);
+    } else {
+        log_error("{}: {} ({})", what, transaction.error().sentence, transaction.error().reason);
+    }
+}
+
+void ChildInstaller::clear() {
+    submit(translator_.clear(), "removal of what is left");
+}
+
+void ChildInstaller::submit(xfrm::Transaction transaction, std::string what) {
+    if (transaction.additions().empty() && transaction.removals().empty()) {
+        return;
+    }
+    kernel_.submit(std::move(transaction), [this, what = std::move(what)](const Result<void>& result) {
+        if (!result) {
+            log_error("{}: {} ({})", what, result.error().sentence, result.error().reason);
+        }
+        owner_.on_progress();
+    });
+}
+
+// ---- what the kernel tells
+
+void ChildInstaller::hear(const xfrm::Event& event) {
+    std::visit([this](const auto& each) { on(each); }, event);
+}
+
+void ChildInstaller::on(const xfrm::Acquire& event) {
+    const ike::ChildSaSpec* spec =
+        event.templates.empty() ? nullptr : translator_.trapped(event.templates.front().reqid);
+    if (spec != nullptr) {
+        owner_.on_wanted(*spec, event.packet);
+    }
+}
+
+void ChildInstaller::on(const xfrm::Expire& event) {
+    const ike::EspSpi inbound = translator_.child_of(event.id);
+    if (inbound.value == 0) {
+        return;
+    }
+    if (!event.hard) {
+        owner_.on_kernel(ike::ChildSpent{inbound});
+        return;
+    }
+    owner_.on_kernel(ike::ChildLost{
+        .inbound = inbound,
+        .why = {"sa-expired", fmt::format("the kernel has deleted {} at its limit, after {} bytes in {} packets: it "
+                                          "was not rekeyed in time",
+                                          xfrm::describe(event.id), event.bytes, event.packets)}});
+}
+
+void ChildInstaller::on(const xfrm::Lost& /*event*/) {
+    log_warning(
+        "the kernel dropped IPsec events: its SAs are looked through; a packet that asked for a connection "
+        "has to ask again");
+    kernel_.submit([this, expected = translator_.account()](Databases& databases) -> KernelThread::Then {
+        return [this, expected, found = databases.sas()] {
+            if (found) {
+                compare(expected, *found);
+            } else {
+                log_error("SAs can't be looked through: {} ({})", found.error().sentence, found.error().reason);
+            }
+            owner_.on_progress();
+        };
+    });
+}
+
+/// `expected` is from before the dump; what has gone since is known.
+void ChildInstaller::compare(const Translator::Account& expected, const std::vector<xfrm::SaState>& found) {
+    std::map<xfrm::SaId, const xfrm::SaState*> there;
+    for (const xfrm::SaState& sa : found) {
+        there.emplace(sa.id, &sa);
+    }
+    for (const auto& [id, inbound] : expected) {
+        if (translator_.child_of(id) != inbound) {
+            continue;
+        }
+        const auto sa = there.find(id);
+        if (sa == there.end()) {
+            owner_.on_kernel(ike::ChildLost{
+                .inbound = inbound,
+                .why = {"sa-missing", fmt::format("the kernel no longer has {}: it was deleted at a limit, or by "
+                                                  "another program",
+                                                  xfrm::describe(id))}});
+        } else if (spent(*sa->second)) {
+            owner_.on_kernel(ike::ChildSpent{inbound});
+        }
+    }
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,42 @@
+#include "tests/support/fake_databases.hpp"
+
+namespace keysluice::test {
+
+Result<void> FakeDatabases::apply(const xfrm::Transaction& transaction) {
+    ++tables_.transactions;
+    if (tables_.refuse) {
+        if (auto refused = tables_.refuse(transaction); !refused) {
+            return refused;
+        }
+    }
+    for (const auto& addition : transaction.additions()) {
+        std::visit([this](const auto& each) { add(each); }, addition);
+    }
+    for (const auto& removal : transaction.removals()) {
+        std::visit([this](const auto& id) { remove(id); }, removal);
+    }
+    return {};
+}
+
+Result<std::vector<xfrm::SaState>> FakeDatabases::sas() {
+    std::vector<xfrm::SaState> all;
+    for (const auto& [id, state] : tables_.sas) {
+        all.push_back(state);
+    }
+    return all;
+}
+
+void FakeDatabases::add(const xfrm::Sa& sa) {
+    xfrm::SaState state;
+    state.id = sa.id();
+    state.source = sa.source;
+    state.reqid = sa.reqid;
+    state.mode = sa.mode;
+    state.direction = sa.direction;
+    state.hard = sa.hard;
+    state.soft = sa.soft;
+    state.encapsulation = sa.encapsulation;
+    tables_.sas.insert_or_assign(state.id, state);
+}
+
+}  // namespace keysluice::test

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+
+#include "daemon/control/databases.hpp"
+
+namespace keysluice::test {
+
+/// SAD and SPD that a test can look into while nothing waits for them.
+class FakeDatabases final : public control::Databases {
+   public:
+    /// What is there, and what the test wants of it. Outlives the databases, which their thread owns.
+    struct Tables {
+        std::map<xfrm::SaId, xfrm::SaState> sas;
+        std::map<xfrm::PolicyId, xfrm::Policy> policies;
+        /// Says no, or nothing.
+        std::function<Result<void>(const xfrm::Transaction&)> refuse;
+        std::size_t transactions = 0;
+    };
+
+    explicit FakeDatabases(Tables& tables) : tables_(tables) {}
+
+    Result<void> apply(const xfrm::Transaction& transaction) override;
+    Result<std::vector<xfrm::SaState>> sas() override;
+
+   private:
+    void add(const xfrm::Sa& sa);
+    void add(const xfrm::Policy& policy) { tables_.policies.insert_or_assign(policy.id(), policy); }
+    void add(const xfrm::Transaction::Replacement& pair) { add(pair.policy); }
+    void remove(const xfrm::SaId& id) { tables_.sas.erase(id); }
+    void remove(const xfrm::PolicyId& id) { tables_.policies.erase(id); }
+
+    Tables& tables_;
+};
+
+}  // namespace keysluice::test

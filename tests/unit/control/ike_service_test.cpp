@@ -1,0 +1,221 @@
+#include "daemon/control/ike_service.hpp"
+
+#include <doctest/doctest.h>
+
+#include <optional>
+#include <string>
+
+#include "daemon/shared/clock.hpp"
+#include "tests/support/captured_stderr.hpp"
+#include "tests/support/fake_databases.hpp"
+#include "tests/support/network_namespace.hpp"
+
+using namespace keysluice;
+using namespace keysluice::control;
+using namespace std::chrono_literals;
+using keysluice::test::FakeDatabases;
+using keysluice::test::NamespacePair;
+
+namespace {
+
+const IpAddress kLeft = *IpAddress::parse("10.0.0.1");
+const IpAddress kRight = *IpAddress::parse("10.0.0.2");
+
+/// One gateway in a network namespace of its own.
+struct Gateway {
+    FakeDatabases::Tables tables;
+    std::unique_ptr<IkeService> service;
+
+    [[nodiscard]] std::vector<ChildView> children() const {
+        std::vector<ChildView> all;
+        for (const IkeSaView& sa : service->view().sas) {
+            all.insert(all.end(), sa.children.begin(), sa.children.end());
+        }
+        return all;
+    }
+    [[nodiscard]] std::optional<ChildView> only_child() const {
+        const auto all = children();
+        return all.size() == 1 && all[0].state == "installed" ? std::optional(all[0]) : std::nullopt;
+    }
+};
+
+IkeConfiguration configuration_of(const IpAddress& local, const IpAddress& remote, IkeStart start) {
+    IkeConfiguration configuration;
+    IkeConnection& connection = configuration.connections.emplace_back();
+    connection.start = start;
+    ike::Connection& rules = *connection.rules;
+    rules.name = "hq";
+    rules.local = local;
+    rules.remote = remote;
+    rules.local_id = *ike::parse_identity(local.text());
+    rules.remote_id = *ike::IdentityPattern::parse(remote.text());
+    rules.keys.set_for_all(ike::SharedKey(as_bytes("correct horse battery staple")));
+    rules.proposals = {*ike::parse_ike_proposal("aes128gcm16-prfsha256-x25519", {})};
+    rules.keep_up = start == IkeStart::on_load;
+    ike::ChildRule& child = rules.children.emplace_back();
+    child.name = "net";
+    child.proposals = {*ike::parse_esp_proposal("aes128gcm16", {})};
+    return configuration;
+}
+
+/// One for all, since a new link takes a second to come up.
+const NamespacePair& shared_network() {
+    static const NamespacePair network;
+    return network;
+}
+
+/// `left` begins.
+struct TwoGateways {
+    test::CapturedStderr log;
+    Loop loop;
+    const NamespacePair& network = shared_network();
+    Gateway left;
+    Gateway right;
+
+    TwoGateways() {
+        start(right, network.right, configuration_of(kRight, kLeft, IkeStart::manual));
+        start(left, network.left, configuration_of(kLeft, kRight, IkeStart::on_load));
+    }
+    ~TwoGateways() {
+        left.service.reset();  // their threads use the tables
+        right.service.reset();
+    }
+    void start(Gateway& gateway, const test::NetworkNamespace& where, const IkeConfiguration& configuration) {
+        auto started = where.run(
+            [&] { return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables)); });
+        REQUIRE(started);
+        gateway.service = *std::move(started);
+    }
+    [[nodiscard]] bool await(const std::function<bool()>& done) {
+        const Instant patience = now() + 10s;
+        while (!done() && now() < patience) {
+            loop.turn(10ms);
+        }
+        return done();
+    }
+    void await_up() {
+        REQUIRE(await([&] { return left.only_child() && right.only_child(); }));
+        CHECK(left.only_child()->inbound == right.only_child()->outbound);
+        CHECK(left.only_child()->outbound == right.only_child()->inbound);
+    }
+};
+
+/// The one before still takes what is on its way.
+bool rekeyed(const Gateway& gateway) {
+    const auto children = gateway.children();
+    return children.size() == 2 && children[0].state == "lingering" && children[1].state == "installed";
+}
+
+bool adds_only_outbound(const xfrm::Transaction& transaction) {
+    bool inbound = false;
+    bool outbound = false;
+    for (const auto& addition : transaction.additions()) {
+        if (const auto* sa = std::get_if<xfrm::Sa>(&addition)) {
+            (sa->direction == xfrm::Direction::in ? inbound : outbound) = true;
+        }
+    }
+    return outbound && !inbound;
+}
+
+xfrm::Expire expire(const ChildView& child, const IpAddress& local, bool hard) {
+    xfrm::Expire event;
+    event.id = {.destination = local, .spi = {child.inbound}};
+    event.hard = hard;
+    return event;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("ike service");
+
+TEST_CASE_FIXTURE(TwoGateways, "two services make a tunnel, and take it down") {
+    await_up();
+    CHECK(left.tables.sas.size() == 2);
+    CHECK(left.tables.policies.size() == 3);
+    CHECK(right.tables.sas.size() == 2);
+    bool stopped = false;
+    left.service->stop([&] { stopped = true; });
+    REQUIRE(await([&] { return stopped && right.children().empty() && right.tables.sas.empty(); }));
+    CHECK(left.tables.sas.empty());
+    CHECK(left.tables.policies.empty());
+    CHECK(right.tables.policies.empty());
+}
+
+TEST_CASE_FIXTURE(TwoGateways, "a soft limit leads to a rekeying") {
+    await_up();
+    const ChildView before = *left.only_child();
+    left.service->hear(expire(before, kLeft, false));
+    REQUIRE(await([&] { return rekeyed(left) && rekeyed(right); }));
+    CHECK(left.tables.sas.size() == 4);
+}
+
+TEST_CASE_FIXTURE(TwoGateways, "a hard limit: the peer hears of it, and another child is made") {
+    await_up();
+    const ChildView before = *left.only_child();
+    left.tables.sas.erase({.destination = kLeft, .spi = {before.inbound}});
+    left.service->hear(expire(before, kLeft, true));
+    REQUIRE(await([&] { return left.only_child() && left.only_child()->inbound != before.inbound; }));
+    await_up();
+    CHECK(log.text().find("sa-expired") != std::string::npos);
+    REQUIRE(await([&] { return left.tables.sas.size() == 2 && right.tables.sas.size() == 2; }));
+}
+
+TEST_CASE_FIXTURE(TwoGateways, "an SA of somebody else's may expire") {
+    await_up();
+    ChildView other = *left.only_child();
+    ++other.inbound;
+    left.service->hear(expire(other, kLeft, true));
+    left.service->hear(expire(*left.only_child(), kRight, true));
+    for (int i = 0; i < 5; ++i) {
+        loop.turn(10ms);
+    }
+    await_up();
+}
+
+TEST_CASE_FIXTURE(TwoGateways,
+                  "an outbound half that the kernel refuses: the peer hears of it, and another child is made") {
+    await_up();
+    const ChildView before = *left.only_child();
+    int refused = 0;
+    right.tables.refuse = [&](const xfrm::Transaction& transaction) -> Result<void> {
+        if (adds_only_outbound(transaction) && refused == 0) {
+            ++refused;
+            return fail("netlink-refused", "the kernel refused the ESP SA: Requested AEAD algorithm not found");
+        }
+        return {};
+    };
+    left.service->hear(expire(before, kLeft, false));  // left rekeys, so right's outbound half comes later
+    REQUIRE(await(
+        [&] { return left.only_child() && right.only_child() && left.only_child()->inbound != before.inbound; }));
+    CHECK(refused == 1);
+    await_up();
+    REQUIRE(await([&] { return left.tables.sas.size() == 2 && right.tables.sas.size() == 2; }));
+    CHECK(log.text().find("Requested AEAD algorithm not found (netlink-refused)") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(TwoGateways, "a lost event: what has gone meanwhile is made again, what is spent is rekeyed") {
+    await_up();
+    const ChildView before = *left.only_child();
+    const xfrm::SaId outbound{.destination = kRight, .spi = {before.outbound}};
+    SUBCASE("gone") {
+        left.tables.sas.erase(outbound);
+        left.service->hear(xfrm::Lost{});
+        REQUIRE(await([&] { return left.only_child() && left.only_child()->inbound != before.inbound; }));
+        await_up();
+    }
+    SUBCASE("spent") {
+        left.tables.sas.at(outbound).soft.packets = 1000;
+        left.tables.sas.at(outbound).packets = 1000;
+        left.service->hear(xfrm::Lost{});
+        CHECK(await([&] { return rekeyed(left) && rekeyed(right); }));
+    }
+    SUBCASE("nothing") {
+        left.service->hear(xfrm::Lost{});
+        for (int i = 0; i < 5; ++i) {
+            loop.turn(10ms);
+        }
+        CHECK(left.only_child()->inbound == before.inbound);
+    }
+}
+
+TEST_SUITE_END();
