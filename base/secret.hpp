@@ -27,7 +27,7 @@ template <std::size_t Capacity>
 class Secret {
    public:
     Secret() = default;
-    explicit Secret(Bytes bytes) : size_(std::min(bytes.size(), Capacity)) {
+    explicit Secret(Bytes bytes) : size_(static_cast<std::uint16_t>(std::min(bytes.size(), Capacity))) {
         std::copy_n(bytes.begin(), size_, bytes_.begin());
     }
     Secret(Secret&& other) noexcept : bytes_(other.bytes_), size_(other.size_) { other.clear(); }
@@ -48,7 +48,7 @@ class Secret {
     [[nodiscard]] Bytes expose() const { return {bytes_.data(), size_}; }
     /// Room for `size` secret bytes that the caller is about to write.
     [[nodiscard]] MutableBytes writable(std::size_t size) {
-        size_ = std::min(size, Capacity);
+        size_ = static_cast<std::uint16_t>(std::min(size, Capacity));
         return {bytes_.data(), size_};
     }
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -59,8 +59,10 @@ class Secret {
     }
 
    private:
+    static_assert(Capacity <= UINT16_MAX);
+
     std::array<std::uint8_t, Capacity> bytes_{};
-    std::size_t size_ = 0;
+    std::uint16_t size_ = 0;
 };
 
 /// A deliberate duplicate, for the rare place that needs one.

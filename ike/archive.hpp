@@ -24,6 +24,13 @@ namespace keysluice::ike {
 template <typename T, typename Plain>
 concept Like = std::same_as<std::remove_const_t<T>, Plain>;
 
+/// std::optional or Rare.
+template <typename T>
+concept IsMaybe = requires(T maybe) {
+    maybe.has_value();
+    maybe.emplace();
+};
+
 /// Longest list or text in a snapshot.
 inline constexpr std::size_t kMostItems = 1U << 16U;
 
@@ -72,8 +79,9 @@ class ArchiveWriter {
         put(both.first);
         put(both.second);
     }
-    template <typename T>
-    void put(const std::optional<T>& maybe) {
+    template <typename Maybe>
+        requires IsMaybe<Maybe>
+    void put(const Maybe& maybe) {
         put(maybe.has_value());
         if (maybe) {
             put(*maybe);
@@ -164,8 +172,9 @@ class ArchiveReader {
         get(both.first);
         get(both.second);
     }
-    template <typename T>
-    void get(std::optional<T>& maybe) {
+    template <typename Maybe>
+        requires IsMaybe<Maybe>
+    void get(Maybe& maybe) {
         bool there = false;
         get(there);
         if (there) {

@@ -200,6 +200,7 @@ void on_auth_request(Context& context, Sa& sa, const Incoming& message) {
 
 void enter_established(Context& context, Sa& sa) {
     become(context, sa, State::established);
+    sa.keys.proof.reset();
     sa.established_at = context.now;
     sa.heard_at = context.now;
     sa.rekey_at = early(context, sa.connection->rekey_time);

@@ -297,8 +297,9 @@ void retire_child(Context& context, Sa& sa, EspSpi inbound) {
         return;
     }
     if (next->state == ChildState::inbound_only) {
-        context.actions.emplace_back(InstallOutbound{
-            .spec = next->spec, .outbound = std::move(next->outbound), .replaces_outbound = old->spec.outbound});
+        context.actions.emplace_back(InstallOutbound{.spec = next->spec,
+                                                     .outbound = *std::exchange(next->outbound, {}),
+                                                     .replaces_outbound = old->spec.outbound});
         next->state = ChildState::installed;
     }
     next->replaces.reset();

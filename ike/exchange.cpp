@@ -124,7 +124,7 @@ void end(Context& context, Sa& sa) {
     sa.awaited.reset();
     sa.negotiation.reset();
     sa.window.outstanding.reset();
-    sa.reassembly.clear();
+    sa.reassembly.reset();
     sa.rekey_at = Instant::max();
     sa.close_at = context.now + kAfterlife;
     become(context, sa, State::dead);

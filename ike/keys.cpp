@@ -47,12 +47,15 @@ Result<IkeKeys> expand(Toolbox& tools, const IkeSuite& suite, Bytes seed, Nonces
     }
     IkeKeys keys;
     material.take(keys.d, d);
-    material.take(keys.initiator.integrity, a);
-    material.take(keys.responder.integrity, a);
+    if (a > 0) {
+        material.take(keys.initiator.integrity.emplace(), a);
+        material.take(keys.responder.integrity.emplace(), a);
+    }
     material.take(keys.initiator.encryption, e);
     material.take(keys.responder.encryption, e);
-    material.take(keys.p_initiator, d);
-    material.take(keys.p_responder, d);
+    ProofKeys& proof = keys.proof.emplace();
+    material.take(proof.initiator, d);
+    material.take(proof.responder, d);
     return keys;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/rare.hpp"
 #include "base/secret.hpp"
 #include "crypto/key_exchange.hpp"
 #include "crypto/prf.hpp"
@@ -17,7 +18,13 @@ using IntegrityKey = Secret<64>;
 /// Keys of one direction of an IKE SA.
 struct DirectionKeys {
     EncryptionKey encryption;
-    IntegrityKey integrity;
+    Rare<IntegrityKey> integrity;  ///< none with an AEAD
+};
+
+/// What both ends prove their identities with.
+struct ProofKeys {
+    PrfKey initiator;
+    PrfKey responder;
 };
 
 /// RFC 7296 section 2.14: "SKEYSEED = prf(Ni | Nr, g^ir); {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} =
@@ -26,8 +33,7 @@ struct IkeKeys {
     PrfKey d;
     DirectionKeys initiator;  ///< what the IKE SA's original initiator sends with
     DirectionKeys responder;
-    PrfKey p_initiator;
-    PrfKey p_responder;
+    Rare<ProofKeys> proof;  ///< SK_pi and SK_pr, until IKE_AUTH is over
 };
 
 /// Keys of one direction of a CHILD SA, as the kernel wants them: the encryption key with its salt.

@@ -181,7 +181,7 @@ Result<wire::Octets> seal_part(Toolbox& tools, const Scheme& scheme, const Direc
         // RFC 7296 section 3.14: "the cryptographic checksum of the entire message starting with the Fixed IKE header
         // through the Pad Length. The checksum MUST be computed over the encrypted message."
         const Bytes covered = Bytes{datagram}.first(datagram.size() - scheme.icv_size);
-        if (auto done = tools.macs.compute(scheme.integrity->algorithm, keys.integrity.expose(), std::array{covered},
+        if (auto done = tools.macs.compute(scheme.integrity->algorithm, keys.integrity->expose(), std::array{covered},
                                            body.last(scheme.icv_size));
             !done) {
             return pass_on(std::move(done));
@@ -266,7 +266,7 @@ Result<wire::Octets> open_part(Toolbox& tools, const IkeSuite& suite, const Dire
     const Bytes ciphertext = sealed.first(sealed.size() - scheme.icv_size);
     if (scheme.integrity) {
         const std::array covered{part.associated_data, iv, ciphertext};
-        auto fits = tools.macs.verify(scheme.integrity->algorithm, keys.integrity.expose(), covered,
+        auto fits = tools.macs.verify(scheme.integrity->algorithm, keys.integrity->expose(), covered,
                                       sealed.last(scheme.icv_size));
         if (!fits) {
             return pass_on(std::move(fits));

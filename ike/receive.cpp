@@ -50,7 +50,12 @@ std::optional<Reassembly::Whole> unprotect(Context& context, Sa& sa, MessageId i
     if (part.fragment_number == 1) {
         sa.window.first_fragment = crypto::sha256(datagram.bytes);
     }
-    return sa.reassembly.add(id, part, *std::move(plaintext));
+    Reassembly& reassembly = sa.reassembly ? *sa.reassembly : sa.reassembly.emplace();
+    auto whole = reassembly.add(id, part, *std::move(plaintext));
+    if (whole) {
+        sa.reassembly.reset();
+    }
+    return whole;
 }
 
 /// RFC 7296 section 2.23: "… a host … SHOULD … dynamically update the address" of a peer behind a NAT, from authentic

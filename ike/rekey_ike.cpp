@@ -47,6 +47,7 @@ Result<void> derive(Context& context, const Sa& old, Sa& next, const crypto::Key
         return pass_on(std::move(keys));
     }
     next.keys = *std::move(keys);
+    next.keys.proof.reset();  // nobody proves anything again
     return {};
 }
 

@@ -61,7 +61,7 @@ const char* inconsistency(const Sa& sa) {
             return first_broken(
                 {{!sa.initiator, "an initiator that responds"}, negotiating, {timed, "without a limit"}});
         case State::established:
-            return first_broken({{!sa.negotiation, "secrets of the negotiation are still there"},
+            return first_broken({{!sa.negotiation && !sa.keys.proof, "secrets of the negotiation are still there"},
                                  {!sa.keys.d.empty(), "no keys"},
                                  {sa.rekey_at != Instant::max() || busy, "it is never rekeyed"},
                                  {asked == sa.current.has_value(), "an exchange without a task"}});

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random.hpp"
+#include "base/rare.hpp"
 #include "ike/actions.hpp"
 #include "ike/protection.hpp"
 #include "ike/settings.hpp"
@@ -28,10 +29,10 @@ enum class ChildState : std::uint8_t {
 struct ChildSa {
     ChildState state = ChildState::installing;
     ChildSaSpec spec;
-    ChildDirectionKeys outbound;     ///< empty once it was handed to the kernel
-    bool complete = false;           ///< while installing: both halves, not the inbound one alone
-    std::optional<EspSpi> replaces;  ///< the inbound SPI of the CHILD SA that this one rekeys
-    bool ours = false;               ///< we were the initiator of the exchange that made it
+    Rare<ChildDirectionKeys> outbound;  ///< until it is handed to the kernel, where that is later than the inbound
+    bool complete = false;              ///< while installing: both halves, not the inbound one alone
+    std::optional<EspSpi> replaces;     ///< the inbound SPI of the CHILD SA that this one rekeys
+    bool ours = false;                  ///< we were the initiator of the exchange that made it
     Instant rekey_at = Instant::max();
     Instant remove_at = Instant::max();
 };
@@ -132,12 +133,12 @@ struct Sa {
     IvCounter iv;
     wire::Identity peer_id;
     Window window;
-    Reassembly reassembly;
+    Rare<Reassembly> reassembly;
     std::unique_ptr<Negotiation> negotiation;
     std::vector<ChildSa> children;
-    std::optional<Task> current;  ///< the exchange of window.outstanding, once established
-    std::deque<Task> waiting;
-    std::optional<AwaitedResponse> awaited;
+    Rare<Task> current;  ///< the exchange of window.outstanding, once established
+    std::list<Task> waiting;
+    Rare<AwaitedResponse> awaited;
     bool replacement = false;           ///< made by rekeying: no IKE_AUTH of its own
     bool we_replace = false;            ///< replaced by an exchange of ours: deleting it is our part
     std::optional<IkeSpi> predecessor;  ///< our SPI of the IKE SA that the peer replaced by this one
@@ -154,8 +155,8 @@ struct Sa {
     [[nodiscard]] IkeSpi peer_spi() const { return initiator ? responder_spi : initiator_spi; }
     [[nodiscard]] const DirectionKeys& sending() const { return initiator ? keys.initiator : keys.responder; }
     [[nodiscard]] const DirectionKeys& receiving() const { return initiator ? keys.responder : keys.initiator; }
-    [[nodiscard]] const PrfKey& own_p() const { return initiator ? keys.p_initiator : keys.p_responder; }
-    [[nodiscard]] const PrfKey& peer_p() const { return initiator ? keys.p_responder : keys.p_initiator; }
+    [[nodiscard]] const PrfKey& own_p() const { return initiator ? keys.proof->initiator : keys.proof->responder; }
+    [[nodiscard]] const PrfKey& peer_p() const { return initiator ? keys.proof->responder : keys.proof->initiator; }
     [[nodiscard]] ChildSa* find_child(EspSpi inbound);
     [[nodiscard]] ChildSa* find_child_by_outbound(EspSpi outbound);
 };

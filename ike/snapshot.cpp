@@ -99,7 +99,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 2;
+constexpr std::uint16_t kVersion = 3;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -121,9 +121,13 @@ template <typename Archive, Like<ChildDirectionKeys> T>
 void describe(Archive& archive, T& value) {
     archive(value.encryption, value.integrity);
 }
+template <typename Archive, Like<ProofKeys> T>
+void describe(Archive& archive, T& value) {
+    archive(value.initiator, value.responder);
+}
 template <typename Archive, Like<IkeKeys> T>
 void describe(Archive& archive, T& value) {
-    archive(value.d, value.initiator, value.responder, value.p_initiator, value.p_responder);
+    archive(value.d, value.initiator, value.responder, value.proof);
 }
 template <typename Archive, Like<OutstandingRequest> T>
 void describe(Archive& archive, T& value) {

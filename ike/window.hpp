@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/instant.hpp"
+#include "base/rare.hpp"
 #include "crypto/digest.hpp"
 #include "ike/ids.hpp"
 #include "ike/wire/header.hpp"
@@ -41,7 +42,7 @@ struct GivenResponse {
 struct Window {
     MessageId next_request;      ///< of the next request that we make
     MessageId expected_request;  ///< of the next request that the peer may make
-    std::optional<OutstandingRequest> outstanding;
+    Rare<OutstandingRequest> outstanding;
     std::optional<GivenResponse> given;
     crypto::Sha256 first_fragment{};  ///< of the request that is being put together
 };

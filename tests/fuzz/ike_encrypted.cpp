@@ -69,7 +69,7 @@ void open_authentic(Toolbox& tools, bool cbc, Bytes input) {
         Octets code(16);
         require(
             tools.macs
-                .compute(crypto::MacAlgorithm::hmac_sha256, keys.integrity.expose(), std::array{Bytes{body}}, code)
+                .compute(crypto::MacAlgorithm::hmac_sha256, keys.integrity->expose(), std::array{Bytes{body}}, code)
                 .has_value());
         body.insert(body.end(), code.begin(), code.end());
     }

@@ -28,12 +28,15 @@ Octets counting(std::size_t size, std::uint8_t first) {
 std::string hex(const auto& secret) {
     return to_hex(secret.expose());
 }
+std::string hex(const Rare<IntegrityKey>& key) {
+    return key ? hex(*key) : "";
+}
 
 /// All keys in the order in which prf+ gives them.
 std::string joined(const IkeKeys& keys) {
+    const std::string proof = keys.proof ? hex(keys.proof->initiator) + hex(keys.proof->responder) : "";
     return hex(keys.d) + hex(keys.initiator.integrity) + hex(keys.responder.integrity) +
-           hex(keys.initiator.encryption) + hex(keys.responder.encryption) + hex(keys.p_initiator) +
-           hex(keys.p_responder);
+           hex(keys.initiator.encryption) + hex(keys.responder.encryption) + proof;
 }
 
 std::string joined(const ChildKeys& keys) {
@@ -173,7 +176,7 @@ TEST_CASE("keys of every PRF are those of an independent computation") {
         CHECK(sha256(joined(*with_exchange)) == vector.child_with_exchange);
 
         const auto auth = shared_key_auth(tools, suite.prf, as_bytes("correct horse"), as_bytes("IKE_SA_INIT"),
-                                          inputs.nr, keys.p_initiator, inputs.id_body);
+                                          inputs.nr, keys.proof->initiator, inputs.id_body);
         REQUIRE(auth);
         CHECK(sha256(hex(*auth)) == vector.auth);
     }
@@ -185,11 +188,11 @@ TEST_CASE("an AEAD takes its salt with its key, and no integrity key") {
     IkeSuite suite{{EncryptionId::aes_gcm_16, 256}, IntegrityId::none, PrfId::hmac_sha2_256, GroupId::x25519};
     const IkeKeys gcm = derive(tools, suite, inputs);
     CHECK(gcm.d.size() == 32);
-    CHECK(gcm.p_responder.size() == 32);
+    CHECK(gcm.proof->responder.size() == 32);
     CHECK(gcm.initiator.encryption.size() == 36);
     CHECK(gcm.responder.encryption.size() == 36);
-    CHECK(gcm.initiator.integrity.empty());
-    CHECK(gcm.responder.integrity.empty());
+    CHECK(!gcm.initiator.integrity);
+    CHECK(!gcm.responder.integrity);
 
     // One stream of octets is cut in both cases.
     suite.encryption = {EncryptionId::aes_ccm_16, 128};

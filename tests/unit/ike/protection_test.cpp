@@ -133,7 +133,7 @@ Octets handmade(Toolbox& tools, const IkeSuite& chosen, Bytes plaintext) {
     datagram.insert(datagram.end(), sealed.begin(), sealed.end());
     if (cbc) {
         Octets icv(16);
-        REQUIRE(tools.macs.compute(crypto::MacAlgorithm::hmac_sha256, keys.integrity.expose(),
+        REQUIRE(tools.macs.compute(crypto::MacAlgorithm::hmac_sha256, keys.integrity->expose(),
                                    std::array{Bytes{datagram}}, icv));
         datagram.insert(datagram.end(), icv.begin(), icv.end());
     }
@@ -236,7 +236,7 @@ TEST_CASE("with integrity of its own, the check value covers everything before i
     Toolbox tools;
     const Octets datagram = seal_one(tools, kCbc, payload_of(20));
     Octets expected(16);
-    REQUIRE(tools.macs.compute(crypto::MacAlgorithm::hmac_sha256, keys_of(kCbc).integrity.expose(),
+    REQUIRE(tools.macs.compute(crypto::MacAlgorithm::hmac_sha256, keys_of(kCbc).integrity->expose(),
                                std::array{Bytes{datagram}.first(datagram.size() - 16)}, expected));
     CHECK(to_hex(Bytes{datagram}.last(16)) == to_hex(expected));
 }
