@@ -222,16 +222,16 @@ Instant early(Context& context, Duration time) {
     return context.now + time - time / 10 / 65536 * context.random.number<std::uint16_t>();
 }
 
+std::uint64_t early(Context& context, std::uint64_t count) {
+    return count == 0 ? 0 : count - count / 10 * context.random.number<std::uint16_t>() / 65536;
+}
+
 Instant retry_time(Context& context) {
     // RFC 7296 section 2.25, of TEMPORARY_FAILURE: "it MUST NOT immediately retry the operation; it MUST wait so that
     // the sender may complete whatever operation caused the temporary condition."
     constexpr Duration kLeast = std::chrono::seconds(2);
     constexpr Duration kMore = std::chrono::seconds(8);
     return context.now + kLeast + kMore / 65536 * context.random.number<std::uint16_t>();
-}
-
-std::uint64_t early(Context& context, std::uint64_t count) {
-    return count == 0 ? 0 : count - count / 10 * context.random.number<std::uint16_t>() / 65536;
 }
 
 const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b) {

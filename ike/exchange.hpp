@@ -70,11 +70,11 @@ template <typename T>
 [[nodiscard]] Result<crypto::KeyPair> new_key_pair(Random& random, GroupId group);
 /// A moment up to a tenth earlier than `time` from now, so that not all SAs rekey at once.
 [[nodiscard]] Instant early(Context& context, Duration time);
+/// The same for bytes or packets, of which there are less than 2^48.
+[[nodiscard]] std::uint64_t early(Context& context, std::uint64_t count);
 /// When to repeat what a busy peer refused. Both ends may have refused each other at once, so no two waits are the
 /// same.
 [[nodiscard]] Instant retry_time(Context& context);
-/// The same for bytes or packets, of which there are less than 2^48.
-[[nodiscard]] std::uint64_t early(Context& context, std::uint64_t count);
 /// The lower one, as RFC 7296 section 2.8.1 compares nonces.
 [[nodiscard]] const wire::Octets& lower_nonce(const wire::Octets& a, const wire::Octets& b);
 
