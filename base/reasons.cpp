@@ -342,6 +342,9 @@ constexpr std::array kReasons{
     Reason{"rekey-refused", ReasonArea::ike,
            "The peer refused to rekey the IKE SA. It is tried again; when the peer's lifetime is over, it may close "
            "the IKE SA."},
+    Reason{"sa-expired", ReasonArea::kernel,
+           "The kernel's last limit of a CHILD SA, far behind keysluice's own, was reached, and the SA is gone. It "
+           "is negotiated anew."},
     Reason{"seal-failed", ReasonArea::internal,
            "Something could not be encrypted: a message is too large, or OpenSSL lacks the cipher. The sentence says "
            "which."},
