@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "ike/create_child.hpp"
+#include "ike/wire/text.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -40,8 +41,9 @@ Result<void> check_proof(Context& context, const Sa& sa, const wire::AuthPayload
         return pass_on(std::move(code));
     }
     if (!crypto::equal(code->expose(), proof.data)) {
-        return fail("auth-failed", fmt::format("{} proved another pre-shared key than ours; compare both ends' keys",
-                                               peer_text(sa)));
+        return fail("auth-failed", fmt::format("{} proved another pre-shared key than that of connection {}; compare "
+                                               "both ends' keys",
+                                               peer_text(sa), sa.connection->name));
     }
     return {};
 }
@@ -49,8 +51,9 @@ Result<void> check_proof(Context& context, const Sa& sa, const wire::AuthPayload
 Result<const SharedKey*> key_for(const Sa& sa, const wire::Identity& peer) {
     const SharedKey* key = sa.connection->keys.find(peer);
     if (key == nullptr) {
-        return fail("no-shared-key", fmt::format("connection {} has no pre-shared key for {}", sa.connection->name,
-                                                 wire::print(peer)));
+        return fail("no-shared-key", fmt::format("connection {} has no pre-shared key for {}; a file of that name is "
+                                                 "expected in the directory of psk",
+                                                 sa.connection->name, wire::print(peer)));
     }
     return key;
 }
@@ -58,7 +61,8 @@ Result<const SharedKey*> key_for(const Sa& sa, const wire::Identity& peer) {
 /// Among the connections between these addresses, the one that is meant now that identities are known.
 Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdResponderPayload* wanted) {
     const wire::SaPayload chosen = answer(IkeChoice{.proposal = 1, .spi = {}, .suite = sa.suite}, {});
-    for (const ConnectionPtr& candidate : context.registry.connections(sa.local.address, sa.remote.address)) {
+    const auto candidates = context.registry.connections(sa.local.address, sa.remote.address);
+    for (const ConnectionPtr& candidate : candidates) {
         const bool is_us = wanted == nullptr || wanted->identity == candidate->local_id;
         const bool is_peer = candidate->remote_id.matches(sa.peer_id);
         const bool fits = choose_ike(chosen, candidate->proposals, sa.suite.group).has_value();
@@ -66,10 +70,16 @@ Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdRespo
             return candidate;
         }
     }
+    const auto identities = [&](std::size_t i) {
+        const Connection& each = *candidates[i];
+        return fmt::format("{} is {} and expects {}", each.name, wire::print(each.local_id), each.remote_id.text());
+    };
     return fail("no-connection",
-                fmt::format("{} asks for {}, and no connection between {} and {} has these identities", peer_text(sa),
-                            wanted != nullptr ? wire::print(wanted->identity) : std::string("anyone"),
-                            sa.local.address.text(), sa.remote.address.text()));
+                fmt::format("{} asks for {} with {}; no connection between {} and {} has these identities and "
+                            "algorithms: {}",
+                            peer_text(sa), wanted != nullptr ? wire::print(wanted->identity) : std::string("anyone"),
+                            print(sa.suite), sa.local.address.text(), sa.remote.address.text(),
+                            wire::some_of(candidates.size(), identities)));
 }
 
 /// RFC 7296 section 2.21.2: "If the error occurred on the responder, the notification is returned in the protected
@@ -157,8 +167,10 @@ void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
     if (find<wire::AuthPayload>(message.payloads) == nullptr) {
         const auto* error = find_error(message.payloads);
         fail_and_end(context, sa,
-                     {"auth-refused", fmt::format("{} answered our IKE_AUTH with {}; its log says why", peer_text(sa),
-                                                  error != nullptr ? wire::name_of(error->type) : "nothing useful")});
+                     {"auth-refused",
+                      fmt::format("{} answered our IKE_AUTH with {}; we are {} and asked for {}; its log says why",
+                                  peer_text(sa), error != nullptr ? wire::name_of(error->type) : "nothing useful",
+                                  wire::print(sa.connection->local_id), sa.connection->remote_id.text())});
         return;
     }
     if (auto proved = authenticate_responder(context, sa, message.payloads); !proved) {

@@ -58,10 +58,10 @@ Answer<Fit> fit(const Sa& sa, const ChildRule& rule, const ChildRequest& request
               .remote = narrow(request.ts_i->selectors, remote)};
     if (found.local.empty() || found.remote.empty()) {
         return refuse(wire::NotifyType::ts_unacceptable,
-                      {"ts-unacceptable", fmt::format("{} asks for {} to {}; child {} has {} to {}", peer_text(sa),
-                                                      wire::print(request.ts_i->selectors.front()),
-                                                      wire::print(request.ts_r->selectors.front()), rule.name,
-                                                      wire::print(remote.front()), wire::print(local.front()))});
+                      {"ts-unacceptable",
+                       fmt::format("{} asks for {} to {}; child {} has {} to {}", peer_text(sa),
+                                   wire::print(request.ts_i->selectors), wire::print(request.ts_r->selectors),
+                                   rule.name, wire::print(remote), wire::print(local))});
     }
     auto choice = choose_esp(*request.offered, rule.proposals, request.with_group, request.group);
     if (!choice) {
@@ -202,7 +202,7 @@ void note_rival(Sa& sa, const ChildSa& old, EspSpi inbound, const Nonces& nonces
 }
 
 void refuse_child(Context& context, Sa& sa, const Incoming& message, Refusal refusal) {
-    report(context, sa, Report::Kind::refused, std::move(refusal.error));
+    report(context, sa, Report::Kind::refused, in_exchange(message.exchange, std::move(refusal.error)));
     send_response(context, sa, message, {std::move(refusal.notify)});
 }
 
@@ -221,7 +221,11 @@ std::optional<Refusal> accept(Context& context, Sa& sa, const Incoming& message,
     if (group != GroupId::none && (ke == nullptr || request->group != group)) {
         return Refusal{
             suggest_group(group),
-            {"ike-group-refused", fmt::format("{} guessed another group than {}", peer_text(sa), name_of(group))}};
+            {"ike-group-refused",
+             fmt::format(
+                 "{} sent a key of {}, and of what it offers child {} takes {} first: it may ask again with that",
+                 peer_text(sa), request->group == GroupId::none ? "no group" : name_of(request->group),
+                 fit->rule->name, name_of(group))}};
     }
     const auto* nonce = find<wire::NoncePayload>(message.payloads);
     if (nonce == nullptr) {
@@ -333,7 +337,7 @@ void answer_child_request(Context& context, Sa& sa, const Incoming& message, Pay
     }
     if (refusal) {
         // Section 2.21.2: the IKE SA stands, though its first CHILD SA does not.
-        report(context, sa, Report::Kind::refused, std::move(refusal->error));
+        report(context, sa, Report::Kind::refused, in_exchange(message.exchange, std::move(refusal->error)));
         payloads.emplace_back(std::move(refusal->notify));
         send_response(context, sa, message, payloads);
     }

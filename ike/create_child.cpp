@@ -56,8 +56,8 @@ void on_refusal(Context& context, Sa& sa, ChildOffer& offer, const wire::NotifyP
     report(context, sa, Report::Kind::failed,
            {error.type == wire::NotifyType::ts_unacceptable ? "ts-unacceptable" : "child-refused",
             fmt::format("{} answered child {} with {}; we offered {} and {} to {}", peer_text(sa), offer.child,
-                        wire::name_of(error.type), print(offer.offered.proposals.front()),
-                        wire::print(offer.local.front()), wire::print(offer.remote.front()))},
+                        wire::name_of(error.type), print(offer.offered), wire::print(offer.local),
+                        wire::print(offer.remote))},
            offer.child);
 }
 
@@ -75,8 +75,10 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
         return pass_on(std::move(choice));
     }
     if (!covers(offer.local, ts_i->selectors) || !covers(offer.remote, ts_r->selectors)) {
-        return fail("ts-not-offered", fmt::format("{} answered child {} with traffic selectors beyond our offer",
-                                                  peer_text(sa), offer.child));
+        return fail("ts-not-offered",
+                    fmt::format("{} answered child {} with {} to {}, beyond our offer of {} to {}", peer_text(sa),
+                                offer.child, wire::print(ts_i->selectors), wire::print(ts_r->selectors),
+                                wire::print(offer.local), wire::print(offer.remote)));
     }
     ChildSa child;
     child.spec = spec_of(sa, offer.child, offer.reqid);
@@ -84,8 +86,9 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
         find_notify(payloads, wire::NotifyType::use_transport_mode) != nullptr ? Mode::transport : Mode::tunnel;
     const ChildRule* rule = sa.connection->child(offer.child);
     if (rule != nullptr && rule->mode != child.spec.mode) {
-        return fail("mode-refused", fmt::format("{} does not want {} mode for child {}", peer_text(sa),
-                                                rule->mode == Mode::transport ? "transport" : "tunnel", offer.child));
+        return fail("mode-refused",
+                    fmt::format("{} answered child {}, which is configured for {} mode, with the other",
+                                peer_text(sa), offer.child, rule->mode == Mode::transport ? "transport" : "tunnel"));
     }
     child.spec.inbound = offer.inbound;
     child.spec.outbound = choice->spi;

@@ -167,6 +167,11 @@ std::string peer_text(const Sa& sa) {
     return sa.peer_id.data.empty() ? where : fmt::format("{} at {}", wire::print(sa.peer_id), where);
 }
 
+Error in_exchange(wire::ExchangeType exchange, Error error) {
+    error.sentence = fmt::format("{}: {}", wire::name_of(exchange), error.sentence);
+    return error;
+}
+
 const wire::NotifyPayload* find_notify(const Payloads& payloads, wire::NotifyType type) {
     for (const wire::Payload& payload : payloads) {
         const auto* found = std::get_if<wire::NotifyPayload>(&payload);

@@ -45,6 +45,8 @@ void start_next(Context& context, Sa& sa);
 
 /// "gw2.example at 198.51.100.7:500": for sentences.
 [[nodiscard]] std::string peer_text(const Sa& sa);
+/// The same error, with the exchange in front of its sentence.
+[[nodiscard]] Error in_exchange(wire::ExchangeType exchange, Error error);
 
 // ---- looking into messages
 

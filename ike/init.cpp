@@ -58,9 +58,13 @@ void on_other_group(Context& context, Sa& sa, const wire::NotifyPayload& refused
     const GroupId group = suggested_group(refused);
     // Section 2.7: a group that we did not offer would be a downgrade by somebody on the way.
     if (!offers_group(negotiation.offered, group) || group == negotiation.group) {
-        note_refusal(context, sa,
-                     {"ike-group-refused", fmt::format("{} wants the group {}, which this connection does not offer",
-                                                       peer_text(sa), name_of(group))});
+        note_refusal(
+            context, sa,
+            {"ike-group-refused",
+             fmt::format("{} answered our IKE_SA_INIT, whose key is of the group {}, with the demand for {}; we "
+                         "offered {}",
+                         peer_text(sa), name_of(negotiation.group), group == GroupId::none ? "none" : name_of(group),
+                         print(negotiation.offered))});
         return;
     }
     auto pair = new_key_pair(context.random, group);
@@ -86,7 +90,7 @@ void on_refusal(Context& context, Sa& sa, const Payloads& payloads) {
         note_refusal(context, sa,
                      {error->type == wire::NotifyType::no_proposal_chosen ? "no-proposal-chosen" : "ike-init-refused",
                       fmt::format("{} answered our IKE_SA_INIT with {}; we offered {}", peer_text(sa),
-                                  wire::name_of(error->type), print(sa.negotiation->offered.proposals.front()))});
+                                  wire::name_of(error->type), print(sa.negotiation->offered))});
     }
 }
 
@@ -117,11 +121,13 @@ Result<void> accept_answer(Context& context, Sa& sa, const wire::Outer& message)
     }
     auto choice = accept_ike_answer(*answer, negotiation.offered);
     if (!choice) {
-        return pass_on(std::move(choice));
+        return std::unexpected(in_exchange(message.header.exchange, std::move(choice).error()));
     }
     if (choice->suite.group != negotiation.group || ke->group != static_cast<std::uint16_t>(negotiation.group)) {
-        return fail("answer-not-offered", fmt::format("{} chose the group {} and sent a value of another",
-                                                      peer_text(sa), name_of(choice->suite.group)));
+        return fail("answer-not-offered",
+                    fmt::format("{} chose the group {} in IKE_SA_INIT and sent a value of {}; ours was of {}",
+                                peer_text(sa), name_of(choice->suite.group), name_of(static_cast<GroupId>(ke->group)),
+                                name_of(negotiation.group)));
     }
     sa.suite = choice->suite;
     sa.responder_spi = message.header.responder_spi;
@@ -275,7 +281,8 @@ InitAnswer on_init_request(Context& context, const wire::Outer& message, Bytes d
     const auto group = static_cast<GroupId>(ke->group);
     auto selected = select(candidates, *offered, group);
     if (!selected) {
-        return refuse(wire::NotifyType::no_proposal_chosen, std::move(selected).error());
+        return refuse(wire::NotifyType::no_proposal_chosen,
+                      in_exchange(message.header.exchange, std::move(selected).error()));
     }
     if (selected->choice.suite.group != group) {
         return {.sa = {}, .answer = {suggest_group(selected->choice.suite.group)}, .refusal = {}};

@@ -5,6 +5,7 @@
 #include "ike/keys.hpp"
 #include "ike/proposal_parts.hpp"
 #include "ike/wire/message.hpp"
+#include "ike/wire/text.hpp"
 #include "ike/wire/transform.hpp"
 
 namespace keysluice::ike {
@@ -153,6 +154,10 @@ std::string print(const EspSuite& suite) {
 
 std::string print(const wire::Proposal& proposal) {
     return wire::print(proposal.transforms);
+}
+
+std::string print(const wire::SaPayload& offered) {
+    return wire::some_of(offered.proposals.size(), [&offered](std::size_t i) { return print(offered.proposals[i]); });
 }
 
 std::string name_of(GroupId group) {

@@ -85,6 +85,8 @@ struct EspChoice {
 [[nodiscard]] std::string print(const IkeSuite& suite);
 [[nodiscard]] std::string print(const EspSuite& suite);
 [[nodiscard]] std::string print(const wire::Proposal& proposal);
+/// The first eight proposals, and how many more there are.
+[[nodiscard]] std::string print(const wire::SaPayload& offered);
 [[nodiscard]] std::string name_of(GroupId group);
 
 }  // namespace keysluice::ike

@@ -199,11 +199,9 @@ std::unexpected<Error> nothing_fits(const SaPayload& offered, const std::vector<
             }
         }
     }
-    const auto proposal_text = [&offered](std::size_t i) { return print(offered.proposals[i]); };
     const auto variant_text = [&variants](std::size_t i) { return wire::print(variants[i].transforms); };
     return fail("no-proposal-chosen",
-                fmt::format("peer offers {}, this connection accepts {}; the nearest differs in {}",
-                            wire::some_of(offered.proposals.size(), proposal_text),
+                fmt::format("peer offers {}, this connection accepts {}; the nearest differs in {}", print(offered),
                             wire::some_of(variants.size(), variant_text),
                             nearest ? fmt::format("{}", fmt::join(*nearest, ", ")) : "everything"));
 }

@@ -204,13 +204,19 @@ void on_silence(Context& context, Sa& sa, unsigned sent) {
     fail_and_end(context, sa, std::move(error));
 }
 
+Error half_open_timeout(const Context& context, const Sa& sa) {
+    const auto waited = std::chrono::duration_cast<std::chrono::seconds>(context.settings.half_open_time);
+    const bool nat = sa.nat_here || sa.nat_there;
+    return {"half-open-timeout",
+            fmt::format("{} began an IKE SA and sent no IKE_AUTH within {} s; do its packets reach UDP port {}, and "
+                        "large ones too?",
+                        peer_text(sa), waited.count(), nat ? context.settings.nat_port : sa.local.port)};
+}
+
 /// The time for a true answer, or for a half-open peer to go on, is over.
 void on_patience_end(Context& context, Sa& sa, Negotiation& negotiation) {
     auto& refusal = negotiation.refusal;
-    fail_and_end(
-        context, sa,
-        refusal ? *std::move(refusal)
-                : Error{"half-open-timeout", fmt::format("{} began an IKE SA and did not go on", peer_text(sa))});
+    fail_and_end(context, sa, refusal ? *std::move(refusal) : half_open_timeout(context, sa));
 }
 
 void on_established_time(Context& context, Sa& sa) {

@@ -88,8 +88,10 @@ void on_refusal(Context& context, Sa& sa, IkeOffer& offer, const Payloads& paylo
     }
     if (error == nullptr || error->type != wire::NotifyType::temporary_failure) {
         report(context, sa, Report::Kind::failed,
-               {"rekey-refused", fmt::format("{} answered the rekeying of the IKE SA with {}", peer_text(sa),
-                                             error != nullptr ? wire::name_of(error->type) : "nothing useful")});
+               {"rekey-refused",
+                fmt::format("{} answered the rekeying of the IKE SA with {}; we offered {} and a key of {}",
+                            peer_text(sa), error != nullptr ? wire::name_of(error->type) : "nothing useful",
+                            print(offer.offered), name_of(offer.group))});
     }
 }
 
@@ -144,7 +146,7 @@ bool busy(Context& context, const Sa& sa) {
 void answer_rekeying(Context& context, Sa& sa, const Incoming& message, const wire::SaPayload& offered,
                      const wire::KePayload& ke, const wire::NoncePayload& nonce) {
     const auto refuse = [&](wire::NotifyPayload refusal, Error error) {
-        report(context, sa, Report::Kind::refused, std::move(error));
+        report(context, sa, Report::Kind::refused, in_exchange(message.exchange, std::move(error)));
         send_response(context, sa, message, {std::move(refusal)});
     };
     auto choice = choose_ike(offered, sa.connection->proposals, static_cast<GroupId>(ke.group));

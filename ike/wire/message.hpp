@@ -59,6 +59,8 @@ struct EmittedPayloads {
 [[nodiscard]] std::string print(const Payload& payload);
 [[nodiscard]] std::string name_of(NotifyType type);
 [[nodiscard]] std::string print(const TrafficSelector& selector);
+/// "10.1.0.0/16, 10.3.0.0/16": the first eight, and how many more there are.
+[[nodiscard]] std::string print(const std::vector<TrafficSelector>& selectors);
 [[nodiscard]] std::string print(const Identity& identity);
 
 }  // namespace keysluice::ike::wire

@@ -163,10 +163,6 @@ std::string print_ports(const TrafficSelector& selector) {
                                                      : fmt::format("{}-{}", selector.first_port, selector.last_port);
 }
 
-std::string print_all(const std::vector<TrafficSelector>& selectors) {
-    return some_of(selectors.size(), [&selectors](std::size_t i) { return print(selectors[i]); });
-}
-
 }  // namespace
 
 Result<std::vector<TrafficSelector>> parse_selectors(Bytes body) {
@@ -212,12 +208,16 @@ std::string print(const TrafficSelector& selector) {
     return any_port ? text : text + "/" + print_ports(selector);
 }
 
+std::string print(const std::vector<TrafficSelector>& selectors) {
+    return some_of(selectors.size(), [&selectors](std::size_t i) { return print(selectors[i]); });
+}
+
 std::string print_body(const TsInitiatorPayload& payload) {
-    return fmt::format("TSi({})", print_all(payload.selectors));
+    return fmt::format("TSi({})", print(payload.selectors));
 }
 
 std::string print_body(const TsResponderPayload& payload) {
-    return fmt::format("TSr({})", print_all(payload.selectors));
+    return fmt::format("TSr({})", print(payload.selectors));
 }
 
 }  // namespace keysluice::ike::wire
