@@ -346,6 +346,9 @@ constexpr std::array kReasons{
         "sa-expired", ReasonArea::ike,
         "The kernel deleted an SA at its hard limit, far behind the time at which it should have been rekeyed. The "
         "child is made anew; the log before it says why the rekeyings failed."},
+    Reason{"sa-missing", ReasonArea::ike,
+           "The kernel's events were lost, and an SA is no longer there: it was deleted at its hard limit, or by "
+           "another program. The child is made anew."},
     Reason{"seal-failed", ReasonArea::internal,
            "Something could not be encrypted: a message is too large, or OpenSSL lacks the cipher. The sentence says "
            "which."},
