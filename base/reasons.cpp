@@ -347,8 +347,8 @@ constexpr std::array kReasons{
         "The kernel deleted an SA at its hard limit, far behind the time at which it should have been rekeyed. The "
         "child is made anew; the log before it says why the rekeyings failed."},
     Reason{"sa-missing", ReasonArea::kernel,
-           "The kernel no longer has an SA that keysluice installed: somebody removed it, for instance by `ip xfrm "
-           "state flush`. The child is closed at the peer and made anew."},
+           "The kernel's events were lost, and an SA is no longer there: it was deleted at its hard limit, or by "
+           "another program. The child is made anew."},
     Reason{"seal-failed", ReasonArea::internal,
            "Something could not be encrypted: a message is too large, or OpenSSL lacks the cipher. The sentence says "
            "which."},

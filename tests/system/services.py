@@ -110,7 +110,8 @@ policy_scenario("none", "client", "1.3", True)
 
 @scenario("services: the status names a process that does not answer")
 def silent_process(world):
-    with Keysluice(world, [server_service(world, listen=[local(free_port())], connect=["127.0.0.1:9"])]) as sluice:
+    service = server_service(world, listen=[local(free_port())], connect=["127.0.0.1:9"])
+    with Keysluice(world, [service], engines=1) as sluice:
         (engine,) = sluice.pids("engine")
         processes.send_signal(engine, signal.SIGSTOP)
         try:

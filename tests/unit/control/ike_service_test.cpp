@@ -202,6 +202,7 @@ TEST_CASE_FIXTURE(TwoGateways, "a lost event: what has gone meanwhile is made ag
         left.service->hear(xfrm::Lost{});
         REQUIRE(await([&] { return left.only_child() && left.only_child()->inbound != before.inbound; }));
         await_up();
+        CHECK(log.text().find("(sa-missing)") != std::string::npos);
     }
     SUBCASE("spent") {
         left.tables.sas.at(outbound).soft.packets = 1000;
