@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -40,11 +41,16 @@ def tls_decrypt_errors():
 
 
 def free_port(host="127.0.0.1"):
-    """A port that nothing listens on. Somebody may take it before we do; on loopback, in a test, nobody does."""
+    """A port that nobody uses, and that the kernel gives to no client meanwhile: it takes those from 32768 on (Linux's
+    default ip_local_port_range)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket(family) as probe:
+            try:
+                probe.bind((host, random.randrange(10_000, 32_768)))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
 
 
 def kernel_view(port):
