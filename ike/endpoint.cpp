@@ -21,7 +21,8 @@ bool is_request_for_new_sa(const wire::Header& header) {
 }
 
 bool alive(const Sa& sa) {
-    return sa.state == State::init_sent || sa.state == State::auth_sent || sa.state == State::established;
+    return sa.state == State::init_sent || sa.state == State::auth_sent || sa.state == State::established ||
+           (sa.initiator && (sa.state == State::signing || sa.state == State::verifying));
 }
 
 bool has_child(const Sa& sa, const std::string& name) {
@@ -62,7 +63,7 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted
             next_reqid_ = std::max(next_reqid_, child.spec.reqid.value + 1);
         }
         Sa& adopted = adopt(std::move(sa));
-        if (adopted.state == State::half_open) {
+        if (adopted.half_open()) {
             count_half_open(adopted, adopted.remote);
         }
         schedule(adopted);
@@ -385,6 +386,20 @@ void Endpoint::handle(Context& context, const ChildInstalled& event) {
     }
 }
 
+void Endpoint::handle(Context& context, const Signed& event) {
+    if (Sa* sa = find(event.sa)) {
+        on_signed(context, *sa, event);
+        start_next(context, *sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const PeerVerified& event) {
+    if (Sa* sa = find(event.sa)) {
+        on_peer_verified(context, *sa, event);
+        start_next(context, *sa);
+    }
+}
+
 // ---- after each event
 
 void Endpoint::count_half_open(Sa& sa, const UdpEndpoint& from) {
@@ -405,7 +420,7 @@ void Endpoint::forget_half_open(Sa& sa) {
 
 /// A half-open responder does not know yet whom it talks to.
 void Endpoint::list(const Sa& sa) {
-    if (sa.state != State::half_open) {
+    if (!sa.half_open()) {
         by_connection_.emplace(sa.connection->name, sa.own_spi());
     }
     if (sa.state == State::established) {
@@ -436,7 +451,7 @@ void Endpoint::tidy(Instant now) {
             continue;
         }
         Sa& sa = *found->second;
-        if (sa.half_open_from && sa.state != State::half_open) {
+        if (sa.half_open_from && !sa.half_open()) {
             forget_half_open(sa);
         }
         const auto wanted = wanted_.find(sa.connection->name);

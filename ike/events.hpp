@@ -41,6 +41,21 @@ struct ChildInstalled {
     Result<void> result;
 };
 
-using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled>;
+/// The answer to Sign. One that comes too late, or to another process than the one that asked, is ignored.
+struct Signed {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;
+    Result<wire::Octets> signature;
+};
+
+/// The answer to VerifyPeer, for which the same holds.
+struct PeerVerified {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;
+    Result<void> result;
+};
+
+using Event =
+    std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, Signed, PeerVerified>;
 
 }  // namespace keysluice::ike

@@ -9,6 +9,7 @@
 #include "daemon/control/ike_log.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
+#include "ike/peer_certificate.hpp"
 
 namespace keysluice::control {
 namespace {
@@ -24,9 +25,11 @@ ike::Settings settings_of(const IkeSettings& configured) {
 
 }  // namespace
 
-IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration)
+IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers)
     : configuration_(configuration),
       endpoint_(settings_of(configuration.settings), random_),
+      signers_(signers),
+      verifiers_(loop, kVerifiers, kMostUnverified),
       deadline_(loop, [this] { take(ike::TimePassed{}); }),
       retry_(loop, [this] { begin_connections(); }),
       farewell_(loop, [this] { finish(); }) {
@@ -43,8 +46,8 @@ IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration)
 IkeService::~IkeService() = default;
 
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
-                                                      Kernel kernel) {
-    std::unique_ptr<IkeService> service(new IkeService(loop, configuration));
+                                                      Kernel kernel, Signers& signers) {
+    std::unique_ptr<IkeService> service(new IkeService(loop, configuration, signers));
     const IkeSockets::Ports ports{.port = static_cast<std::uint16_t>(configuration.settings.port),
                                   .nat_port = static_cast<std::uint16_t>(configuration.settings.nat_port)};
     // The kernel comes first: this loads what the sockets' bypass needs. What it holds of an earlier process is
@@ -313,6 +316,29 @@ void IkeService::perform(const ike::RemoveOutbound& action) {
     }
 }
 
+void IkeService::perform(ike::Sign action) {
+    signers_.sign(action.key_id, action.scheme, std::move(action.octets),
+                  [this, sa = action.sa, epoch = action.epoch](Result<ike::wire::Octets> signature) {
+                      take(ike::Signed{.sa = sa, .epoch = epoch, .signature = std::move(signature)});
+                  });
+}
+
+void IkeService::perform(ike::VerifyPeer action) {
+    if (verifiers_.full()) {
+        answers_.emplace_back(ike::PeerVerified{
+            .sa = action.sa,
+            .epoch = action.epoch,
+            .result = fail("verification-busy", "too many certificates wait to be checked; the peer may try again")});
+        return;
+    }
+    verifiers_.submit([this, action = std::move(action)]() -> WorkerPool::Done {
+        ike::PeerVerified verified{.sa = action.sa,
+                                   .epoch = action.epoch,
+                                   .result = ike::verify_peer(action, std::chrono::system_clock::now())};
+        return [this, verified = std::move(verified)] { take(verified); };
+    });
+}
+
 void IkeService::perform(const ike::Report& report) {
     const auto sa = endpoint_.sas().find(report.sa);
     log_report(report, sa == endpoint_.sas().end() ? nullptr : sa->second.get());
@@ -345,7 +371,7 @@ void IkeService::stop(std::function<void()> done) {
 
 void IkeService::check_farewell() {
     const bool over = std::ranges::all_of(endpoint_.sas(), [](const auto& each) {
-        return each.second->state == ike::State::dead || each.second->state == ike::State::half_open;
+        return each.second->state == ike::State::dead || each.second->half_open();
     });
     if (on_stopped_ && over && (!kernel_ || kernel_->idle())) {
         finish();

@@ -9,6 +9,7 @@
 #include "daemon/control/ike_sockets.hpp"
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/kernel_thread.hpp"
+#include "daemon/control/signers.hpp"
 #include "daemon/control/translate.hpp"
 #include "daemon/shared/system_random.hpp"
 #include "daemon/shared/timer.hpp"
@@ -33,8 +34,9 @@ class IkeService final : IkeSockets::Owner {
 
     /// Binds the sockets, opens the kernel, starts the connections that are to be up. The configuration's secrets are
     /// loaded and its names looked up. Fails as IkeSockets, xfrm::Kernel and probe_for_ike() do.
+    /// `signers` know the configuration's private keys.
     [[nodiscard]] static Result<std::unique_ptr<IkeService>> start(Loop& loop, const IkeConfiguration& configuration,
-                                                                   Kernel kernel);
+                                                                   Kernel kernel, Signers& signers);
     ~IkeService() override;
 
     /// Closes all IKE SAs and takes everything out of the kernel. `done` is called once, after kFarewell at the
@@ -61,7 +63,11 @@ class IkeService final : IkeSockets::Owner {
     /// How many are handled before others get their turn.
     static constexpr int kEventsPerTurn = 64;
 
-    IkeService(Loop& loop, const IkeConfiguration& configuration);
+    /// Threads that check certificates, and how many of those may wait.
+    static constexpr std::size_t kVerifiers = 2;
+    static constexpr std::size_t kMostUnverified = 1024;
+
+    IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers);
 
     /// Shared, since std::function wants to be able to copy what it holds.
     [[nodiscard]] Result<std::shared_ptr<xfrm::Kernel>> open_kernel();
@@ -89,6 +95,8 @@ class IkeService final : IkeSockets::Owner {
     void perform(ike::InstallOutbound action);
     void perform(const ike::RemoveChild& action);
     void perform(const ike::RemoveOutbound& action);
+    void perform(ike::Sign action);
+    void perform(ike::VerifyPeer action);
     void perform(const ike::Report& report);
     void answer(ike::IkeSpi sa, ike::EspSpi inbound, Result<void> result);
     /// Changes of which nobody waits for the result.
@@ -104,7 +112,9 @@ class IkeService final : IkeSockets::Owner {
     std::unique_ptr<IkeSockets> sockets_;
     std::unique_ptr<KernelThread> kernel_;  ///< null with Kernel::null
     std::unique_ptr<KernelEvents> events_;
-    std::deque<ike::Event> answers_;  ///< of what needed no kernel
+    std::deque<ike::Event> answers_;  ///< of what needed nobody else
+    Signers& signers_;
+    WorkerPool verifiers_;
     std::vector<const IkeConnection*> unreachable_;
     Timer deadline_;
     Timer retry_;

@@ -1,15 +1,9 @@
 #pragma once
 
-#include <condition_variable>
-#include <cstdint>
-#include <deque>
 #include <functional>
-#include <mutex>
-#include <thread>
-#include <vector>
 
 #include "base/result.hpp"
-#include "daemon/shared/loop.hpp"
+#include "daemon/control/worker_pool.hpp"
 #include "xfrm/transaction.hpp"
 
 namespace keysluice::control {
@@ -17,8 +11,9 @@ namespace keysluice::control {
 /// The one thread that changes SAD and SPD. The kernel works inside the calls, so a hundred changes would hold the
 /// event loop for milliseconds, and the first SA of a kind, which loads modules, for longer.
 ///
-/// Transactions are carried out one after the other in the order of submit(); results come back on the loop.
-class KernelThread final : Watcher {
+/// Transactions are carried out one after the other in the order of submit(); results come back on the loop. Its end
+/// carries out what waits, and calls nobody any more.
+class KernelThread final {
    public:
     /// Called on the thread.
     using Apply = std::function<Result<void>(const xfrm::Transaction&)>;
@@ -27,38 +22,15 @@ class KernelThread final : Watcher {
     /// When so many wait, nothing new should be begun.
     static constexpr std::size_t kMostWaiting = 4096;
 
-    KernelThread(Loop& loop, Apply apply);
-    /// Carries out what waits, and calls nobody any more.
-    ~KernelThread() override;
+    KernelThread(Loop& loop, Apply apply) : apply_(std::move(apply)), thread_(loop, 1, kMostWaiting) {}
 
     void submit(xfrm::Transaction transaction, Done done);
-    [[nodiscard]] bool full() const { return under_way_ >= kMostWaiting; }
-    [[nodiscard]] bool idle() const { return under_way_ == 0; }
+    [[nodiscard]] bool full() const { return thread_.full(); }
+    [[nodiscard]] bool idle() const { return thread_.idle(); }
 
    private:
-    struct Job {
-        xfrm::Transaction transaction;
-        Done done;
-    };
-    struct Finished {
-        Result<void> result;
-        Done done;
-    };
-
-    void on_events(std::uint32_t events) override;
-    void work();
-
-    Loop& loop_;
     Apply apply_;
-    UniqueFd wake_;
-    std::size_t under_way_ = 0;
-
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<Job> jobs_;            ///< under mutex_
-    std::vector<Finished> finished_;  ///< under mutex_
-    bool ending_ = false;             ///< under mutex_
-    std::thread thread_;
+    WorkerPool thread_;
 };
 
 }  // namespace keysluice::control

@@ -58,6 +58,7 @@ struct EmittedPayloads {
 [[nodiscard]] std::string print(const Header& header, const std::vector<Payload>& payloads);
 [[nodiscard]] std::string print(const Payload& payload);
 [[nodiscard]] std::string name_of(NotifyType type);
+[[nodiscard]] std::string name_of(AuthMethod method);
 [[nodiscard]] std::string print(const TrafficSelector& selector);
 [[nodiscard]] std::string print(const Identity& identity);
 
