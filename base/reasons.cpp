@@ -26,6 +26,9 @@ constexpr std::array kReasons{
     Reason{"auth-refused", ReasonArea::ike,
            "The peer does not accept us: it knows another key, or expects another identity than local_id. Its log "
            "says which."},
+    Reason{"auth-timeout", ReasonArea::ike,
+           "A signature for IKE was not made, or a peer's certificate not checked, within 15 seconds: no engine "
+           "runs, or this machine is overloaded."},
     Reason{"backend-unreachable", ReasonArea::tls,
            "None of the targets in connect answers. The sentence says what each of them said; start the backend, or "
            "correct connect."},
@@ -62,21 +65,43 @@ constexpr std::array kReasons{
            "Peers are to be verified, and ca does not name the authorities to trust."},
     Reason{"ca-unreadable", ReasonArea::configuration,
            "The file of ca can't be read; look at its path and at the permissions of the directories above it."},
+    Reason{"certificate-chain-long", ReasonArea::ike,
+           "A chain of certificates has more than ten of them, or more than 32 KiB. Leave out what does not lead "
+           "from the leaf to an authority of the other end."},
+    Reason{"certificate-encoding", ReasonArea::ike,
+           "The peer sent its certificate in another encoding than X.509 (hash and URL, PKCS#7), which is not read. "
+           "Have it send X.509 certificates."},
     Reason{"certificate-expired", ReasonArea::configuration, "The certificate's time is over: renew it."},
+    Reason{"certificate-identity", ReasonArea::ike,
+           "A certificate is made out to somebody else than the identity beside it: local_id or the peer's ID must "
+           "stand in its subject alternative names, or be its subject."},
+    Reason{"certificate-key-kind", ReasonArea::ike,
+           "A certificate has a key of a kind that is not used for signatures here. RSA, ECDSA (P-256, P-384, "
+           "P-521), Ed25519 and Ed448 are."},
     Reason{"certificate-malformed", ReasonArea::configuration,
            "The file of certificate has no certificates in PEM format, the leaf first."},
     Reason{"certificate-missing", ReasonArea::configuration, "A server needs both certificate and private_key."},
     Reason{"certificate-not-yet-valid", ReasonArea::configuration,
            "The certificate's time has not begun. Is this machine's clock right?"},
+    Reason{"certificate-purpose", ReasonArea::ike,
+           "A certificate may not be used for signatures: its key usage says otherwise. Have another one issued."},
     Reason{"certificate-refused", ReasonArea::configuration,
            "OpenSSL does not take the certificate, mostly because its key or signature is too weak. The sentence "
            "quotes it."},
     Reason{"certificate-rejected", ReasonArea::tls,
            "The peer's certificate does not verify against ca, or is for another name than server_name. The sentence "
            "says which."},
+    Reason{"certificate-revoked", ReasonArea::ike,
+           "The certificate's authority has revoked it. If that is right, the peer needs a new one."},
     Reason{"certificate-unreadable", ReasonArea::configuration,
            "The file of certificate can't be read; look at its path and at the permissions of the directories above "
            "it."},
+    Reason{"certificate-untrusted", ReasonArea::ike,
+           "No authority in ca has issued the peer's certificate, or a certificate between them is missing: the peer "
+           "has to send those."},
+    Reason{"certificate-weak", ReasonArea::ike,
+           "A certificate's key or a signature on it is too weak: RSA below 2048 bits, or SHA-1. Have another one "
+           "issued."},
     Reason{"channel-bind-failed", ReasonArea::internal,
            "A socket in the runtime directory could not be made. Does the directory exist, and may this user write "
            "to it?"},
@@ -103,6 +128,13 @@ constexpr std::array kReasons{
            "One side has ended, and the other neither sent anything nor ended within close_timeout."},
     Reason{"connection-reset", ReasonArea::tls,
            "The connection to the TLS peer broke: it reset it, or the network lost it."},
+    Reason{"crl-expired", ReasonArea::ike,
+           "The revocation list of an authority is past its next update. Fetch the current one into the file that "
+           "crl names."},
+    Reason{"crl-malformed", ReasonArea::configuration, "A file of crl has no revocation list in PEM or DER format."},
+    Reason{"crl-missing", ReasonArea::ike,
+           "crl is configured, and has no list of the authority that issued the certificate. Add it."},
+    Reason{"crl-unreadable", ReasonArea::configuration, "A file of crl can't be read; the sentence says why."},
     Reason{"crypto-unavailable", ReasonArea::internal,
            "OpenSSL does not offer an algorithm. Is its default provider loaded, and does its configuration (FIPS) "
            "allow the algorithm?"},
@@ -251,6 +283,9 @@ constexpr std::array kReasons{
            "remote, local_id and remote_id with what the sentence says."},
     Reason{"no-credentials", ReasonArea::configuration,
            "\"credential:NAME\" needs a systemd service with LoadCredential=; otherwise write \"file:/PATH\"."},
+    Reason{"no-engine", ReasonArea::ike,
+           "No engine that has the private key made a signature for IKE within 10 seconds. The log says why engines "
+           "end, or could not load the key."},
     Reason{"no-extended-master-secret", ReasonArea::tls,
            "The peer offers TLS 1.2 without the extended master secret (RFC 7627). It needs that, or TLS 1.3."},
     Reason{"no-peer", ReasonArea::configuration,
@@ -312,6 +347,9 @@ constexpr std::array kReasons{
     Reason{"private-key-malformed", ReasonArea::configuration,
            "The file of private_key has no private key in PEM format."},
     Reason{"private-key-mismatch", ReasonArea::configuration, "The private key does not belong to the certificate."},
+    Reason{"private-key-open-to-all", ReasonArea::configuration,
+           "A private key's file can be read by everybody. chmod 600 it; if it was so for long, have a new key "
+           "certified."},
     Reason{"private-key-unreadable", ReasonArea::configuration,
            "The file of private_key can't be read; look at its path and at the permissions of the directories above "
            "it."},
@@ -369,6 +407,17 @@ constexpr std::array kReasons{
            "server_name is a DNS name without a final dot, or an IP address."},
     Reason{"server-name-missing", ReasonArea::configuration,
            "server_name is missing: without it any certificate would do."},
+    Reason{"signature-hash", ReasonArea::ike,
+           "The peer accepts signatures with no hash that we can make one with (RFC 7427). Its implementation or "
+           "policy has to allow SHA-256 or better."},
+    Reason{"signature-weak", ReasonArea::ike,
+           "The peer signed with SHA-1, which the connection does not allow. Update the peer, or list sha1 in "
+           "allow_weak."},
+    Reason{
+        "signing-busy", ReasonArea::ike,
+        "Too many signatures for IKE wait for engines; the peer may try again. Raise engines if that happens often."},
+    Reason{"signing-failed", ReasonArea::ike,
+           "An engine could not sign for IKE; the sentence says what OpenSSL said."},
     Reason{"snapshot-connection", ReasonArea::ike,
            "An IKE SA was not taken over, since its connection is no longer configured."},
     Reason{"snapshot-malformed", ReasonArea::ike,
@@ -414,6 +463,8 @@ constexpr std::array kReasons{
            "A table has a key that is unknown; the sentence says which one may have been meant."},
     Reason{"unknown-table", ReasonArea::configuration,
            "The configuration has a table that is unknown; the sentence says which one may have been meant."},
+    Reason{"verification-busy", ReasonArea::ike,
+           "Too many certificates of peers wait to be checked; the peer may try again."},
     Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
     Reason{"version-too-old", ReasonArea::tls,
            "The peer offers only versions of TLS that this service does not allow; see min_version."},

@@ -20,7 +20,8 @@ bool on_child_lost(Context& context, Sa& sa, const ChildLost& event) {
         return false;
     }
     report(context, sa, Report::Kind::failed, event.why, child.spec.child);
-    if ((sa.current && asks_for_successor(*sa.current, event.inbound)) || successor_of(sa, event.inbound) != nullptr) {
+    if ((sa.current && asks_for_successor(*sa.current, event.inbound)) ||
+        successor_of(sa, event.inbound) != nullptr) {
         return false;
     }
     std::erase_if(sa.waiting, [&](const Task& task) { return asks_for_successor(task, event.inbound); });

@@ -68,6 +68,7 @@ const NamespacePair& shared_network() {
 struct TwoGateways {
     test::CapturedStderr log;
     Loop loop;
+    Signers signers{loop};
     const NamespacePair& network = shared_network();
     Gateway left;
     Gateway right;
@@ -81,8 +82,9 @@ struct TwoGateways {
         right.service.reset();
     }
     void start(Gateway& gateway, const test::NetworkNamespace& where, const IkeConfiguration& configuration) {
-        auto started = where.run(
-            [&] { return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables)); });
+        auto started = where.run([&] {
+            return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables), signers);
+        });
         REQUIRE(started);
         gateway.service = *std::move(started);
     }
