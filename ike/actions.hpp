@@ -72,6 +72,28 @@ struct RemoveOutbound {
     ChildSaSpec spec;
 };
 
+/// Sign `octets` with the private key that belongs to our certificate. Answer with Signed.
+struct Sign {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;  ///< to be given back
+    crypto::Sha256 key_id{};
+    crypto::SignatureScheme scheme = crypto::SignatureScheme::ed25519;
+    wire::Octets octets;
+};
+
+/// Find out whether a peer is who it says it is: verify_peer(), which takes too long for an event loop. Answer with
+/// PeerVerified.
+struct VerifyPeer {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;  ///< to be given back
+    wire::Identity identity;
+    std::vector<wire::Octets> chain;  ///< DER as it came, leaf first, at least that
+    wire::AuthPayload proof;
+    wire::Octets octets;  ///< what was to be signed
+    bool allow_sha1 = false;
+    std::shared_ptr<const crypto::Authorities> authorities;
+};
+
 /// Something happened that a person may want to know.
 struct Report {
     enum class Kind {
@@ -92,7 +114,8 @@ struct Report {
     Error error;
 };
 
-using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, RemoveChild, RemoveOutbound, Report>;
+using Action =
+    std::variant<SendDatagram, InstallChild, InstallOutbound, RemoveChild, RemoveOutbound, Sign, VerifyPeer, Report>;
 using Actions = std::vector<Action>;
 
 }  // namespace keysluice::ike

@@ -5,70 +5,59 @@
 #include <cassert>
 
 #include "ike/create_child.hpp"
+#include "ike/peer_certificate.hpp"
+#include "ike/proof.hpp"
 #include "ike/wire/text.hpp"
 
 namespace keysluice::ike {
 namespace {
 
-/// An ID payload's body without its generic header, as AUTH covers it (RFC 7296 section 2.15).
-wire::Octets id_body(const wire::Identity& identity) {
-    Writer body;
-    body.be(static_cast<std::uint8_t>(identity.type)).be(std::uint8_t{0}).be(std::uint16_t{0}).raw(identity.data);
-    return std::move(body).release();
+/// Waits for a signature that is made or checked.
+void wait_for(Context& context, Sa& sa, State state) {
+    become(context, sa, state);
+    sa.negotiation->until = context.now + kAuthPatience;
+    ask_again(context, sa);
 }
 
-Result<wire::AuthPayload> own_proof(Context& context, const Sa& sa, const SharedKey& key) {
-    const Negotiation& negotiation = *sa.negotiation;
-    auto code = shared_key_auth(context.tools, sa.suite.prf, key.expose(), negotiation.own_first_message,
-                                negotiation.peer_nonce, sa.own_p(), id_body(sa.connection->local_id));
-    if (!code) {
-        return pass_on(std::move(code));
-    }
-    const Bytes octets = code->expose();
-    return wire::AuthPayload{.method = wire::AuthMethod::shared_key, .data = {octets.begin(), octets.end()}};
+/// Whether an answer is the one that the SA waits for.
+bool is_awaited(const Context& context, const Sa& sa, State state, std::uint32_t epoch) {
+    return sa.state == state && sa.negotiation->asked && epoch == context.settings.epoch;
 }
 
-Result<void> check_proof(Context& context, const Sa& sa, const wire::AuthPayload& proof, const SharedKey& key) {
-    if (proof.method != wire::AuthMethod::shared_key) {
-        return fail("auth-method", fmt::format("{} authenticates by method {}, this connection by a pre-shared key; "
-                                               "give both ends the same `auth`",
-                                               peer_text(sa), static_cast<int>(proof.method)));
-    }
-    const Negotiation& negotiation = *sa.negotiation;
-    auto code = shared_key_auth(context.tools, sa.suite.prf, key.expose(), negotiation.peer_first_message,
-                                negotiation.own_nonce, sa.peer_p(), id_body(sa.peer_id));
-    if (!code) {
-        return pass_on(std::move(code));
-    }
-    if (!crypto::equal(code->expose(), proof.data)) {
-        return fail("auth-failed", fmt::format("{} proved another pre-shared key than that of connection {}; compare "
-                                               "both ends' keys",
-                                               peer_text(sa), sa.connection->name));
-    }
-    return {};
+// ---- who is meant
+
+std::unexpected<Error> wrong_method(const Sa& sa, const wire::AuthPayload& proof, const Connection& connection) {
+    return fail(
+        "auth-method",
+        fmt::format("{} authenticates by {}, and connection {} expects {}; set remote_auth, or the peer's own",
+                    peer_text(sa), wire::name_of(proof.method), connection.name,
+                    connection.remote_auth == Auth::shared_key ? "a pre-shared key" : "a certificate"));
 }
 
-Result<const SharedKey*> key_for(const Sa& sa, const wire::Identity& peer) {
-    const SharedKey* key = sa.connection->keys.find(peer);
-    if (key == nullptr) {
-        return fail("no-shared-key", fmt::format("connection {} has no pre-shared key for {}; a file of that name is "
-                                                 "expected in the directory of psk",
-                                                 sa.connection->name, wire::print(peer)));
-    }
-    return key;
+bool is_method_of(const Connection& connection, const wire::AuthPayload& proof) {
+    return (connection.remote_auth == Auth::shared_key) == (proof.method == wire::AuthMethod::shared_key);
 }
 
 /// Among the connections between these addresses, the one that is meant now that identities are known.
-Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdResponderPayload* wanted) {
+Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdResponderPayload* wanted,
+                             const wire::AuthPayload& proof) {
     const wire::SaPayload chosen = answer(IkeChoice{.proposal = 1, .spi = {}, .suite = sa.suite}, {});
+    ConnectionPtr of_other_method;
     const auto candidates = context.registry.connections(sa.local.address, sa.remote.address);
     for (const ConnectionPtr& candidate : candidates) {
-        const bool is_us = wanted == nullptr || wanted->identity == candidate->local_id;
+        const bool is_us = wanted == nullptr || same(wanted->identity, candidate->local_id);
         const bool is_peer = candidate->remote_id.matches(sa.peer_id);
         const bool fits = choose_ike(chosen, candidate->proposals, sa.suite.group).has_value();
-        if (is_us && is_peer && fits) {
+        if (!is_us || !is_peer || !fits) {
+            continue;
+        }
+        if (is_method_of(*candidate, proof)) {
             return candidate;
         }
+        of_other_method = candidate;
+    }
+    if (of_other_method) {
+        return wrong_method(sa, proof, *of_other_method);
     }
     const auto identities = [&](std::size_t i) {
         const Connection& each = *candidates[i];
@@ -82,6 +71,8 @@ Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdRespo
                             wire::some_of(candidates.size(), identities)));
 }
 
+// ---- responder
+
 /// RFC 7296 section 2.21.2: "If the error occurred on the responder, the notification is returned in the protected
 /// response, and is usually the only payload in that response."
 void refuse_peer(Context& context, Sa& sa, const Incoming& message, Error error) {
@@ -90,7 +81,7 @@ void refuse_peer(Context& context, Sa& sa, const Incoming& message, Error error)
     end(context, sa);
 }
 
-Result<wire::AuthPayload> authenticate_initiator(Context& context, Sa& sa, const Payloads& payloads) {
+Result<const wire::AuthPayload*> identify_initiator(Context& context, Sa& sa, const Payloads& payloads) {
     const auto* id = find<wire::IdInitiatorPayload>(payloads);
     const auto* proof = find<wire::AuthPayload>(payloads);
     if (id == nullptr || proof == nullptr) {
@@ -100,22 +91,44 @@ Result<wire::AuthPayload> authenticate_initiator(Context& context, Sa& sa, const
                                 peer_text(sa), id == nullptr ? "identity" : "proof of its identity"));
     }
     sa.peer_id = id->identity;
-    auto connection = refine(context, sa, find<wire::IdResponderPayload>(payloads));
+    auto connection = refine(context, sa, find<wire::IdResponderPayload>(payloads), *proof);
     if (!connection) {
         return pass_on(std::move(connection));
     }
     sa.connection = *std::move(connection);
-    auto key = key_for(sa, sa.peer_id);
-    if (!key) {
-        return pass_on(std::move(key));
-    }
-    if (auto proved = check_proof(context, sa, *proof, **key); !proved) {
-        return pass_on(std::move(proved));
-    }
-    return own_proof(context, sa, **key);
+    return proof;
 }
 
-Result<void> authenticate_responder(Context& context, Sa& sa, const Payloads& payloads) {
+/// Both ends have proved who they are.
+void answer_auth(Context& context, Sa& sa, const Incoming& message, wire::AuthPayload proof) {
+    if (find_notify(message.payloads, wire::NotifyType::initial_contact) != nullptr) {
+        context.registry.forget_others(sa);
+    }
+    const auto negotiation = std::move(sa.negotiation);
+    enter_established(context, sa);
+    Payloads payloads;
+    payloads.emplace_back(wire::IdResponderPayload{sa.connection->local_id});
+    add_certificates(payloads, *sa.connection);
+    payloads.emplace_back(std::move(proof));
+    const Nonces nonces{negotiation->peer_nonce, negotiation->own_nonce};
+    answer_child_request(context, sa, message, std::move(payloads), {.nonces = nonces, .shared = nullptr});
+}
+
+/// The peer has proved who it is; now we do.
+void prove_to_initiator(Context& context, Sa& sa, Incoming message) {
+    if (sa.connection->auth == Auth::certificate) {
+        sa.negotiation->auth = std::move(message);
+        wait_for(context, sa, State::signing);
+    } else if (auto proof = own_key_proof(context, sa, sa.peer_id)) {
+        answer_auth(context, sa, message, *std::move(proof));
+    } else {
+        refuse_peer(context, sa, message, std::move(proof).error());
+    }
+}
+
+// ---- initiator
+
+Result<const wire::AuthPayload*> identify_responder(Sa& sa, const Payloads& payloads) {
     const auto* id = find<wire::IdResponderPayload>(payloads);
     const auto* proof = find<wire::AuthPayload>(payloads);
     if (id == nullptr || proof == nullptr) {
@@ -128,38 +141,68 @@ Result<void> authenticate_responder(Context& context, Sa& sa, const Payloads& pa
                     fmt::format("{} says that it is {}, and connection {} expects {}", sa.remote.text(),
                                 wire::print(sa.peer_id), sa.connection->name, sa.connection->remote_id.text()));
     }
-    auto key = key_for(sa, sa.peer_id);
-    if (!key) {
-        return pass_on(std::move(key));
+    if (!is_method_of(*sa.connection, *proof)) {
+        return wrong_method(sa, *proof, *sa.connection);
     }
-    return check_proof(context, sa, *proof, **key);
+    return proof;
 }
 
-}  // namespace
-
-void start_auth(Context& context, Sa& sa) {
-    const wire::Identity* peer = sa.connection->remote_id.exact();
-    // Of a peer without a known identity, the key for all is the only one that there can be.
-    auto key = key_for(sa, peer != nullptr ? *peer : wire::Identity{});
-    auto proof = key ? own_proof(context, sa, **key) : Result<wire::AuthPayload>(pass_on(std::move(key)));
-    if (!proof) {
-        fail_and_end(context, sa, std::move(proof).error());
-        return;
-    }
+void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
     Payloads payloads;
     payloads.emplace_back(wire::IdInitiatorPayload{sa.connection->local_id});
-    if (peer != nullptr) {
+    add_certificates(payloads, *sa.connection);
+    ask_for_certificates(payloads, {sa.connection});
+    if (const wire::Identity* peer = sa.connection->remote_id.exact()) {
         payloads.emplace_back(wire::IdResponderPayload{*peer});
     }
-    payloads.emplace_back(*std::move(proof));
+    payloads.emplace_back(std::move(proof));
     if (!context.registry.knows_peer(sa)) {
         payloads.emplace_back(notify(wire::NotifyType::initial_contact));
     }
     const auto& child = sa.negotiation->child;
     assert(child);
     add_offer(payloads, sa, *child);
+    sa.negotiation->until = Instant::max();
     become(context, sa, State::auth_sent);
     send_request(context, sa, wire::ExchangeType::ike_auth, payloads);
+}
+
+void accept_responder(Context& context, Sa& sa, const Payloads& payloads) {
+    const auto negotiation = std::move(sa.negotiation);
+    enter_established(context, sa);
+    const Nonces nonces{negotiation->own_nonce, negotiation->peer_nonce};
+    auto& child = negotiation->child;
+    assert(child);
+    finish_child_offer(context, sa, *std::move(child), payloads, nonces, nullptr);
+    start_next(context, sa);
+}
+
+/// The peer trusts us, and we don't trust it.
+void distrust_responder(Context& context, Sa& sa, Error error) {
+    report(context, sa, Report::Kind::failed, std::move(error));
+    // Section 2.21.2: "If the error occurs on the initiator, the notification MAY be returned in a separate
+    // INFORMATIONAL exchange, usually with no other payloads."
+    become(context, sa, State::closing);
+    sa.negotiation.reset();
+    sa.waiting.emplace_back(RefuseAuthentication{});
+    start_next(context, sa);
+}
+
+}  // namespace
+
+void start_auth(Context& context, Sa& sa) {
+    if (sa.connection->auth == Auth::certificate) {
+        wait_for(context, sa, State::signing);
+        return;
+    }
+    // Of a peer without a known identity, the key for all is the only one that there can be.
+    const wire::Identity* peer = sa.connection->remote_id.exact();
+    auto proof = own_key_proof(context, sa, peer != nullptr ? *peer : wire::Identity{});
+    if (!proof) {
+        fail_and_end(context, sa, std::move(proof).error());
+        return;
+    }
+    send_auth_request(context, sa, *std::move(proof));
 }
 
 void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
@@ -173,41 +216,89 @@ void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
                                   wire::print(sa.connection->local_id), sa.connection->remote_id.text())});
         return;
     }
-    if (auto proved = authenticate_responder(context, sa, message.payloads); !proved) {
-        report(context, sa, Report::Kind::failed, std::move(proved).error());
-        // Section 2.21.2: "If the error occurs on the initiator, the notification MAY be returned in a separate
-        // INFORMATIONAL exchange, usually with no other payloads."
-        become(context, sa, State::closing);
-        sa.negotiation.reset();
-        sa.waiting.emplace_back(RefuseAuthentication{});
-        start_next(context, sa);
-        return;
+    const auto proof = identify_responder(sa, message.payloads);
+    if (!proof) {
+        distrust_responder(context, sa, proof.error());
+    } else if (sa.connection->remote_auth == Auth::certificate) {
+        sa.negotiation->auth = message;
+        wait_for(context, sa, State::verifying);
+    } else if (auto proved = check_key_proof(context, sa, **proof); !proved) {
+        distrust_responder(context, sa, std::move(proved).error());
+    } else {
+        accept_responder(context, sa, message.payloads);
     }
-    const auto negotiation = std::move(sa.negotiation);
-    enter_established(context, sa);
-    const Nonces nonces{negotiation->own_nonce, negotiation->peer_nonce};
-    auto& child = negotiation->child;
-    assert(child);
-    finish_child_offer(context, sa, *std::move(child), message.payloads, nonces, nullptr);
-    start_next(context, sa);
 }
 
 void on_auth_request(Context& context, Sa& sa, const Incoming& message) {
-    auto proof = authenticate_initiator(context, sa, message.payloads);
+    const auto proof = identify_initiator(context, sa, message.payloads);
     if (!proof) {
-        refuse_peer(context, sa, message, std::move(proof).error());
+        refuse_peer(context, sa, message, proof.error());
+    } else if (sa.connection->remote_auth == Auth::certificate) {
+        sa.negotiation->auth = message;
+        wait_for(context, sa, State::verifying);
+    } else if (auto proved = check_key_proof(context, sa, **proof); !proved) {
+        refuse_peer(context, sa, message, std::move(proved).error());
+    } else {
+        prove_to_initiator(context, sa, message);
+    }
+}
+
+void ask_again(Context& context, Sa& sa) {
+    sa.negotiation->asked = true;
+    auto asked = sa.state == State::signing ? ask_for_signature(context, sa) : ask_for_verification(context, sa);
+    if (!asked) {
+        asked.error().sentence = fmt::format("{}: {}", peer_text(sa), asked.error().sentence);
+        give_up_authentication(context, sa, std::move(asked).error());
+    }
+}
+
+void on_signed(Context& context, Sa& sa, const Signed& event) {
+    if (!is_awaited(context, sa, State::signing, event.epoch)) {
         return;
     }
-    if (find_notify(message.payloads, wire::NotifyType::initial_contact) != nullptr) {
-        context.registry.forget_others(sa);
+    const auto plan = signing_plan(sa);
+    auto proof = !event.signature ? Result<wire::AuthPayload>(std::unexpected(event.signature.error()))
+                 : !plan          ? Result<wire::AuthPayload>(std::unexpected(plan.error()))
+                                  : signed_proof(*plan, sa.connection->certificate.key_kind, *event.signature);
+    if (!proof) {
+        proof.error().sentence = fmt::format("our signature for {}: {}", peer_text(sa), proof.error().sentence);
+        give_up_authentication(context, sa, std::move(proof).error());
+    } else if (sa.initiator) {
+        send_auth_request(context, sa, *std::move(proof));
+    } else {
+        const Incoming message = *std::move(sa.negotiation->auth);
+        answer_auth(context, sa, message, *std::move(proof));
     }
-    const auto negotiation = std::move(sa.negotiation);
-    enter_established(context, sa);
-    Payloads payloads;
-    payloads.emplace_back(wire::IdResponderPayload{sa.connection->local_id});
-    payloads.emplace_back(*std::move(proof));
-    const Nonces nonces{negotiation->peer_nonce, negotiation->own_nonce};
-    answer_child_request(context, sa, message, std::move(payloads), {.nonces = nonces, .shared = nullptr});
+}
+
+void on_peer_verified(Context& context, Sa& sa, const PeerVerified& event) {
+    if (!is_awaited(context, sa, State::verifying, event.epoch)) {
+        return;
+    }
+    if (!event.result) {
+        give_up_authentication(
+            context, sa,
+            {event.result.error().reason, fmt::format("{}: {}", peer_text(sa), event.result.error().sentence)});
+        return;
+    }
+    Incoming message = *std::move(sa.negotiation->auth);
+    sa.negotiation->auth.reset();
+    if (sa.initiator) {
+        accept_responder(context, sa, message.payloads);
+    } else {
+        prove_to_initiator(context, sa, std::move(message));
+    }
+}
+
+void give_up_authentication(Context& context, Sa& sa, Error error) {
+    if (!sa.initiator) {
+        const Incoming message = *std::move(sa.negotiation->auth);
+        refuse_peer(context, sa, message, std::move(error));
+    } else if (sa.state == State::verifying) {
+        distrust_responder(context, sa, std::move(error));
+    } else {
+        fail_and_end(context, sa, std::move(error));
+    }
 }
 
 void enter_established(Context& context, Sa& sa) {

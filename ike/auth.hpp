@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ike/events.hpp"
 #include "ike/exchange.hpp"
 
 namespace keysluice::ike {
@@ -12,6 +13,17 @@ void on_auth_response(Context& context, Sa& sa, const Incoming& message);
 
 /// Responder.
 void on_auth_request(Context& context, Sa& sa, const Incoming& message);
+
+/// How long a signature may take to be made, or a certificate to be checked.
+inline constexpr Duration kAuthPatience = std::chrono::seconds(15);
+
+/// The answers to Sign and VerifyPeer; what is not waited for is ignored.
+void on_signed(Context& context, Sa& sa, const Signed& event);
+void on_peer_verified(Context& context, Sa& sa, const PeerVerified& event);
+/// Asks for what the SA waits for, in a process that has not yet done so.
+void ask_again(Context& context, Sa& sa);
+/// Ends it, and tells the peer where it has to know.
+void give_up_authentication(Context& context, Sa& sa, Error error);
 
 /// Both ends know who the other is.
 void enter_established(Context& context, Sa& sa);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "crypto/distinguished_name.hpp"
 #include "ike/wire/message.hpp"
 
 namespace keysluice::ike {
@@ -21,15 +22,21 @@ bool is_name(wire::IdType type) {
     return type == wire::IdType::fqdn || type == wire::IdType::email;
 }
 
-bool same(const wire::Identity& a, const wire::Identity& b) {
-    return a.type == b.type && (is_name(a.type) ? same_text(as_text(a.data), as_text(b.data)) : a.data == b.data);
-}
-
 wire::Identity identity_of(wire::IdType type, Bytes data) {
     return {.type = type, .data = {data.begin(), data.end()}};
 }
 
 }  // namespace
+
+bool same(const wire::Identity& a, const wire::Identity& b) {
+    if (a.type != b.type) {
+        return false;
+    }
+    if (a.type == wire::IdType::dn) {
+        return crypto::same_name(a.data, b.data);
+    }
+    return is_name(a.type) ? same_text(as_text(a.data), as_text(b.data)) : a.data == b.data;
+}
 
 Result<wire::Identity> parse_identity(std::string_view text) {
     constexpr std::string_view kKeyId = "keyid:";
@@ -43,11 +50,15 @@ Result<wire::Identity> parse_identity(std::string_view text) {
         return identity_of(address->family() == Family::ipv4 ? wire::IdType::ipv4 : wire::IdType::ipv6,
                            address->octets());
     }
-    const bool printable = std::ranges::all_of(text, [](char each) { return each > ' ' && each < 0x7F; });
-    if (!printable || text.contains('=')) {
-        return fail(
-            "identity-syntax",
-            fmt::format("'{}' is no identity: expected a host name, name@host, an address or keyid:TEXT", text));
+    if (text.contains('=')) {
+        auto name = crypto::parse_name(text);
+        return name ? Result<wire::Identity>(identity_of(wire::IdType::dn, *name)) : pass_on(std::move(name));
+    }
+    if (!std::ranges::all_of(text, [](char each) { return each > ' ' && each < 0x7F; })) {
+        return fail("identity-syntax",
+                    fmt::format("'{}' is no identity: expected a host name, name@host, an address, "
+                                "a distinguished name (CN=…) or keyid:TEXT",
+                                text));
     }
     return identity_of(text.contains('@') ? wire::IdType::email : wire::IdType::fqdn, as_bytes(text));
 }

@@ -9,6 +9,7 @@
 #include "base/address.hpp"
 #include "base/instant.hpp"
 #include "base/secret.hpp"
+#include "crypto/authorities.hpp"
 #include "ike/proposal.hpp"
 #include "ike/traffic_selectors.hpp"
 
@@ -35,9 +36,22 @@ class IdentityPattern {
     bool wildcard_ = false;
 };
 
-/// An identity as the configuration writes it: an address, "name@host" (e-mail), "keyid:TEXT", and everything else an
-/// FQDN. Fails with "identity-syntax".
+/// An identity as the configuration writes it: an address, "name@host" (e-mail), "keyid:TEXT", "C=DE, CN=name" (a
+/// distinguished name), and everything else an FQDN. Fails with "identity-syntax".
 [[nodiscard]] Result<wire::Identity> parse_identity(std::string_view text);
+
+/// Whether both are the same identity: names without regard to case, distinguished names as RFC 5280 compares them.
+[[nodiscard]] bool same(const wire::Identity& a, const wire::Identity& b);
+
+/// How an end proves who it is.
+enum class Auth : std::uint8_t { shared_key, certificate };
+
+/// Our own certificate. Its private key is somewhere else: whoever has it signs (see Sign).
+struct OwnCertificate {
+    std::vector<wire::Octets> chain;  ///< DER, leaf first
+    crypto::KeyKind key_kind = crypto::KeyKind::rsa;
+    crypto::Sha256 key_id{};  ///< names the private key
+};
 
 using SharedKey = Secret<256>;
 
@@ -73,7 +87,12 @@ struct Connection {
     std::optional<IpAddress> remote;  ///< nothing: any, and we only respond
     wire::Identity local_id;
     IdentityPattern remote_id;
-    SharedKeys keys;
+    Auth auth = Auth::shared_key;
+    Auth remote_auth = Auth::shared_key;
+    SharedKeys keys;                                         ///< where one of the two is shared_key
+    OwnCertificate certificate;                              ///< where we have one to show
+    std::shared_ptr<const crypto::Authorities> authorities;  ///< where the peer has
+    bool allow_sha1 = false;                                 ///< in signatures of old peers
     std::vector<ProposalRule> proposals;
     std::vector<ChildRule> children;
     Duration rekey_time = std::chrono::hours(4);

@@ -22,7 +22,8 @@ bool is_request_for_new_sa(const wire::Header& header) {
 }
 
 bool alive(const Sa& sa) {
-    return sa.state == State::init_sent || sa.state == State::auth_sent || sa.state == State::established;
+    return sa.state == State::init_sent || sa.state == State::auth_sent || sa.state == State::established ||
+           (sa.initiator && (sa.state == State::signing || sa.state == State::verifying));
 }
 
 /// A responder's IKE SA that takes up room for somebody who has not proved who it is, even once it is dead.
@@ -401,6 +402,20 @@ void Endpoint::handle(Context& context, const ChildSpent& event) {
     }
 }
 
+void Endpoint::handle(Context& context, const Signed& event) {
+    if (Sa* sa = find(event.sa)) {
+        on_signed(context, *sa, event);
+        start_next(context, *sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const PeerVerified& event) {
+    if (Sa* sa = find(event.sa)) {
+        on_peer_verified(context, *sa, event);
+        start_next(context, *sa);
+    }
+}
+
 // ---- after each event
 
 void Endpoint::count_half_open(Sa& sa, const UdpEndpoint& from) {
@@ -421,7 +436,7 @@ void Endpoint::forget_half_open(Sa& sa) {
 
 /// A half-open responder does not know yet whom it talks to.
 void Endpoint::list(const Sa& sa) {
-    if (sa.state != State::half_open) {
+    if (!sa.half_open()) {
         by_connection_.emplace(sa.connection->name, sa.own_spi());
     }
     if (sa.state == State::established) {

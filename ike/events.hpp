@@ -53,7 +53,21 @@ struct ChildSpent {
     EspSpi inbound;
 };
 
-using Event =
-    std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, ChildLost, ChildSpent>;
+/// The answer to Sign. One that comes too late, or to another process than the one that asked, is ignored.
+struct Signed {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;
+    Result<wire::Octets> signature;
+};
+
+/// The answer to VerifyPeer, for which the same holds.
+struct PeerVerified {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;
+    Result<void> result;
+};
+
+using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, ChildLost,
+                           ChildSpent, Signed, PeerVerified>;
 
 }  // namespace keysluice::ike

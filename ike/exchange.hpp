@@ -1,21 +1,10 @@
 #pragma once
 
-#include <vector>
-
+#include "ike/incoming.hpp"
 #include "ike/sa.hpp"
 #include "ike/wire/message.hpp"
 
 namespace keysluice::ike {
-
-using Payloads = std::vector<wire::Payload>;
-
-/// A message of the peer that was authenticated and read.
-struct Incoming {
-    MessageId id;
-    wire::ExchangeType exchange = wire::ExchangeType::informational;
-    crypto::Sha256 digest{};  ///< of its datagram, to recognise a repetition
-    Payloads payloads;
-};
 
 // What all exchanges send with. None is sent by a dead SA.
 

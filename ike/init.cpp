@@ -8,6 +8,8 @@
 #include "ike/auth.hpp"
 #include "ike/create_child.hpp"
 #include "ike/nat_detection.hpp"
+#include "ike/peer_certificate.hpp"
+#include "ike/signature_auth.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -30,6 +32,9 @@ void send_request(Context& context, Sa& sa) {
     payloads.emplace_back(wire::NoncePayload{negotiation.own_nonce});
     announce_addresses(payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
     payloads.emplace_back(notify(wire::NotifyType::fragmentation_supported));
+    if (uses_certificates(*sa.connection)) {
+        payloads.emplace_back(hash_algorithms());
+    }
     send_init_request(context, sa, payloads);
 }
 
@@ -177,6 +182,7 @@ void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Byte
     }
     sa.negotiation->peer_first_message.assign(datagram.begin(), datagram.end());
     sa.negotiation->key_pair.reset();
+    sa.negotiation->peer_hashes = read_hash_algorithms(message.payloads);
     sa.fragmentation = find_notify(message.payloads, wire::NotifyType::fragmentation_supported) != nullptr;
     const NatFound nat = find_nat(message.payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
     sa.nat_here = nat.here;
@@ -211,11 +217,12 @@ std::unique_ptr<Sa> half_open(Context& context, const wire::Outer& message, Byte
     sa->negotiation->until = context.now + context.settings.half_open_time;
     sa->negotiation->own_nonce = new_nonce(context.random);
     sa->negotiation->peer_first_message.assign(datagram.begin(), datagram.end());
+    sa->negotiation->peer_hashes = read_hash_algorithms(message.payloads);
     return sa;
 }
 
 void send_answer(Context& context, Sa& sa, const wire::Outer& message, const IkeChoice& choice,
-                 const crypto::KeyPair& own) {
+                 const crypto::KeyPair& own, const std::vector<ConnectionPtr>& candidates) {
     Payloads payloads;
     payloads.emplace_back(answer(choice, {}));
     payloads.emplace_back(
@@ -225,6 +232,12 @@ void send_answer(Context& context, Sa& sa, const wire::Outer& message, const Ike
     if (sa.fragmentation) {
         payloads.emplace_back(notify(wire::NotifyType::fragmentation_supported));
     }
+    const bool signatures =
+        std::ranges::any_of(candidates, [](const ConnectionPtr& each) { return uses_certificates(*each); });
+    if (signatures && !sa.negotiation->peer_hashes.empty()) {
+        payloads.emplace_back(hash_algorithms());
+    }
+    ask_for_certificates(payloads, candidates);
     wire::Header header = message.header;
     header.responder_spi = sa.responder_spi;
     header.from_initiator = false;
@@ -298,7 +311,7 @@ InitAnswer on_init_request(Context& context, const wire::Outer& message, Bytes d
     if (auto derived = derive(context, *sa, *pair, *ke); !derived) {
         return refuse(wire::NotifyType::invalid_syntax, std::move(derived).error());
     }
-    send_answer(context, *sa, message, selected->choice, *pair);
+    send_answer(context, *sa, message, selected->choice, *pair, candidates);
     return {.sa = std::move(sa), .answer = {}, .refusal = {}};
 }
 

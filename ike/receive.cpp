@@ -27,14 +27,16 @@ bool answer_repetition(Context& context, const Sa& sa, const wire::Header& heade
     return true;
 }
 
-/// Section 2.3: what lies outside the window (of one) is not looked at.
+/// Section 2.3: what lies outside the window (of one) is not looked at. While a signature is made or checked, that is
+/// every request: the one that is being worked on, repeated, and what an initiator's peer may have sent since.
 bool in_window(const Sa& sa, const wire::Header& header) {
     if (header.is_response) {
         const auto& outstanding = sa.window.outstanding;
         return outstanding && outstanding->id == header.message_id && outstanding->exchange == header.exchange;
     }
     const bool answering = sa.awaited && sa.awaited->id == header.message_id;
-    return header.message_id == sa.window.expected_request && !answering;
+    const bool busy = sa.state == State::signing || sa.state == State::verifying;
+    return header.message_id == sa.window.expected_request && !answering && !busy;
 }
 
 /// The plaintext of the message, once all of it is there and authentic.
@@ -213,6 +215,21 @@ Error half_open_timeout(const Context& context, const Sa& sa) {
                         peer_text(sa), waited.count(), nat ? context.settings.nat_port : sa.local.port)};
 }
 
+/// Nobody made the signature, or checked the peer's, or this process has yet to ask for it.
+void on_waiting(Context& context, Sa& sa) {
+    if (!sa.negotiation->asked) {
+        ask_again(context, sa);
+    } else if (context.now >= sa.negotiation->until) {
+        give_up_authentication(
+            context, sa,
+            {"auth-timeout",
+             fmt::format("{} for the authentication of {} took longer than {} s; is an engine running, "
+                         "and is this machine overloaded?",
+                         sa.state == State::signing ? "our signature" : "checking the certificate", peer_text(sa),
+                         std::chrono::duration_cast<std::chrono::seconds>(kAuthPatience).count())});
+    }
+}
+
 /// The time for a true answer, or for a half-open peer to go on, is over.
 void on_patience_end(Context& context, Sa& sa, Negotiation& negotiation) {
     auto& refusal = negotiation.refusal;
@@ -273,7 +290,9 @@ void on_message(Context& context, Sa& sa, const wire::Outer& message, const Data
 }
 
 void on_time(Context& context, Sa& sa) {
-    if (sa.negotiation && context.now >= sa.negotiation->until) {
+    if (sa.state == State::signing || sa.state == State::verifying) {
+        on_waiting(context, sa);
+    } else if (sa.negotiation && context.now >= sa.negotiation->until) {
         on_patience_end(context, sa, *sa.negotiation);
     }
     if (auto& request = sa.window.outstanding; request && context.now >= request->again_at) {

@@ -57,6 +57,16 @@ const char* inconsistency(const Sa& sa) {
         case State::init_sent:
         case State::auth_sent:
             return first_broken({{sa.initiator, "a responder that initiates"}, negotiating, outstanding});
+        case State::signing:
+        case State::verifying: {
+            const bool waits = sa.negotiation && sa.negotiation->until != Instant::max();
+            const bool has_message = sa.negotiation && sa.negotiation->auth;
+            const bool begins = sa.initiator && sa.state == State::signing;
+            return first_broken({negotiating,
+                                 {!asked, "a request is outstanding while it waits for a signature"},
+                                 {waits, "waits for a signature without a limit"},
+                                 {has_message != begins, "the peer's IKE_AUTH is not where it belongs"}});
+        }
         case State::half_open:
             return first_broken(
                 {{!sa.initiator, "an initiator that responds"}, negotiating, {timed, "without a limit"}});
@@ -84,6 +94,9 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
     }
     if (sa.negotiation) {
         at(sa.negotiation->until);
+        if ((sa.state == State::signing || sa.state == State::verifying) && !sa.negotiation->asked) {
+            at(Instant{});  // a restored one: its process has yet to ask
+        }
     }
     if (!sa.window.outstanding) {
         for (const Task& task : sa.waiting) {

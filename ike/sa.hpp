@@ -10,6 +10,7 @@
 #include "base/random.hpp"
 #include "base/rare.hpp"
 #include "ike/actions.hpp"
+#include "ike/incoming.hpp"
 #include "ike/protection.hpp"
 #include "ike/settings.hpp"
 #include "ike/transitions.hpp"
@@ -101,8 +102,11 @@ struct Negotiation {
     wire::Octets peer_first_message;
     wire::Octets own_nonce;
     wire::Octets peer_nonce;
-    std::optional<ChildOffer> child;  ///< initiator: rides in IKE_AUTH
-    Instant until = Instant::max();   ///< responder: how long it may stay half-open
+    std::optional<ChildOffer> child;         ///< initiator: rides in IKE_AUTH
+    std::vector<std::uint16_t> peer_hashes;  ///< that the peer knows for signatures; empty: it told none
+    std::optional<Incoming> auth;            ///< the peer's IKE_AUTH while a signature is made or checked
+    bool asked = false;                      ///< for that, by this process
+    Instant until = Instant::max();  ///< how long it may stay half-open, or wait for a signature made or checked
 };
 
 /// A response that waits for the kernel.
@@ -151,6 +155,10 @@ struct Sa {
     Instant scheduled = Instant::max();         ///< the Endpoint's: under which deadline it is listed
     std::optional<UdpEndpoint> half_open_from;  ///< the Endpoint's: where a half-open SA is counted
 
+    /// A responder whose peer has yet to prove who it is.
+    [[nodiscard]] bool half_open() const {
+        return !initiator && (state == State::half_open || state == State::verifying || state == State::signing);
+    }
     [[nodiscard]] IkeSpi own_spi() const { return initiator ? initiator_spi : responder_spi; }
     [[nodiscard]] IkeSpi peer_spi() const { return initiator ? responder_spi : initiator_spi; }
     [[nodiscard]] const DirectionKeys& sending() const { return initiator ? keys.initiator : keys.responder; }

@@ -99,7 +99,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 3;
+constexpr std::uint16_t kVersion = 4;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -181,10 +181,15 @@ template <typename Archive, typename T>
     requires Like<T, DeleteIke> || Like<T, Liveness> || Like<T, RefuseAuthentication>
 void describe(Archive& /*archive*/, T& /*value*/) {}
 
+template <typename Archive, Like<Incoming> T>
+void describe(Archive& archive, T& value) {
+    archive(value.id, value.exchange, value.digest, value.payloads);
+}
 template <typename Archive, Like<Negotiation> T>
 void describe(Archive& archive, T& value) {
     archive(value.key_pair, value.offered, value.cookie, value.group, value.attempts, value.own_first_message,
-            value.peer_first_message, value.own_nonce, value.peer_nonce, value.child, value.until);
+            value.peer_first_message, value.own_nonce, value.peer_nonce, value.child, value.peer_hashes, value.auth,
+            value.until);
 }
 template <typename Archive, Like<AwaitedResponse> T>
 void describe(Archive& archive, T& value) {
@@ -224,7 +229,7 @@ Result<std::unique_ptr<Sa>> read_snapshot(Bytes octets, const FindConnection& co
                                                        name));
     }
     sa->iv = IvCounter{.epoch = epoch, .next = 0};
-    if (sa->initiator && sa->negotiation) {
+    if (sa->state == State::init_sent && sa->negotiation) {
         // A refusal that nobody vouches for was not kept: if it was true, it comes again.
         sa->negotiation->until = Instant::max();
     }

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "crypto/credentials.hpp"
 #include "tls/cipher_policy.hpp"
-#include "tls/credentials.hpp"
 #include "tls/failure.hpp"
 #include "tls/observations.hpp"
 
@@ -57,11 +57,11 @@ Result<SslContextPtr> make_context(const SSL_METHOD* method, const Protocol& pro
 
 Result<void> use_certificate(SSL_CTX* context, const std::filesystem::path& file,
                              const std::filesystem::path& key_file, std::chrono::system_clock::time_point now) {
-    auto chain = read_certificate_chain(file, now);
+    auto chain = crypto::read_certificate_chain(file, now);
     if (!chain) {
         return pass_on(std::move(chain));
     }
-    auto key = read_private_key(key_file, *chain->leaf);
+    auto key = crypto::read_private_key(key_file, *chain->leaf);
     if (!key) {
         return pass_on(std::move(key));
     }
@@ -72,14 +72,14 @@ Result<void> use_certificate(SSL_CTX* context, const std::filesystem::path& file
         taken = taken && SSL_CTX_add1_chain_cert(context, intermediate.get()) == 1;
     }
     if (!taken) {
-        return fail("certificate-refused",
-                    fmt::format("{}: OpenSSL refuses this certificate: {}", file.native(), take_openssl_error()));
+        return fail("certificate-refused", fmt::format("{}: OpenSSL refuses this certificate: {}", file.native(),
+                                                       crypto::take_openssl_error()));
     }
     return {};
 }
 
 Result<void> trust(SSL_CTX* context, const std::filesystem::path& file, bool announce) {
-    const auto authorities = read_authorities(file);
+    const auto authorities = crypto::read_authorities(file);
     if (!authorities) {
         return std::unexpected(authorities.error());
     }

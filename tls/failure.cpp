@@ -77,11 +77,6 @@ unsigned long take_code() {
 
 }  // namespace
 
-std::string take_openssl_error() {
-    const unsigned long code = take_code();
-    return code != 0 ? text_of(code) : std::string();
-}
-
 Error take_failure(std::string_view fallback) {
     const unsigned long code = take_code();
     const int reason = ERR_GET_REASON(code);

@@ -1,13 +1,10 @@
 #pragma once
 
-#include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 
 namespace keysluice::tls {
-
-/// OpenSSL's newest error as a person may read it; empty when there is none. The queue is empty afterwards.
-std::string take_openssl_error();
 
 /// What OpenSSL's error queue says of a handshake or of a record, as a reason of ours and a sentence; `fallback` is
 /// the reason when it is none of the well-known ones. The queue is empty afterwards.

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/bytes.hpp"
-#include "tls/credentials.hpp"
+#include "crypto/credentials.hpp"
 #include "tls/hello.hpp"
 
 namespace keysluice::tls {
@@ -84,7 +84,7 @@ int on_certificate(int verified, X509_STORE_CTX* store) {
     }
     if (verified == 0) {
         const X509* certificate = X509_STORE_CTX_get_current_cert(store);
-        seen.rejected_subject = certificate != nullptr ? subject_of(*certificate) : std::string();
+        seen.rejected_subject = certificate != nullptr ? crypto::subject_of(*certificate) : std::string();
     }
     return verified;
 }

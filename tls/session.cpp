@@ -8,8 +8,8 @@
 #include <new>
 #include <utility>
 
+#include "crypto/credentials.hpp"
 #include "tls/cipher_policy.hpp"
-#include "tls/credentials.hpp"
 #include "tls/failure.hpp"
 
 namespace keysluice::tls {
@@ -115,7 +115,7 @@ Summary Session::summary() const {
         .cipher = cipher_of(*suite),
         .cipher_suite = SSL_CIPHER_standard_name(suite),
         .server_name = printable(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
-        .peer_certificate = peer != nullptr ? subject_of(*peer) : std::string(),
+        .peer_certificate = peer != nullptr ? crypto::subject_of(*peer) : std::string(),
     };
 }
 

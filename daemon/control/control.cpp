@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "daemon/control/ike_certificates.hpp"
 #include "daemon/control/listeners.hpp"
 #include "daemon/control/status_server.hpp"
 #include "daemon/keeper/children.hpp"
@@ -31,7 +32,8 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
       on_failed_(std::move(on_failed)),
       kernel_(ktls::probe()),
       keeper_(loop, runtime_path(configuration_.daemon.runtime_directory, "keeper.sock"),
-              {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this) {
+              {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this),
+      signers_(loop) {
     keeper_.connect();
     if (!configuration_.ike.connections.empty()) {
         start_ike(ike_kernel);
@@ -41,7 +43,8 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
 Control::~Control() = default;
 
 void Control::start_ike(IkeService::Kernel kernel) {
-    auto started = IkeService::start(loop_, configuration_.ike, kernel);
+    signers_.use(signing_keys(configuration_.ike));
+    auto started = IkeService::start(loop_, configuration_.ike, kernel, signers_);
     if (started) {
         ike_ = *std::move(started);
         return;
@@ -200,6 +203,10 @@ void Control::on_message(Channel& channel, Message message, Descriptors /*descri
         peer->hello = *hello;
         peer->known = true;
         tell_services(*peer);
+    } else if (const auto* key = std::get_if<SigningKeyLoaded>(&message)) {
+        signers_.on_message(channel, *key);
+    } else if (auto* made = std::get_if<SignatureMade>(&message)) {
+        signers_.on_message(channel, std::move(*made));
     } else if (const auto* loaded = std::get_if<ServiceLoaded>(&message)) {
         on_loaded(*peer, *loaded);
     } else if (auto* counters = std::get_if<Counters>(&message)) {
@@ -224,6 +231,9 @@ void Control::tell_services(Peer& peer) {
             }
         }
         static_cast<void>(peer.channel->send(Service{id_of(index), encode(service), balanced}, std::move(sockets)));
+    }
+    if (peer.hello.kind == ProcessKind::engine) {
+        signers_.joined(*peer.channel);
     }
     if (peer.hello.kind == ProcessKind::relay) {
         static_cast<void>(peer.channel->send(ServicesComplete{}));
@@ -269,6 +279,7 @@ void Control::on_closed(Channel& channel, std::string_view why) {
     if (peer->known) {
         log_debug("{} {} left: {}", name_of(peer->hello.kind), peer->hello.index, why);
     }
+    signers_.left(*peer->channel);
     loop_.bury(std::move(peer->channel));
     peers_.erase(peer);
 }

@@ -11,6 +11,7 @@
 
 #include "daemon/control/configuration.hpp"
 #include "daemon/control/ike_service.hpp"
+#include "daemon/control/signers.hpp"
 #include "daemon/control/status_server.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
@@ -65,6 +66,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     Uplink keeper_;
     std::unique_ptr<ChannelListener> door_;
     std::unique_ptr<StatusServer> status_;
+    Signers signers_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured
     /// Which engine has loaded which service: an engine that dies and comes back loads everything again.

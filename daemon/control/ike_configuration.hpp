@@ -23,6 +23,7 @@ enum class EspOffload : std::uint8_t { automatic, crypto, packet, off };
 inline constexpr std::array<std::string_view, 3> kIkeStartNames{"on-load", "on-traffic", "manual"};
 inline constexpr std::array<std::string_view, 4> kEspOffloadNames{"auto", "crypto", "packet", "off"};
 inline constexpr std::array<std::string_view, 2> kIkeModeNames{"tunnel", "transport"};
+inline constexpr std::array<std::string_view, 2> kIkeAuthNames{"psk", "certificate"};
 
 /// The [ike] table.
 struct IkeSettings {
@@ -36,19 +37,28 @@ struct IkeSettings {
 
 /// One [[ike.connection]], checked and with its defaults filled in.
 ///
-/// `rules` is complete after load_secrets() and look_up_peers(): only then does it have keys, and an address where
-/// the file has a host name. From then on nobody changes it.
+/// `rules` is complete after load_secrets(), load_certificates() and look_up_peers(): only then does it have keys and
+/// certificates, and an address where the file has a host name. From then on nobody changes it.
 struct IkeConnection {
     std::shared_ptr<ike::Connection> rules = std::make_shared<ike::Connection>();
     std::vector<std::string> groups;
     IkeStart start = IkeStart::manual;
     std::map<std::string, EspOffload, std::less<>> offload;  ///< by child
     SecretReference psk;
+    std::string certificate;  ///< PEM chain, leaf first; empty where no certificate of ours is used, as the next
+    SecretReference private_key;
+    std::string ca;  ///< PEM bundle; empty where the peer shows no certificate
+    std::vector<std::string> crl;
+    bool own_id = false;      ///< local_id stands in the file
     std::string remote_host;  ///< a name to look up; empty where `remote` is an address or "any"
 
     // Where it stands.
     Position section;
     Position remote;
+    Position local_id;
+    Position certificate_at;
+    Position ca_at;
+    std::vector<Position> crl_at;
 };
 
 struct IkeConfiguration {

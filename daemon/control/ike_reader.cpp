@@ -30,6 +30,7 @@ constexpr std::string_view kTitle = "[[ike.connection]]";
 constexpr std::string_view kChildTitle = "[[ike.connection.child]]";
 constexpr std::string_view kAny = "any";
 constexpr SecretKey kPsk{.key = "psk", .example = "/etc/keysluice/hq.psk", .directory = true};
+constexpr SecretKey kPrivateKey{.key = "private_key", .example = "/etc/keysluice/gw1.key"};
 
 void read_duration(Section& section, std::string_view key, DurationRange range, Duration& into) {
     auto value = std::chrono::duration_cast<milliseconds>(into);
@@ -175,40 +176,67 @@ bool read_remote(Section& section, IkeConnection& connection) {
     return false;
 }
 
-void read_identities(Section& section, ike::Connection& rules) {
-    if (!section.has("local_id") && rules.local) {
+void read_identities(Section& section, IkeConnection& connection) {
+    ike::Connection& rules = *connection.rules;
+    connection.local_id = section.position("local_id");
+    connection.own_id = section.has("local_id");
+    if (!connection.own_id && rules.local) {
         rules.local_id = ike::parse_identity(rules.local->text()).value();
     }
     read_parsed(section, "local_id", ike::parse_identity, rules.local_id);
     read_parsed(section, "remote_id", ike::IdentityPattern::parse, rules.remote_id);
-    if (!section.has("local_id") && !rules.local) {
-        section.report(section.position("local_id"), "key-missing",
+    if (!connection.own_id && !rules.local && rules.auth == ike::Auth::shared_key) {
+        section.report(connection.local_id, "key-missing",
                        fmt::format("this {} lacks the key local_id, which is the local address where there is one, "
                                    "and local = \"any\" is none",
                                    kTitle));
     }
 }
 
-void read_authentication(Section& section, std::string_view credentials, SecretReference& psk) {
-    static constexpr std::array<std::string_view, 2> kNames{"psk", "certificate"};
-    enum class Method : std::uint8_t { shared_key, certificate };
-    Method method = Method::shared_key;
-    section.choice("auth", kNames, method);
-    if (method == Method::certificate) {
-        section.report(section.position("auth"), "not-in-this-version",
-                       "auth = \"certificate\": certificates for IKE come with a later version of keysluice; "
-                       "expected \"psk\"");
-    }
-    for (const std::string_view key : {"certificate", "private_key", "ca"}) {
-        if (const TomlValue* const value = section.value(key); value != nullptr && method == Method::shared_key) {
-            section.report(
-                value->where, "not-in-this-version",
-                fmt::format("{}: certificates for IKE come with a later version of keysluice; use psk", key));
+void read_crl(Section& section, IkeConnection& connection) {
+    for (PlacedText& file : section.texts("crl", kMostIkeItems, "/etc/keysluice/ca.crl")) {
+        if (const auto fault = path_fault(file.text)) {
+            section.report(file.where, "bad-path", fmt::format("crl = {}: {}", in_quotes(file.text), *fault));
+            continue;
         }
+        connection.crl.push_back(std::move(file.text));
+        connection.crl_at.push_back(file.where);
     }
-    read_secret_reference(section, kPsk, credentials, psk);
-    if (method == Method::shared_key) {
-        section.require("psk", "auth = \"psk\"");
+}
+
+void read_authentication(Section& section, std::string_view credentials, IkeConnection& connection) {
+    ike::Connection& rules = *connection.rules;
+    section.choice("auth", kIkeAuthNames, rules.auth);
+    rules.remote_auth = rules.auth;
+    section.choice("remote_auth", kIkeAuthNames, rules.remote_auth);
+    read_secret_reference(section, kPsk, credentials, connection.psk);
+    section.path("certificate", connection.certificate);
+    connection.certificate_at = section.position("certificate");
+    read_secret_reference(section, kPrivateKey, credentials, connection.private_key);
+    section.path("ca", connection.ca);
+    connection.ca_at = section.position("ca");
+    read_crl(section, connection);
+    const bool ours = rules.auth == ike::Auth::certificate;
+    const bool theirs = rules.remote_auth == ike::Auth::certificate;
+    // What the connection has no use for may stand there, and its files are left alone.
+    if (ours) {
+        section.require("certificate", "auth = \"certificate\"");
+        section.require("private_key", "auth = \"certificate\"");
+    } else {
+        connection.certificate.clear();
+        connection.private_key = {};
+    }
+    if (theirs) {
+        section.require("ca", "remote_auth = \"certificate\"");
+    } else {
+        connection.ca.clear();
+        connection.crl.clear();
+        connection.crl_at.clear();
+    }
+    if (!ours || !theirs) {
+        section.require("psk", ours ? "remote_auth = \"psk\"" : "auth = \"psk\"");
+    } else {
+        connection.psk = {};
     }
 }
 
@@ -281,9 +309,10 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     read_groups(section, connection.groups);
     read_local(section, rules.local);
     const bool anyone = read_remote(section, connection);
-    read_identities(section, rules);
-    read_authentication(section, credentials, connection.psk);
+    read_authentication(section, credentials, connection);
+    read_identities(section, connection);
     const Names allow_weak = read_allow_weak(section);
+    rules.allow_sha1 = allow_weak.contains("sha1");
     read_each(
         section, "proposals", "aes256gcm16-prfsha384-x25519",
         [&](std::string_view text) { return ike::parse_ike_proposal(text, allow_weak); }, rules.proposals);

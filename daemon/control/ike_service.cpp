@@ -24,10 +24,12 @@ ike::Settings settings_of(const IkeSettings& configured) {
 
 }  // namespace
 
-IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration)
+IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers)
     : loop_(loop),
       configuration_(configuration),
       endpoint_(settings_of(configuration.settings), random_),
+      signers_(signers),
+      verifiers_(loop),
       deadline_(loop, [this] { take(ike::TimePassed{}); }),
       retry_(loop, [this] { begin_connections(); }),
       farewell_(loop, [this] { finish(); }) {
@@ -44,8 +46,8 @@ IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration)
 IkeService::~IkeService() = default;
 
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
-                                                      Kernel kernel) {
-    std::unique_ptr<IkeService> service(new IkeService(loop, configuration));
+                                                      Kernel kernel, Signers& signers) {
+    std::unique_ptr<IkeService> service(new IkeService(loop, configuration, signers));
     if (kernel == Kernel::null) {
         if (auto opened = service->open_sockets(false); !opened) {
             return pass_on(std::move(opened));
@@ -77,8 +79,8 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
 }
 
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
-                                                      std::unique_ptr<Databases> databases) {
-    std::unique_ptr<IkeService> service(new IkeService(loop, configuration));
+                                                      std::unique_ptr<Databases> databases, Signers& signers) {
+    std::unique_ptr<IkeService> service(new IkeService(loop, configuration, signers));
     if (auto bound = service->open_sockets(false); !bound) {
         return pass_on(std::move(bound));
     }
@@ -246,6 +248,17 @@ void IkeService::perform(ike::InstallChild action) {
     }
 }
 
+void IkeService::perform(ike::Sign action) {
+    signers_.sign(action.key_id, action.scheme, std::move(action.octets),
+                  [this, sa = action.sa, epoch = action.epoch](Result<ike::wire::Octets> signature) {
+                      take(ike::Signed{.sa = sa, .epoch = epoch, .signature = std::move(signature)});
+                  });
+}
+
+void IkeService::perform(ike::VerifyPeer action) {
+    verifiers_.verify(std::move(action), [this](ike::PeerVerified verified) { take(std::move(verified)); });
+}
+
 void IkeService::perform(const ike::Report& report) {
     const auto sa = endpoint_.sas().find(report.sa);
     log_report(report, sa == endpoint_.sas().end() ? nullptr : sa->second.get());
@@ -266,7 +279,7 @@ void IkeService::stop(std::function<void()> done) {
 
 void IkeService::check_farewell() {
     const bool over = std::ranges::all_of(endpoint_.sas(), [](const auto& each) {
-        return each.second->state == ike::State::dead || each.second->state == ike::State::half_open;
+        return each.second->state == ike::State::dead || each.second->half_open();
     });
     if (on_stopped_ && over && (!kernel_ || kernel_->idle())) {
         finish();

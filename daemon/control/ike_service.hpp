@@ -10,6 +10,8 @@
 #include "daemon/control/ike_sockets.hpp"
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/kernel_events.hpp"
+#include "daemon/control/signers.hpp"
+#include "daemon/control/verifiers.hpp"
 #include "daemon/shared/system_random.hpp"
 #include "daemon/shared/timer.hpp"
 #include "ike/endpoint.hpp"
@@ -32,11 +34,13 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
 
     /// Binds the sockets, opens the kernel, starts the connections that are to be up. The configuration's secrets are
     /// loaded and its names looked up. Fails as IkeSockets, xfrm::Kernel and probe_for_ike() do.
+    /// `signers` know the configuration's private keys.
     [[nodiscard]] static Result<std::unique_ptr<IkeService>> start(Loop& loop, const IkeConfiguration& configuration,
-                                                                   Kernel kernel);
+                                                                   Kernel kernel, Signers& signers);
     /// The same with another SAD and SPD than the kernel's, for tests: hear() tells what they do on their own.
     [[nodiscard]] static Result<std::unique_ptr<IkeService>> start(Loop& loop, const IkeConfiguration& configuration,
-                                                                   std::unique_ptr<Databases> databases);
+                                                                   std::unique_ptr<Databases> databases,
+                                                                   Signers& signers);
     ~IkeService() override;
 
     void hear(const xfrm::Event& event);
@@ -48,7 +52,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     [[nodiscard]] IkeView view() const;
 
    private:
-    IkeService(Loop& loop, const IkeConfiguration& configuration);
+    IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers);
 
     [[nodiscard]] Result<xfrm::Kernel> open_kernel();
     [[nodiscard]] Result<void> open_sockets(bool into_kernel);
@@ -73,6 +77,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::Actions actions);
     void perform(const ike::SendDatagram& action);
     void perform(ike::InstallChild action);
+    void perform(ike::Sign action);
+    void perform(ike::VerifyPeer action);
     void perform(const ike::Report& report);
     template <typename Action>
     void perform(Action action) {
@@ -92,6 +98,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     std::unique_ptr<KernelEvents> events_;
     std::deque<ike::Event> waiting_;
     bool taking_ = false;
+    Signers& signers_;
+    Verifiers verifiers_;
     std::vector<const IkeConnection*> unreachable_;
     Timer deadline_;
     Timer retry_;

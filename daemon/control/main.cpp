@@ -1,5 +1,6 @@
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -8,6 +9,7 @@
 #include "daemon/control/control.hpp"
 #include "daemon/control/demo_backend.hpp"
 #include "daemon/control/explain.hpp"
+#include "daemon/control/ike_certificates.hpp"
 #include "daemon/control/ike_files.hpp"
 #include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/preparation.hpp"
@@ -37,15 +39,17 @@ int complain(const Diagnostics& diagnostics) {
 }
 
 /// Returns what should be mended and does not stop anything.
-Diagnostics prepare_ike(IkeConfiguration& ike, bool look_up, Diagnostics& wrong) {
+Diagnostics prepare_ike(IkeConfiguration& ike, const Options& options, Diagnostics& wrong) {
     Diagnostics warnings;
-    for (Diagnostic& fault : load_secrets(ike, warnings)) {
-        wrong.push_back(std::move(fault));
+    const auto note = [&](Diagnostics faults) { std::ranges::move(faults, std::back_inserter(wrong)); };
+    note(load_secrets(ike, warnings));
+    note(load_certificates(ike, std::chrono::system_clock::now(), warnings));
+    // The process that serves IKE holds no private keys.
+    if (options.all_in_one || options.check) {
+        note(check_private_keys(ike));
     }
-    if (look_up) {
-        for (Diagnostic& fault : look_up_peers(ike)) {
-            wrong.push_back(std::move(fault));
-        }
+    if (!options.check) {
+        note(look_up_peers(ike));
     }
     return warnings;
 }
@@ -87,7 +91,7 @@ int run(const Options& options) {
     if (options.all_in_one || options.check) {
         wrong = check_files(*configuration, std::chrono::system_clock::now());
     }
-    const Diagnostics warnings = prepare_ike(configuration->ike, !options.check, wrong);
+    const Diagnostics warnings = prepare_ike(configuration->ike, options, wrong);
     if (!options.all_in_one) {  // else the process that serves tells them
         complain(warnings);
     }

@@ -96,7 +96,10 @@ Diagnostics resolve_hosts(Configuration& configuration) {
 }
 
 void choose_engines(Configuration& configuration) {
-    if (configuration.services.empty() && !configuration.ike.connections.empty()) {
+    const bool signs = std::ranges::any_of(configuration.ike.connections, [](const IkeConnection& each) {
+        return each.rules->auth == ike::Auth::certificate;
+    });
+    if (configuration.services.empty() && !configuration.ike.connections.empty() && !signs) {
         configuration.daemon.engines = 0;
     } else if (configuration.daemon.engines == 0) {
         const long cpus = sysconf(_SC_NPROCESSORS_ONLN);

@@ -67,6 +67,10 @@ void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors
         serve(*service, std::move(descriptors));
     } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
         static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
+    } else if (const auto* key = std::get_if<SigningKey>(&message)) {
+        static_cast<void>(control_.send(signer_.load(*key)));
+    } else if (const auto* wanted = std::get_if<SignatureWanted>(&message)) {
+        static_cast<void>(control_.send(signer_.sign(*wanted)));
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "daemon/engine/acceptor.hpp"
 #include "daemon/engine/connection.hpp"
+#include "daemon/engine/signer.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
 
@@ -14,7 +15,7 @@ namespace keysluice {
 
 /// The handshake engine: accepts, negotiates, and gives each connection either to the kernel (by way of the keeper
 /// and a relay) or keeps it in its own userspace record layer. It is stateless: any engine can be replaced at any
-/// time.
+/// time. It also signs for IKE.
 class Engine final : public Connection::Host, public Acceptor::Owner, public Uplink::Owner {
    public:
     Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit);
@@ -58,6 +59,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     std::size_t capacity_;
     ktls::Capabilities kernel_;
     CounterSet counters_;
+    Signer signer_;
     Farewells farewells_;
     std::map<ServiceId, Offer> offers_;
     std::map<const Acceptor*, std::shared_ptr<ServedService>> by_acceptor_;

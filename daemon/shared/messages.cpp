@@ -183,6 +183,56 @@ bool get(Reader& from, Counters& counters) {
     return true;
 }
 
+void get(Reader& from, KeyId& key) {
+    std::ranges::copy(from.take(key.size()), key.begin());
+}
+
+void put(Writer& to, const SigningKey& key) {
+    to.raw(key.key).prefixed<std::uint16_t>(cut(key.path, kMaximumSentence));
+}
+bool get(Reader& from, SigningKey& key) {
+    get(from, key.key);
+    key.path = text_of(from.prefixed<std::uint16_t>());
+    return !key.path.empty() && key.path.size() <= kMaximumSentence;
+}
+
+void put(Writer& to, const SigningKeyLoaded& loaded) {
+    to.raw(loaded.key)
+        .prefixed<std::uint8_t>(cut(loaded.reason, kMaximumName))
+        .prefixed<std::uint16_t>(cut(loaded.sentence, kMaximumSentence));
+}
+bool get(Reader& from, SigningKeyLoaded& loaded) {
+    get(from, loaded.key);
+    loaded.reason = text_of(from.prefixed<std::uint8_t>());
+    loaded.sentence = text_of(from.prefixed<std::uint16_t>());
+    return loaded.sentence.size() <= kMaximumSentence;
+}
+
+void put(Writer& to, const SignatureWanted& wanted) {
+    to.be(wanted.token).raw(wanted.key).be(wanted.scheme).prefixed<std::uint16_t>(wanted.octets);
+}
+bool get(Reader& from, SignatureWanted& wanted) {
+    wanted.token = from.be<std::uint32_t>();
+    get(from, wanted.key);
+    wanted.scheme = from.be<std::uint8_t>();
+    const Bytes octets = from.prefixed<std::uint16_t>();
+    wanted.octets.assign(octets.begin(), octets.end());
+    return octets.size() <= kMostToSign;
+}
+
+void put(Writer& to, const SignatureMade& made) {
+    to.be(made.token)
+        .prefixed<std::uint16_t>(made.signature)
+        .prefixed<std::uint16_t>(cut(made.sentence, kMaximumSentence));
+}
+bool get(Reader& from, SignatureMade& made) {
+    made.token = from.be<std::uint32_t>();
+    const Bytes signature = from.prefixed<std::uint16_t>();
+    made.signature.assign(signature.begin(), signature.end());
+    made.sentence = text_of(from.prefixed<std::uint16_t>());
+    return signature.size() <= kLongestSignature && made.sentence.size() <= kMaximumSentence;
+}
+
 template <typename Kind>
 Result<Message> decode_body(Reader& from) {
     Kind message;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -133,8 +134,48 @@ struct Counters {
     bool operator==(const Counters&) const = default;
 };
 
+/// SHA-256 of a public key (its Subject Public Key Info): names the private key.
+using KeyId = std::array<std::uint8_t, 32>;
+
+/// keysluiced → engine: sign for IKE with the private key in this file.
+struct SigningKey {
+    KeyId key{};
+    std::string path;
+    bool operator==(const SigningKey&) const = default;
+};
+
+/// engine → keysluiced: whether that key could be loaded. An empty reason: yes.
+struct SigningKeyLoaded {
+    KeyId key{};
+    std::string reason;
+    std::string sentence;
+    bool operator==(const SigningKeyLoaded&) const = default;
+};
+
+/// keysluiced → engine, which has loaded the key: sign this. `scheme` is a crypto::SignatureScheme.
+struct SignatureWanted {
+    std::uint32_t token = 0;
+    KeyId key{};
+    std::uint8_t scheme = 0;
+    std::vector<std::uint8_t> octets;
+    bool operator==(const SignatureWanted&) const = default;
+};
+
+/// The answer to SignatureWanted, with its token. Without a signature the sentence says why.
+struct SignatureMade {
+    std::uint32_t token = 0;
+    std::vector<std::uint8_t> signature;
+    std::string sentence;
+    bool operator==(const SignatureMade&) const = default;
+};
+
 using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
-                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters>;
+                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters,
+                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade>;
+
+/// Longest message to be signed, and longest signature (RSA of 16,384 bits).
+inline constexpr std::size_t kMostToSign = 16'384;
+inline constexpr std::size_t kLongestSignature = 2048;
 
 /// Names are cut at 255 bytes and sentences at 4 KiB; lists longer than a packet holds are a bug of the sender.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);

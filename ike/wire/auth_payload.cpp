@@ -1,4 +1,5 @@
 #include "ike/wire/codec.hpp"
+#include "ike/wire/message.hpp"
 
 // RFC 7296 section 3.8, behind the generic header:
 //
@@ -11,8 +12,6 @@
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 namespace keysluice::ike::wire {
-namespace {
-
 std::string name_of(AuthMethod method) {
     switch (method) {
         case AuthMethod::rsa:
@@ -32,8 +31,6 @@ std::string name_of(AuthMethod method) {
     }
     return fmt::format("method {}", static_cast<unsigned>(method));
 }
-
-}  // namespace
 
 Result<AuthPayload> parse_auth(Bytes body) {
     Reader reader(body);

@@ -1,8 +1,4 @@
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/x509.h>
-
-#include "crypto/openssl.hpp"
+#include "crypto/distinguished_name.hpp"
 #include "ike/wire/codec.hpp"
 #include "ike/wire/message.hpp"
 
@@ -19,9 +15,6 @@
 namespace keysluice::ike::wire {
 namespace {
 
-using BioPtr = std::unique_ptr<BIO, crypto::Free<BIO_free_all>>;
-using NamePtr = std::unique_ptr<X509_NAME, crypto::Free<X509_NAME_free>>;
-
 void emit_identity(const Identity& identity, Writer& writer) {
     writer.be(static_cast<std::uint8_t>(identity.type)).be(std::uint8_t{0}).be(std::uint16_t{0}).raw(identity.data);
 }
@@ -35,19 +28,10 @@ std::string print_address(const Identity& identity) {
     return address ? address->text() : hex(identity.data);
 }
 
-/// "CN=gateway,O=Example" (RFC 2253), or its octets when they are not a name.
+/// "O=Example, CN=gateway", or its octets when they are not a name.
 std::string print_name(const Octets& der) {
-    const std::uint8_t* at = der.data();
-    const NamePtr name{d2i_X509_NAME(nullptr, &at, static_cast<long>(der.size()))};
-    const BioPtr out{BIO_new(BIO_s_mem())};
-    char* text = nullptr;
-    if (!name || at != der.data() + der.size() || !out ||
-        X509_NAME_print_ex(out.get(), name.get(), 0, XN_FLAG_RFC2253) < 0) {
-        ERR_clear_error();
-        return "DN " + readable(der);
-    }
-    const long size = BIO_get_mem_data(out.get(), &text);
-    return readable(as_bytes({text, static_cast<std::size_t>(size)}));
+    const std::string text = crypto::print_name(der);
+    return text.empty() ? "DN " + readable(der) : readable(as_bytes(text));
 }
 
 }  // namespace

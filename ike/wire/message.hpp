@@ -58,6 +58,7 @@ struct EmittedPayloads {
 [[nodiscard]] std::string print(const Header& header, const std::vector<Payload>& payloads);
 [[nodiscard]] std::string print(const Payload& payload);
 [[nodiscard]] std::string name_of(NotifyType type);
+[[nodiscard]] std::string name_of(AuthMethod method);
 [[nodiscard]] std::string print(const TrafficSelector& selector);
 /// "10.1.0.0/16, 10.3.0.0/16": the first eight, and how many more there are.
 [[nodiscard]] std::string print(const std::vector<TrafficSelector>& selectors);

@@ -72,10 +72,30 @@ void TwoEnds::perform(End& end, Actions actions) {
             end.kernel.remove(*remove);
         } else if (auto* half = std::get_if<RemoveOutbound>(&action)) {
             end.kernel.remove(*half);
+        } else if (auto* report = std::get_if<Report>(&action)) {
+            end.reports.push_back(std::move(*report));
         } else {
-            end.reports.push_back(std::get<Report>(std::move(action)));
+            perform_errand(end, std::move(action));
         }
     }
+}
+
+void TwoEnds::perform_errand(End& end, Action errand) {
+    if (end.holds_errands) {
+        end.errands.push_back(std::move(errand));
+        return;
+    }
+    // The answer comes to the process that asked. Where another one took over, that one asks again.
+    if (rewriting && !asked_again_) {
+        asked_again_ = true;
+        const Event late = end.answer(errand);
+        end.rewrite();
+        perform(end, end.endpoint->on(late, now));
+        perform(end, end.endpoint->on(TimePassed{}, now));
+        asked_again_ = false;
+        return;
+    }
+    perform(end, end.endpoint->on(end.answer(errand), now));
 }
 
 bool TwoEnds::deliver() {

@@ -46,7 +46,10 @@ class TwoEnds {
 
    private:
     void perform(End& end, Actions actions);
+    void perform_errand(End& end, Action errand);
     [[nodiscard]] End& other(const UdpEndpoint& address) { return address.address == a.address.address ? a : z; }
+
+    bool asked_again_ = false;  ///< an errand, by the process that took over
 };
 
 /// The same, where each event finds ends that were written and read back.

@@ -15,10 +15,36 @@ namespace keysluice::testing {
 namespace {
 
 std::shared_ptr<EVP_PKEY> make_key(KeyType type) {
-    EVP_PKEY* key = type == KeyType::p256 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")
-                                          : EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA",
-                                                              std::size_t{type == KeyType::rsa2048 ? 2048U : 1024U});
-    return {key, EVP_PKEY_free};
+    const auto curve = [](const char* name) { return EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", name); };
+    const auto rsa = [](std::size_t bits) { return EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", bits); };
+    const auto generate = [&]() -> EVP_PKEY* {
+        switch (type) {
+            case KeyType::p256:
+                return curve("P-256");
+            case KeyType::p384:
+                return curve("P-384");
+            case KeyType::p521:
+                return curve("P-521");
+            case KeyType::secp256k1:
+                return curve("secp256k1");
+            case KeyType::rsa2048:
+                return rsa(2048);
+            case KeyType::rsa1024:
+                return rsa(1024);
+            case KeyType::ed25519:
+                return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+            case KeyType::ed448:
+                return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED448");
+        }
+        return nullptr;
+    };
+    return {generate(), EVP_PKEY_free};
+}
+
+/// EdDSA has no hash to be chosen.
+const EVP_MD* hash_for(EVP_PKEY* key, bool sha1) {
+    const int kind = EVP_PKEY_get_base_id(key);
+    return kind == EVP_PKEY_ED25519 || kind == EVP_PKEY_ED448 ? nullptr : sha1 ? EVP_sha1() : EVP_sha256();
 }
 
 void add_extension(X509* certificate, X509* issuer, int kind, const std::string& value) {
@@ -50,7 +76,14 @@ std::shared_ptr<X509> sign(const CertificateRequest& request, EVP_PKEY* key, int
     if (!request.names.empty()) {
         add_extension(certificate, issuer, NID_subject_alt_name, request.names);
     }
-    X509_sign(certificate, request.issuer != nullptr ? request.issuer->key.get() : key, EVP_sha256());
+    if (!request.key_usage.empty()) {
+        add_extension(certificate, issuer, NID_key_usage, request.key_usage);
+    }
+    if (!request.extended_key_usage.empty()) {
+        add_extension(certificate, issuer, NID_ext_key_usage, request.extended_key_usage);
+    }
+    EVP_PKEY* issuer_key = request.issuer != nullptr ? request.issuer->key.get() : key;
+    X509_sign(certificate, issuer_key, hash_for(issuer_key, request.sha1));
     return made;
 }
 
@@ -81,6 +114,37 @@ Issued CertificateFolder::make(const CertificateRequest& request) {
     PEM_write_bio_X509(certificate.get(), issued.certificate.get());
     PEM_write_bio_PKCS8PrivateKey(key.get(), issued.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
     return issued;
+}
+
+std::filesystem::path CertificateFolder::write_chain(std::initializer_list<const Issued*> chain) {
+    std::string pem;
+    for (const Issued* each : chain) {
+        pem += contents_of(each->certificate_file);
+    }
+    return write("chain-" + std::to_string(++made_) + ".pem", pem);
+}
+
+std::filesystem::path CertificateFolder::revoke(const Issued& authority, std::initializer_list<const Issued*> revoked,
+                                                std::chrono::seconds until) {
+    const std::unique_ptr<X509_CRL, tls::Free<X509_CRL_free>> list{X509_CRL_new()};
+    const std::unique_ptr<ASN1_TIME, tls::Free<ASN1_TIME_free>> when{X509_gmtime_adj(nullptr, -7200)};
+    const std::unique_ptr<ASN1_TIME, tls::Free<ASN1_TIME_free>> next{X509_gmtime_adj(nullptr, until.count())};
+    X509_CRL_set_version(list.get(), X509_CRL_VERSION_2);
+    X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(authority.certificate.get()));
+    X509_CRL_set1_lastUpdate(list.get(), when.get());
+    X509_CRL_set1_nextUpdate(list.get(), next.get());
+    for (const Issued* each : revoked) {
+        X509_REVOKED* entry = X509_REVOKED_new();
+        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(each->certificate.get()));
+        X509_REVOKED_set_revocationDate(entry, when.get());
+        X509_CRL_add0_revoked(list.get(), entry);
+    }
+    X509_CRL_sort(list.get());
+    X509_CRL_sign(list.get(), authority.key.get(), hash_for(authority.key.get(), false));
+    std::filesystem::path file = folder_ / ("crl-" + std::to_string(++made_) + ".pem");
+    const tls::BioPtr out{BIO_new_file(file.c_str(), "w")};
+    PEM_write_bio_X509_CRL(out.get(), list.get());
+    return file;
 }
 
 std::filesystem::path CertificateFolder::write(std::string_view name, std::string_view contents) {

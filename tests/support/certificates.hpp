@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,7 +11,7 @@
 
 namespace keysluice::testing {
 
-enum class KeyType { p256, rsa2048, rsa1024 };
+enum class KeyType { p256, p384, p521, secp256k1, rsa2048, rsa1024, ed25519, ed448 };
 
 /// A certificate, its key, and the PEM files that hold them.
 struct Issued {
@@ -26,6 +27,9 @@ struct CertificateRequest {
     KeyType key = KeyType::p256;
     const Issued* issuer = nullptr;  ///< null: signed by itself
     bool authority = false;
+    std::string key_usage = {};  ///< in OpenSSL's notation; empty: no such extension
+    std::string extended_key_usage = {};
+    bool sha1 = false;                                   ///< signed with it
     std::chrono::seconds from = std::chrono::hours(-1);  ///< both relative to now
     std::chrono::seconds until = std::chrono::hours(24);
 };
@@ -39,6 +43,11 @@ class CertificateFolder {
     ~CertificateFolder();
 
     Issued make(const CertificateRequest& request);
+    /// A PEM file with the certificates of all of them, in this order.
+    std::filesystem::path write_chain(std::initializer_list<const Issued*> chain);
+    /// What the authority revokes, as a PEM file; good until `until` from now.
+    std::filesystem::path revoke(const Issued& authority, std::initializer_list<const Issued*> revoked,
+                                 std::chrono::seconds until = std::chrono::hours(24));
     /// Any other file.
     std::filesystem::path write(std::string_view name, std::string_view contents);
     /// A key file behind a passphrase.

@@ -25,7 +25,7 @@ subjectAltName = {names}
 """
 
 
-def _openssl(*words):
+def openssl(*words):
     done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise RuntimeError(f"openssl {words[0]} failed: {done.stderr}")
@@ -58,7 +58,7 @@ class Certificates:
         return self.directory / f"{name}.key"
 
     def _authority(self, name):
-        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
                  "-subj", f"/CN=test {name}", "-addext", "basicConstraints=critical,CA:true",
                  "-keyout", self.key(name), "-out", self.certificate(name))
 
@@ -68,8 +68,8 @@ class Certificates:
         workshop.mkdir()
         (workshop / "index").touch()
         (workshop / "config").write_text(_CA_CONFIG.format(directory=workshop, names=names))
-        _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-subj", f"/CN={name}", "-keyout", self.key(name), "-out", workshop / "request")
-        _openssl("ca", "-batch", "-notext", "-config", workshop / "config", "-in", workshop / "request",
+        openssl("ca", "-batch", "-notext", "-config", workshop / "config", "-in", workshop / "request",
                  "-cert", self.certificate(authority), "-keyfile", self.key(authority),
                  "-startdate", start, "-enddate", end, "-out", self.certificate(name))

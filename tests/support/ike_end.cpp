@@ -1,10 +1,12 @@
 #include "tests/support/ike_end.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
+#include "ike/peer_certificate.hpp"
 #include "ike/snapshot.hpp"
 
 namespace keysluice::ike::testing {
@@ -36,6 +38,17 @@ End::End(std::string its_name, const char* its_address, Settings its_settings, s
 void End::configure(ConnectionPtr connection) {
     connections = {std::move(connection)};
     endpoint->configure(connections);
+}
+
+Event End::answer(const Action& errand) const {
+    if (const auto* job = std::get_if<VerifyPeer>(&errand)) {
+        return PeerVerified{job->sa, job->epoch, verify_peer(*job, std::chrono::system_clock::now())};
+    }
+    const auto& job = std::get<Sign>(errand);
+    const auto key = signing_keys.find(job.key_id);
+    return Signed{job.sa, job.epoch,
+                  key == signing_keys.end() ? fail("no-engine", "nobody has this key")
+                                            : crypto::sign(*key->second, job.scheme, job.octets)};
 }
 
 void End::rewrite() {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/random.hpp"
+#include "crypto/openssl.hpp"
 #include "ike/endpoint.hpp"
 #include "tests/support/fake_kernel.hpp"
 
@@ -34,8 +36,14 @@ class End {
     std::vector<ConnectionPtr> connections;
     FakeKernel kernel;
     std::vector<Report> reports;
+    /// Private keys, by the name that Sign has for them.
+    std::map<crypto::Sha256, std::shared_ptr<EVP_PKEY>> signing_keys;
+    bool holds_errands = false;  ///< Sign and VerifyPeer stay in `errands`, unanswered
+    std::vector<Action> errands;
 
     void configure(ConnectionPtr connection);
+    /// What an engine or a thread would say to Sign or VerifyPeer.
+    [[nodiscard]] Event answer(const Action& errand) const;
     /// Another process takes over, from what the one before has written.
     void rewrite();
     [[nodiscard]] std::size_t count(Report::Kind kind) const;

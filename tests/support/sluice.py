@@ -10,11 +10,12 @@ from support.tunnel import Gateway
 
 
 class Sluice(Gateway):
-    """`ike` are keys of the [ike] table; `connection` and `child` change what the tunnel says for theirs."""
+    """`ike` are keys of the [ike] table; `connection` and `child` change what the tunnel says for theirs; `without` are
+    keys of the connection that are left out."""
 
     kind = "keysluice"
 
-    def __init__(self, world, end, peer, tunnel, ike=None, connection=None, child=None):
+    def __init__(self, world, end, peer, tunnel, ike=None, connection=None, child=None, without=()):
         super().__init__(world, end, peer, tunnel)
         self.runtime = world.directory / f"run-{end.name}"
         self.runtime.mkdir()
@@ -25,6 +26,8 @@ class Sluice(Gateway):
         self.secret.write_text(tunnel.secret + "\n")
         self.ike = ike or {}
         self.connection = self._connection() | (connection or {})
+        for key in without:
+            del self.connection[key]
         self.child = self._child() | (child or {})
         self.process = None
 

@@ -38,11 +38,12 @@ charon-systemd {{
 
 
 class StrongSwan(Gateway):
-    """`charon` are settings of the daemon; `connection` and `child` change what the tunnel says for them."""
+    """`charon` are settings of the daemon; `connection` and `child` change what the tunnel says for them. `credentials` are
+    (command, message) that load more than the tunnel's shared secret."""
 
     kind = "strongSwan"
 
-    def __init__(self, world, end, peer, tunnel, charon=None, connection=None, child=None):
+    def __init__(self, world, end, peer, tunnel, charon=None, connection=None, child=None, credentials=None):
         super().__init__(world, end, peer, tunnel)
         self.socket = world.directory / f"{end.name}.vici"
         self.log_file = world.directory / f"strongswan-{end.name}.log"
@@ -51,6 +52,7 @@ class StrongSwan(Gateway):
         self.settings.write_text(SETTINGS.format(plugins=PLUGINS, more=more, socket=self.socket, log=self.log_file))
         self.connection = self._connection() | (connection or {})
         self.connection["children"] = {"net": self._child() | (child or {})}
+        self.credentials = credentials or []
         self.process, self.vici = None, None
 
     def _connection(self):
@@ -77,6 +79,8 @@ class StrongSwan(Gateway):
         self.vici = eventually(self._connect, self.world.patience(20), f"{self} answers")
         owners = [self.end.identity, self.peer.identity]
         self.ask("load-shared", {"id": "secret", "type": "IKE", "data": self.tunnel.secret, "owners": owners})
+        for command, message in self.credentials:
+            self.ask(command, message)
         self.load()
         return self
 

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// The contract's example, without the keys of certificates.
+/// The contract's example.
 constexpr std::string_view kContract = R"([ike]
 cookie_after = 100                   # half-open SAs in all before cookies are demanded, 0: always
 half_open_per_address = 50           # 0: no limit
@@ -27,6 +27,9 @@ local_id = "gw1.example"
 remote_id = "gw2.example"            # "*.example" and "*" match several; left out: any
 auth = "psk"                         # psk or certificate
 psk = "file:/etc/keysluice/hq.psk"   # file:PATH or credential:NAME
+certificate = "/etc/keysluice/gw1.pem"
+private_key = "file:/etc/keysluice/gw1.key"
+ca = "/etc/keysluice/ca.pem"
 proposals = ["aes256gcm16-prfsha384-x25519", "aes128gcm16-prfsha256-ecp256"]   # strongSwan's keywords
 start = "on-load"                    # on-load, on-traffic, manual (respond only)
 [[ike.connection.child]]
@@ -188,14 +191,58 @@ TEST_CASE("pre-shared keys") {
           "f:1:1: this [[ike.connection]] lacks the key psk, which auth = \"psk\" needs");
 }
 
-TEST_CASE("certificates come later") {
-    CHECK(said(connection("auth = \"certificate\"")) ==
-          "f:4:8: auth = \"certificate\": certificates for IKE come with a later version of keysluice; expected "
-          "\"psk\"");
-    CHECK(said(connection("ca = \"/ca\"")) ==
-          "f:4:6: ca: certificates for IKE come with a later version of keysluice; use psk");
+TEST_CASE("certificates") {
+    const std::string files =
+        "certificate = \"/gw.pem\"\nprivate_key = \"file:/gw.key\"\nca = \"/ca.pem\"\ncrl = [\"/a.crl\", "
+        "\"/b.crl\"]\n";
+    SUBCASE("for both ends") {
+        const IkeConnection made = read(connection("auth = \"certificate\"\n" + files));
+        CHECK(made.rules->auth == ike::Auth::certificate);
+        CHECK(made.rules->remote_auth == ike::Auth::certificate);
+        CHECK(made.certificate == "/gw.pem");
+        CHECK(made.private_key.path == "/gw.key");
+        CHECK(made.ca == "/ca.pem");
+        CHECK(made.crl == std::vector<std::string>{"/a.crl", "/b.crl"});
+        REQUIRE(made.crl_at.size() == 2);
+        CHECK(made.crl_at[1] == Position{"f", 8, 18});
+        CHECK(made.psk.kind == SecretReference::Kind::none);
+        CHECK_FALSE(made.rules->allow_sha1);
+    }
+    SUBCASE("for one of them, and the other end's key is read") {
+        const IkeConnection ours =
+            read(connection("remote_auth = \"psk\"\nauth = \"certificate\"\npsk = \"file:/k\"\n" + files));
+        CHECK(ours.certificate == "/gw.pem");
+        CHECK(ours.ca.empty());
+        CHECK(ours.crl.empty());
+        CHECK(ours.psk.path == "/k");
+        const IkeConnection theirs = read(connection("remote_auth = \"certificate\"\npsk = \"file:/k\"\n" + files));
+        CHECK(theirs.certificate.empty());
+        CHECK(theirs.private_key.kind == SecretReference::Kind::none);
+        CHECK(theirs.ca == "/ca.pem");
+        CHECK(theirs.psk.path == "/k");
+    }
+    SUBCASE("for none, and their files are left alone") {
+        const IkeConnection made = read(connection(files));
+        CHECK(made.certificate.empty());
+        CHECK(made.ca.empty());
+    }
+    SUBCASE("signatures of old peers") {
+        CHECK(read(connection("auth = \"certificate\"\nallow_weak = [\"sha1\"]\n" + files)).rules->allow_sha1);
+    }
+}
+
+TEST_CASE("certificates that are missing or misspelt") {
+    CHECK(said("[[ike.connection]]\nname = \"a\"\nauth = \"certificate\"\n[[ike.connection.child]]\nname = \"c\"") ==
+          "f:1:1: this [[ike.connection]] lacks the key ca, which remote_auth = \"certificate\" needs\n"
+          "f:1:1: this [[ike.connection]] lacks the key certificate, which auth = \"certificate\" needs\n"
+          "f:1:1: this [[ike.connection]] lacks the key private_key, which auth = \"certificate\" needs");
     CHECK(said(connection("auth = \"pks\"")) ==
           "f:4:8: auth = \"pks\": expected \"psk\" or \"certificate\"; did you mean \"psk\"?");
+    CHECK(said(connection("remote_auth = \"certificat\""))
+              .starts_with("f:4:15: remote_auth = \"certificat\": expected"));
+    CHECK(said(connection("remote_auth = \"certificate\"\nca = \"ca.pem\"")).starts_with("f:5:6: ca = \"ca.pem\": "));
+    CHECK(said(connection("remote_auth = \"certificate\"\nca = \"/ca.pem\"\ncrl = [\"/a\", \"b\"]"))
+              .starts_with("f:6:14: crl = \"b\": "));
 }
 
 TEST_CASE("addresses") {

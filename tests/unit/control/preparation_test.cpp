@@ -194,6 +194,13 @@ TEST_CASE("no number of engines means one for each CPU") {
     CHECK(configuration.daemon.engines == 7);
 }
 
+TEST_CASE("IKE alone needs an engine when it signs") {
+    Configuration configuration;
+    configuration.ike.connections.emplace_back().rules->auth = ike::Auth::certificate;
+    choose_engines(configuration);
+    CHECK(configuration.daemon.engines >= 1);
+}
+
 TEST_CASE("IKE alone needs no engines") {
     Configuration configuration;
     configuration.ike.connections.emplace_back();

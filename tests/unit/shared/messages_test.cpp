@@ -26,7 +26,11 @@ std::vector<Message> one_of_each() {
             ServicesComplete{},
             ServiceLoaded{{4}, "private-key-mismatch", "they do not belong together"},
             AskCounters{0xdeadbeef},
-            Counters{9, {{{1}, "accepted", 1ULL << 40U}, {{2}, "failed:not-tls", 0}}}};
+            Counters{9, {{{1}, "accepted", 1ULL << 40U}, {{2}, "failed:not-tls", 0}}},
+            SigningKey{{1, 2, 3}, "/etc/keysluice/gw.key"},
+            SigningKeyLoaded{{4, 5}, "private-key-mismatch", "it belongs to another certificate"},
+            SignatureWanted{6, {7}, 8, {9, 10}},
+            SignatureMade{11, {12, 13}, "no"}};
 }
 
 void refused(Bytes packet) {
@@ -85,7 +89,7 @@ TEST_CASE("a message that ends too early or goes on is refused, at every length"
 
 TEST_CASE("what no sender of this version writes is refused") {
     refused(bytes({2, 2}));                       // another format
-    refused(bytes({1, 16}));                      // a kind behind the last one
+    refused(bytes({1, 20}));                      // a kind behind the last one
     refused(bytes({1, 255}));                     //
     refused(bytes({1, 0, 3, 0, 2, 1, 2, 3, 4}));  // a fourth kind of process
     refused(bytes({1, 1, 0}));                    // a listener without a name
@@ -106,6 +110,20 @@ TEST_CASE("a list is no longer than one packet holds") {
     CHECK(decode(encode(counted)).value() == Message(counted));
     counted.counts.push_back({{1}, "a", 1});
     refused(encode(counted));
+}
+
+TEST_CASE("nothing is signed that is longer than IKE needs") {
+    SignatureWanted most{1, {}, 2, std::vector<std::uint8_t>(kMostToSign)};
+    CHECK(decode(encode(most)).value() == Message(most));
+    most.octets.push_back(0);
+    refused(encode(most));
+
+    SignatureMade longest{1, std::vector<std::uint8_t>(kLongestSignature), {}};
+    CHECK(decode(encode(longest)).value() == Message(longest));
+    longest.signature.push_back(0);
+    refused(encode(longest));
+
+    refused(encode(SigningKey{{}, ""}));
 }
 
 TEST_CASE("long texts are cut where the format's limits are") {

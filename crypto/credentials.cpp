@@ -1,4 +1,4 @@
-#include "tls/credentials.hpp"
+#include "crypto/credentials.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,9 +15,8 @@
 
 #include "base/secret.hpp"
 #include "base/unique_fd.hpp"
-#include "tls/failure.hpp"
 
-namespace keysluice::tls {
+namespace keysluice::crypto {
 
 namespace {
 
@@ -158,7 +157,7 @@ Result<CertificateChain> read_certificate_chain(const std::filesystem::path& fil
     return chain;
 }
 
-Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file, const X509& certificate) {
+Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file) {
     const auto contents = FileBytes::read(file);
     if (!contents) {
         return fail("private-key-unreadable",
@@ -177,7 +176,15 @@ Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file, const 
         return fail("private-key-malformed",
                     fmt::format("{}: a private key in PEM format is expected: {}", file.native(), problem));
     }
-    const bool fits = X509_check_private_key(&certificate, key.get()) == 1;
+    return key;
+}
+
+Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file, const X509& certificate) {
+    auto key = read_private_key(file);
+    if (!key) {
+        return key;
+    }
+    const bool fits = X509_check_private_key(&certificate, key->get()) == 1;
     ERR_clear_error();
     if (!fits) {
         return fail("private-key-mismatch",
@@ -201,6 +208,30 @@ Result<std::vector<CertificatePtr>> read_authorities(const std::filesystem::path
     return std::move(*certificates);
 }
 
+Result<std::vector<RevocationListPtr>> read_revocation_lists(const std::filesystem::path& file) {
+    const auto contents = FileBytes::read(file);
+    if (!contents) {
+        return fail("crl-unreadable",
+                    fmt::format("{}: the revocation list can't be read: {}", file.native(), contents.error()));
+    }
+    std::vector<RevocationListPtr> lists;
+    const BioPtr reader = contents->reader();
+    while (X509_CRL* list = PEM_read_bio_X509_CRL(reader.get(), nullptr, nullptr, nullptr)) {
+        lists.emplace_back(list);
+    }
+    if (lists.empty()) {
+        if (X509_CRL* list = d2i_X509_CRL_bio(contents->reader().get(), nullptr)) {
+            lists.emplace_back(list);
+        }
+    }
+    const std::string problem = take_openssl_error();
+    if (lists.empty()) {
+        return fail("crl-malformed", fmt::format("{}: a certificate revocation list in PEM or DER is expected: {}",
+                                                 file.native(), problem));
+    }
+    return lists;
+}
+
 std::string subject_of(const X509& certificate) {
     const BioPtr text{BIO_new(BIO_s_mem())};
     X509_NAME_print_ex(text.get(), X509_get_subject_name(&certificate), 0, XN_FLAG_RFC2253);
@@ -209,4 +240,4 @@ std::string subject_of(const X509& certificate) {
     return {bytes, static_cast<std::size_t>(size)};
 }
 
-}  // namespace keysluice::tls
+}  // namespace keysluice::crypto

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "tls/openssl.hpp"
+#include "crypto/openssl.hpp"
 
-namespace keysluice::tls {
+namespace keysluice::crypto {
 
 /// A certificate with what leads from it to an authority.
 struct CertificateChain {
@@ -20,14 +20,20 @@ struct CertificateChain {
 Result<CertificateChain> read_certificate_chain(const std::filesystem::path& file,
                                                 std::chrono::system_clock::time_point now);
 
-/// Reads an unencrypted PEM key that belongs to `certificate`. The file's bytes are wiped from memory afterwards.
-/// Fails with "private-key-unreadable", "private-key-malformed", "private-key-encrypted", "private-key-mismatch".
+/// Reads an unencrypted PEM key. The file's bytes are wiped from memory afterwards. Fails with
+/// "private-key-unreadable", "private-key-malformed", "private-key-encrypted".
+Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file);
+
+/// The same of the key that belongs to `certificate`, or "private-key-mismatch".
 Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file, const X509& certificate);
 
 /// Reads a PEM bundle of authorities, one at least. Fails with "ca-unreadable", "ca-malformed".
 Result<std::vector<CertificatePtr>> read_authorities(const std::filesystem::path& file);
 
+/// Reads revocation lists: one in DER, or one and more in PEM. Fails with "crl-unreadable", "crl-malformed".
+Result<std::vector<RevocationListPtr>> read_revocation_lists(const std::filesystem::path& file);
+
 /// "CN=shop.example,O=Shop", escaped as RFC 2253 says, so that no control character of a peer's gets through.
 std::string subject_of(const X509& certificate);
 
-}  // namespace keysluice::tls
+}  // namespace keysluice::crypto

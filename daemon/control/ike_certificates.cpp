@@ -1,0 +1,162 @@
+#include "daemon/control/ike_certificates.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "crypto/credentials.hpp"
+#include "ike/peer_certificate.hpp"
+#include "ike/wire/message.hpp"
+
+namespace keysluice::control {
+namespace {
+
+using std::chrono::system_clock;
+
+/// The certificates of one connection.
+class CertificateLoader {
+   public:
+    CertificateLoader(IkeConnection& connection, system_clock::time_point now, Diagnostics& faults,
+                      Diagnostics& warnings)
+        : connection_(connection), rules_(*connection.rules), now_(now), faults_(faults), warnings_(warnings) {}
+
+    void load() {
+        if (!connection_.certificate.empty()) {
+            load_own();
+            look_at_key_file();
+        }
+        if (!connection_.ca.empty()) {
+            load_authorities();
+        }
+    }
+
+   private:
+    void report(const Position& where, const Error& error) {
+        faults_.push_back({where, error.reason, error.sentence});
+    }
+
+    void load_own() {
+        auto chain = crypto::read_certificate_chain(connection_.certificate, now_);
+        if (!chain) {
+            report(connection_.certificate_at, chain.error());
+            return;
+        }
+        const crypto::Certificate leaf(std::move(chain->leaf));
+        auto usable = crypto::check_key(leaf);
+        if (usable) {
+            usable = crypto::check_purpose(leaf);
+        }
+        if (chain->intermediates.size() >= crypto::kLongestChain) {
+            usable =
+                fail("certificate-chain-long",
+                     fmt::format("a chain has {} certificates at most, its own included", crypto::kLongestChain));
+        }
+        if (!usable) {
+            report(connection_.certificate_at,
+                   {usable.error().reason, fmt::format("{}: {}", connection_.certificate, usable.error().sentence)});
+            return;
+        }
+        rules_.certificate = {.chain = {leaf.der()}, .key_kind = *leaf.key_kind(), .key_id = leaf.key_id()};
+        for (crypto::CertificatePtr& each : chain->intermediates) {
+            rules_.certificate.chain.push_back(crypto::Certificate(std::move(each)).der());
+        }
+        choose_identity(leaf);
+    }
+
+    void look_at_key_file() {
+        const SecretReference& key = connection_.private_key;
+        struct stat status{};
+        if (::stat(key.path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
+            warnings_.push_back(
+                {key.where, "private-key-open-to-all",
+                 fmt::format("private_key: everybody on this machine can read {}: chmod o-r it", key.path)});
+        }
+    }
+
+    void choose_identity(const crypto::Certificate& leaf) {
+        if (!connection_.own_id) {
+            rules_.local_id = {.type = ike::wire::IdType::dn, .data = leaf.subject_der()};
+        } else if (!ike::belongs_to(leaf, rules_.local_id)) {
+            report(connection_.local_id,
+                   {"certificate-identity",
+                    fmt::format("local_id: {} is neither the subject nor an alternative name of {}, so no peer would "
+                                "believe it; leave local_id out to be {}",
+                                ike::wire::print(rules_.local_id), connection_.certificate, leaf.subject())});
+        }
+    }
+
+    void load_authorities() {
+        auto read = crypto::read_authorities(connection_.ca);
+        if (!read) {
+            report(connection_.ca_at, read.error());
+            return;
+        }
+        std::vector<crypto::Certificate> trusted;
+        for (crypto::CertificatePtr& each : *read) {
+            trusted.emplace_back(std::move(each));
+        }
+        std::vector<crypto::RevocationListPtr> revoked;
+        for (std::size_t i = 0; i < connection_.crl.size(); ++i) {
+            auto lists = crypto::read_revocation_lists(connection_.crl[i]);
+            if (!lists) {
+                report(connection_.crl_at[i], lists.error());
+                continue;
+            }
+            std::ranges::move(*lists, std::back_inserter(revoked));
+        }
+        rules_.authorities = std::make_shared<const crypto::Authorities>(trusted, revoked);
+    }
+
+    IkeConnection& connection_;
+    ike::Connection& rules_;
+    system_clock::time_point now_;
+    Diagnostics& faults_;
+    Diagnostics& warnings_;
+};
+
+}  // namespace
+
+Diagnostics load_certificates(IkeConfiguration& ike, system_clock::time_point now, Diagnostics& warnings) {
+    Diagnostics faults;
+    for (IkeConnection& connection : ike.connections) {
+        CertificateLoader(connection, now, faults, warnings).load();
+    }
+    return faults;
+}
+
+Diagnostics check_private_keys(const IkeConfiguration& ike) {
+    Diagnostics faults;
+    for (const IkeConnection& connection : ike.connections) {
+        const auto& chain = connection.rules->certificate.chain;
+        if (chain.empty()) {
+            continue;
+        }
+        const std::string& path = connection.private_key.path;
+        const auto leaf = crypto::Certificate::parse(chain.front());
+        const auto key = crypto::read_private_key(path, *leaf->get());
+        if (!key) {
+            faults.push_back({connection.private_key.where, key.error().reason, key.error().sentence});
+        }
+    }
+    return faults;
+}
+
+std::vector<Signers::Key> signing_keys(const IkeConfiguration& ike) {
+    std::vector<Signers::Key> keys;
+    std::set<KeyId> known;
+    for (const IkeConnection& connection : ike.connections) {
+        const ike::OwnCertificate& own = connection.rules->certificate;
+        if (!own.chain.empty() && known.insert(own.key_id).second) {
+            keys.push_back({.id = own.key_id,
+                            .path = connection.private_key.path,
+                            .owner = fmt::format("{}: connection {}", to_string(connection.private_key.where),
+                                                 connection.rules->name)});
+        }
+    }
+    return keys;
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,43 @@
+#include "daemon/engine/signer.hpp"
+
+#include <fmt/format.h>
+
+#include "crypto/certificate.hpp"
+#include "crypto/credentials.hpp"
+#include "crypto/signature.hpp"
+
+namespace keysluice {
+
+SigningKeyLoaded Signer::load(const SigningKey& key) {
+    SigningKeyLoaded answer{.key = key.key, .reason = {}, .sentence = {}};
+    auto read = crypto::read_private_key(key.path);
+    if (!read) {
+        answer.reason = read.error().reason;
+        answer.sentence = read.error().sentence;
+    } else if (crypto::key_id(**read) != key.key) {
+        answer.reason = "private-key-mismatch";
+        answer.sentence =
+            fmt::format("{}: this private key does not belong to the connection's certificate", key.path);
+    } else {
+        keys_[key.key] = *std::move(read);
+    }
+    return answer;
+}
+
+SignatureMade Signer::sign(const SignatureWanted& wanted) const {
+    SignatureMade answer{.token = wanted.token, .signature = {}, .sentence = {}};
+    const auto key = keys_.find(wanted.key);
+    if (key == keys_.end() || wanted.scheme >= crypto::kSignatureSchemes) {
+        answer.sentence = "the engine has no such private key, or knows no such way to sign";
+        return answer;
+    }
+    auto made = crypto::sign(*key->second, static_cast<crypto::SignatureScheme>(wanted.scheme), wanted.octets);
+    if (made) {
+        answer.signature = *std::move(made);
+    } else {
+        answer.sentence = made.error().sentence;
+    }
+    return answer;
+}
+
+}  // namespace keysluice

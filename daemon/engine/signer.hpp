@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+
+#include "crypto/openssl.hpp"
+#include "daemon/shared/messages.hpp"
+
+namespace keysluice {
+
+/// Signs for IKE, with private keys that never leave this process.
+class Signer {
+   public:
+    /// The same key may come again: what was loaded stays when its file is gone.
+    [[nodiscard]] SigningKeyLoaded load(const SigningKey& key);
+    [[nodiscard]] SignatureMade sign(const SignatureWanted& wanted) const;
+
+   private:
+    std::map<KeyId, crypto::PrivateKeyPtr> keys_;
+};
+
+}  // namespace keysluice

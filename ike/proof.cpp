@@ -1,0 +1,122 @@
+#include "ike/proof.hpp"
+
+#include <fmt/format.h>
+
+#include "ike/peer_certificate.hpp"
+
+namespace keysluice::ike {
+namespace {
+
+/// An ID payload's body without its generic header, as AUTH covers it (RFC 7296 section 2.15).
+wire::Octets id_body(const wire::Identity& identity) {
+    Writer body;
+    body.be(static_cast<std::uint8_t>(identity.type)).be(std::uint8_t{0}).be(std::uint16_t{0}).raw(identity.data);
+    return std::move(body).release();
+}
+
+Result<const SharedKey*> key_for(const Sa& sa, const wire::Identity& peer) {
+    const SharedKey* key = sa.connection->keys.find(peer);
+    if (key == nullptr) {
+        return fail("no-shared-key", fmt::format("connection {} has no pre-shared key for {}; a file of that name is "
+                                                 "expected in the directory of psk",
+                                                 sa.connection->name, wire::print(peer)));
+    }
+    return key;
+}
+
+const wire::AuthPayload* peer_proof(const Sa& sa) {
+    const auto& message = sa.negotiation->auth;
+    return message ? find<wire::AuthPayload>(message->payloads) : nullptr;
+}
+
+}  // namespace
+
+Result<wire::AuthPayload> own_key_proof(Context& context, const Sa& sa, const wire::Identity& peer) {
+    auto key = key_for(sa, peer);
+    if (!key) {
+        return pass_on(std::move(key));
+    }
+    const Negotiation& negotiation = *sa.negotiation;
+    auto code = shared_key_auth(context.tools, sa.suite.prf, (*key)->expose(), negotiation.own_first_message,
+                                negotiation.peer_nonce, sa.own_p(), id_body(sa.connection->local_id));
+    if (!code) {
+        return pass_on(std::move(code));
+    }
+    const Bytes octets = code->expose();
+    return wire::AuthPayload{.method = wire::AuthMethod::shared_key, .data = {octets.begin(), octets.end()}};
+}
+
+Result<void> check_key_proof(Context& context, const Sa& sa, const wire::AuthPayload& proof) {
+    auto key = key_for(sa, sa.peer_id);
+    if (!key) {
+        return pass_on(std::move(key));
+    }
+    const Negotiation& negotiation = *sa.negotiation;
+    auto code = shared_key_auth(context.tools, sa.suite.prf, (*key)->expose(), negotiation.peer_first_message,
+                                negotiation.own_nonce, sa.peer_p(), id_body(sa.peer_id));
+    if (!code) {
+        return pass_on(std::move(code));
+    }
+    if (!crypto::equal(code->expose(), proof.data)) {
+        return fail("auth-failed", fmt::format("{} proved another pre-shared key than that of connection {}; compare "
+                                               "both ends' keys",
+                                               peer_text(sa), sa.connection->name));
+    }
+    return {};
+}
+
+Result<SigningPlan> signing_plan(const Sa& sa) {
+    return plan_signature(sa.connection->certificate.key_kind, sa.negotiation->peer_hashes, peer_proof(sa),
+                          sa.connection->allow_sha1);
+}
+
+Result<void> ask_for_signature(Context& context, const Sa& sa) {
+    const Negotiation& negotiation = *sa.negotiation;
+    const auto plan = signing_plan(sa);
+    if (!plan) {
+        return std::unexpected(plan.error());
+    }
+    auto octets = signed_octets(context.tools, sa.suite.prf, negotiation.own_first_message, negotiation.peer_nonce,
+                                sa.own_p(), id_body(sa.connection->local_id));
+    if (!octets) {
+        return pass_on(std::move(octets));
+    }
+    context.actions.emplace_back(Sign{.sa = sa.own_spi(),
+                                      .epoch = context.settings.epoch,
+                                      .key_id = sa.connection->certificate.key_id,
+                                      .scheme = plan->scheme,
+                                      .octets = *std::move(octets)});
+    return {};
+}
+
+Result<void> ask_for_verification(Context& context, const Sa& sa) {
+    const Negotiation& negotiation = *sa.negotiation;
+    auto chain = certificates_in(negotiation.auth->payloads);
+    if (!chain) {
+        return pass_on(std::move(chain));
+    }
+    auto octets = signed_octets(context.tools, sa.suite.prf, negotiation.peer_first_message, negotiation.own_nonce,
+                                sa.peer_p(), id_body(sa.peer_id));
+    if (!octets) {
+        return pass_on(std::move(octets));
+    }
+    context.actions.emplace_back(VerifyPeer{.sa = sa.own_spi(),
+                                            .epoch = context.settings.epoch,
+                                            .identity = sa.peer_id,
+                                            .chain = *std::move(chain),
+                                            .proof = *peer_proof(sa),
+                                            .octets = *std::move(octets),
+                                            .allow_sha1 = sa.connection->allow_sha1,
+                                            .authorities = sa.connection->authorities});
+    return {};
+}
+
+void add_certificates(Payloads& payloads, const Connection& connection) {
+    if (connection.auth == Auth::certificate) {
+        for (const wire::Octets& each : connection.certificate.chain) {
+            payloads.emplace_back(wire::CertificatePayload{.encoding = wire::kX509Signature, .data = each});
+        }
+    }
+}
+
+}  // namespace keysluice::ike
