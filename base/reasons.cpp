@@ -18,17 +18,17 @@ constexpr std::array kReasons{
            "The peer's answer has a proposal, a group or an SPI that our offer does not contain. Its implementation "
            "is at fault; its log and version tell more."},
     Reason{"auth-failed", ReasonArea::ike,
-           "The peer proved another pre-shared key than the one that this connection has for it. Compare the keys of "
-           "both ends, line ends included."},
-    Reason{
-        "auth-method", ReasonArea::ike,
-        "The peer authenticates in another way than by the method of this connection. Give both ends the same auth."},
+           "The peer proved another pre-shared key than the one that this connection has for it, or its signature is "
+           "not that of its certificate. Compare the keys of both ends, line ends included."},
+    Reason{"auth-method", ReasonArea::ike,
+           "The peer authenticates in another way than this connection expects, or signs in a way that is unknown or "
+           "not for its key. Give both ends the same auth, or set remote_auth."},
     Reason{"auth-refused", ReasonArea::ike,
-           "The peer does not accept us: it knows another key, or expects another identity than local_id. Its log "
-           "says which."},
+           "The peer does not accept us: it knows another key, does not trust our certificate, or expects another "
+           "identity than local_id. Its log says which."},
     Reason{"auth-timeout", ReasonArea::ike,
-           "A signature for IKE was not made, or a peer's certificate not checked, within 15 seconds: no engine "
-           "runs, or this machine is overloaded."},
+           "A signature of ours, or the check of a peer's certificate, took longer than 15 seconds, so the "
+           "negotiation was given up. This machine is overloaded, or its engines are."},
     Reason{"backend-unreachable", ReasonArea::tls,
            "None of the targets in connect answers. The sentence says what each of them said; start the backend, or "
            "correct connect."},
@@ -66,42 +66,49 @@ constexpr std::array kReasons{
     Reason{"ca-unreadable", ReasonArea::configuration,
            "The file of ca can't be read; look at its path and at the permissions of the directories above it."},
     Reason{"certificate-chain-long", ReasonArea::ike,
-           "A chain of certificates has more than ten of them, or more than 32 KiB. Leave out what does not lead "
-           "from the leaf to an authority of the other end."},
+           "A chain has more than 10 certificates, or a peer sent more than 32 KiB of them."},
     Reason{"certificate-encoding", ReasonArea::ike,
-           "The peer sent its certificate in another encoding than X.509 (hash and URL, PKCS#7), which is not read. "
-           "Have it send X.509 certificates."},
-    Reason{"certificate-expired", ReasonArea::configuration, "The certificate's time is over: renew it."},
-    Reason{"certificate-identity", ReasonArea::ike,
-           "A certificate is made out to somebody else than the identity beside it: local_id or the peer's ID must "
-           "stand in its subject alternative names, or be its subject."},
+           "A peer sent the address of its certificate (hash and URL) or something else in place of an X.509 "
+           "certificate. Make it send the certificate itself."},
+    Reason{"certificate-expired", ReasonArea::configuration,
+           "A certificate's time is over, ours or, of IKE, a peer's: renew it."},
+    Reason{
+        "certificate-identity", ReasonArea::ike,
+        "A certificate is made out to somebody else than the identity that comes with it: it must stand in it as "
+        "an alternative name or, a distinguished name, as the subject. Correct local_id or the peer's identity, or "
+        "have the certificate made anew."},
     Reason{"certificate-key-kind", ReasonArea::ike,
-           "A certificate has a key of a kind that is not used for signatures here. RSA, ECDSA (P-256, P-384, "
-           "P-521), Ed25519 and Ed448 are."},
+           "A certificate has a key that IKE does not use here: expected are RSA, ECDSA on P-256, P-384 or P-521, "
+           "Ed25519 and Ed448."},
     Reason{"certificate-malformed", ReasonArea::configuration,
-           "The file of certificate has no certificates in PEM format, the leaf first."},
-    Reason{"certificate-missing", ReasonArea::configuration, "A server needs both certificate and private_key."},
+           "The file of certificate has no certificates in PEM format, the leaf first; or a peer of IKE sent "
+           "something that is none."},
+    Reason{"certificate-missing", ReasonArea::configuration,
+           "A server needs both certificate and private_key; a peer of IKE that is to show a certificate must send "
+           "it."},
     Reason{"certificate-not-yet-valid", ReasonArea::configuration,
-           "The certificate's time has not begun. Is this machine's clock right?"},
+           "The time of a certificate, ours or a peer's, has not begun. Is this machine's clock right?"},
     Reason{"certificate-purpose", ReasonArea::ike,
-           "A certificate may not be used for signatures: its key usage says otherwise. Have another one issued."},
+           "A certificate's key usage or extended key usage does not let it sign for IKE. Have it made anew with "
+           "digitalSignature and, if there is an extended key usage, with ipsecIKE, serverAuth or clientAuth."},
     Reason{"certificate-refused", ReasonArea::configuration,
-           "OpenSSL does not take the certificate, mostly because its key or signature is too weak. The sentence "
-           "quotes it."},
+           "OpenSSL does not take a certificate, ours or a peer's, mostly because its key or signature is too weak, "
+           "or because it breaks a rule of X.509. The sentence quotes it."},
     Reason{"certificate-rejected", ReasonArea::tls,
            "The peer's certificate does not verify against ca, or is for another name than server_name. The sentence "
            "says which."},
     Reason{"certificate-revoked", ReasonArea::ike,
-           "The certificate's authority has revoked it. If that is right, the peer needs a new one."},
+           "A peer's certificate, or that of an authority above it, stands in a revocation list of crl."},
     Reason{"certificate-unreadable", ReasonArea::configuration,
            "The file of certificate can't be read; look at its path and at the permissions of the directories above "
            "it."},
-    Reason{"certificate-untrusted", ReasonArea::ike,
-           "No authority in ca has issued the peer's certificate, or a certificate between them is missing: the peer "
-           "has to send those."},
+    Reason{
+        "certificate-untrusted", ReasonArea::ike,
+        "No authority in ca vouches for a peer's certificate: it belongs to another authority, or the peer did not "
+        "send the intermediate ones."},
     Reason{"certificate-weak", ReasonArea::ike,
-           "A certificate's key or a signature on it is too weak: RSA below 2048 bits, or SHA-1. Have another one "
-           "issued."},
+           "A certificate, or one above it, has an RSA key below 2048 bits or is signed with SHA-1. Have it made "
+           "anew."},
     Reason{"channel-bind-failed", ReasonArea::internal,
            "A socket in the runtime directory could not be made. Does the directory exist, and may this user write "
            "to it?"},
@@ -129,12 +136,13 @@ constexpr std::array kReasons{
     Reason{"connection-reset", ReasonArea::tls,
            "The connection to the TLS peer broke: it reset it, or the network lost it."},
     Reason{"crl-expired", ReasonArea::ike,
-           "The revocation list of an authority is past its next update. Fetch the current one into the file that "
-           "crl names."},
-    Reason{"crl-malformed", ReasonArea::configuration, "A file of crl has no revocation list in PEM or DER format."},
+           "The revocation list for a peer's certificate is out of date, so the peer was refused. Fetch the "
+           "authority's current one into the file of crl."},
+    Reason{"crl-malformed", ReasonArea::configuration, "A file of crl has no revocation list in PEM or DER."},
     Reason{"crl-missing", ReasonArea::ike,
-           "crl is configured, and has no list of the authority that issued the certificate. Add it."},
-    Reason{"crl-unreadable", ReasonArea::configuration, "A file of crl can't be read; the sentence says why."},
+           "crl has no list of the authority that signed a peer's certificate, so the peer was refused. Add it."},
+    Reason{"crl-unreadable", ReasonArea::configuration,
+           "A file of crl can't be read; look at its path and at the permissions of the directories above it."},
     Reason{"crypto-unavailable", ReasonArea::internal,
            "OpenSSL does not offer an algorithm. Is its default provider loaded, and does its configuration (FIPS) "
            "allow the algorithm?"},
@@ -164,8 +172,8 @@ constexpr std::array kReasons{
     Reason{"host-not-resolved", ReasonArea::internal,
            "A host name was used before it was looked up. Please report it."},
     Reason{"identity-syntax", ReasonArea::configuration,
-           "An identity is a host name, name@host, an address or keyid:TEXT; in patterns, \"*\" stands before a "
-           "domain."},
+           "An identity is a host name, name@host, an address, a distinguished name (CN=name) or keyid:TEXT; in "
+           "patterns, \"*\" stands before a domain."},
     Reason{"ike-bad-icv", ReasonArea::ike,
            "A message of IKE did not authenticate and was dropped: it was changed or forged."},
     Reason{"ike-bind-failed", ReasonArea::ike,
@@ -284,8 +292,8 @@ constexpr std::array kReasons{
     Reason{"no-credentials", ReasonArea::configuration,
            "\"credential:NAME\" needs a systemd service with LoadCredential=; otherwise write \"file:/PATH\"."},
     Reason{"no-engine", ReasonArea::ike,
-           "No engine that has the private key made a signature for IKE within 10 seconds. The log says why engines "
-           "end, or could not load the key."},
+           "No engine signed for IKE within ten seconds: none is running, or none can load the private key. The "
+           "sentence or an earlier line of the log says which."},
     Reason{"no-extended-master-secret", ReasonArea::tls,
            "The peer offers TLS 1.2 without the extended master secret (RFC 7627). It needs that, or TLS 1.3."},
     Reason{"no-peer", ReasonArea::configuration,
@@ -348,8 +356,7 @@ constexpr std::array kReasons{
            "The file of private_key has no private key in PEM format."},
     Reason{"private-key-mismatch", ReasonArea::configuration, "The private key does not belong to the certificate."},
     Reason{"private-key-open-to-all", ReasonArea::configuration,
-           "A private key's file can be read by everybody. chmod 600 it; if it was so for long, have a new key "
-           "certified."},
+           "Everybody on this machine can read a private key: chmod o-r."},
     Reason{"private-key-unreadable", ReasonArea::configuration,
            "The file of private_key can't be read; look at its path and at the permissions of the directories above "
            "it."},
@@ -408,16 +415,16 @@ constexpr std::array kReasons{
     Reason{"server-name-missing", ReasonArea::configuration,
            "server_name is missing: without it any certificate would do."},
     Reason{"signature-hash", ReasonArea::ike,
-           "The peer accepts signatures with no hash that we can make one with (RFC 7427). Its implementation or "
-           "policy has to allow SHA-256 or better."},
+           "The peer knows none of the hash functions that signatures with our key need (RFC 7427, RFC 8420). Update "
+           "it, or use a certificate with another kind of key."},
     Reason{"signature-weak", ReasonArea::ike,
-           "The peer signed with SHA-1, which the connection does not allow. Update the peer, or list sha1 in "
-           "allow_weak."},
+           "The peer signs with SHA-1, or can check nothing else, since it is older than RFC 7427. Update it, or let "
+           "it pass with allow_weak = [\"sha1\"]."},
     Reason{
         "signing-busy", ReasonArea::ike,
-        "Too many signatures for IKE wait for engines; the peer may try again. Raise engines if that happens often."},
-    Reason{"signing-failed", ReasonArea::ike,
-           "An engine could not sign for IKE; the sentence says what OpenSSL said."},
+        "More signatures wait for the engines than they can be expected to make. The peers try again; more engines "
+        "help."},
+    Reason{"signing-failed", ReasonArea::ike, "An engine could not sign for IKE; the sentence has OpenSSL's words."},
     Reason{"snapshot-connection", ReasonArea::ike,
            "An IKE SA was not taken over, since its connection is no longer configured."},
     Reason{"snapshot-malformed", ReasonArea::ike,
@@ -464,7 +471,8 @@ constexpr std::array kReasons{
     Reason{"unknown-table", ReasonArea::configuration,
            "The configuration has a table that is unknown; the sentence says which one may have been meant."},
     Reason{"verification-busy", ReasonArea::ike,
-           "Too many certificates of peers wait to be checked; the peer may try again."},
+           "More certificates of peers wait to be checked than this machine can be expected to check. The peers try "
+           "again."},
     Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
     Reason{"version-too-old", ReasonArea::tls,
            "The peer offers only versions of TLS that this service does not allow; see min_version."},

@@ -30,7 +30,7 @@ IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration, Signer
       configuration_(configuration),
       endpoint_(settings_of(configuration.settings), random_),
       signers_(signers),
-      verifiers_(loop, kVerifiers, kMostUnverified),
+      verifiers_(loop),
       deadline_(loop, [this] { take(ike::TimePassed{}); }),
       retry_(loop, [this] { begin_connections(); }),
       farewell_(loop, [this] { finish(); }) {
@@ -257,19 +257,7 @@ void IkeService::perform(ike::Sign action) {
 }
 
 void IkeService::perform(ike::VerifyPeer action) {
-    if (verifiers_.full()) {
-        take(ike::PeerVerified{
-            .sa = action.sa,
-            .epoch = action.epoch,
-            .result = fail("verification-busy", "too many certificates wait to be checked; the peer may try again")});
-        return;
-    }
-    verifiers_.submit([this, action = std::move(action)]() -> WorkerPool::Done {
-        ike::PeerVerified verified{.sa = action.sa,
-                                   .epoch = action.epoch,
-                                   .result = ike::verify_peer(action, std::chrono::system_clock::now())};
-        return [this, verified = std::move(verified)] { take(verified); };
-    });
+    verifiers_.verify(std::move(action), [this](ike::PeerVerified verified) { take(std::move(verified)); });
 }
 
 void IkeService::perform(const ike::Report& report) {

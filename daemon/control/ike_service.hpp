@@ -11,6 +11,7 @@
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/kernel_events.hpp"
 #include "daemon/control/signers.hpp"
+#include "daemon/control/verifiers.hpp"
 #include "daemon/shared/system_random.hpp"
 #include "daemon/shared/timer.hpp"
 #include "ike/endpoint.hpp"
@@ -51,10 +52,6 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     [[nodiscard]] IkeView view() const;
 
    private:
-    /// Threads that check certificates, and how many of those may wait.
-    static constexpr std::size_t kVerifiers = 2;
-    static constexpr std::size_t kMostUnverified = 1024;
-
     IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers);
 
     [[nodiscard]] Result<xfrm::Kernel> open_kernel();
@@ -102,7 +99,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     std::deque<ike::Event> waiting_;
     bool taking_ = false;
     Signers& signers_;
-    WorkerPool verifiers_;
+    Verifiers verifiers_;
     std::vector<const IkeConnection*> unreachable_;
     Timer deadline_;
     Timer retry_;

@@ -59,8 +59,7 @@ IkeSaView look_at(const ike::Sa& sa, Instant now) {
     view.remote = sa.remote.text();
     view.initiator_spi = sa.initiator_spi.value;
     view.responder_spi = sa.responder_spi.value;
-    const bool proven =
-        sa.state != ike::State::init_sent && sa.state != ike::State::half_open && sa.state != ike::State::auth_sent;
+    const bool proven = sa.established_at != Instant{};
     if (sa.state != ike::State::init_sent) {
         view.suite = ike::print(sa.suite);
     }

@@ -73,7 +73,7 @@ void WorkerPool::work() {
         jobs_.pop_front();
         lock.unlock();
         Done done = job();
-        job = nullptr;  // with the keys in it
+        job = nullptr;  // with the keys that may be in it
         lock.lock();
         finished_.push_back(std::move(done));
         const std::uint64_t one = 1;

@@ -25,6 +25,8 @@ std::shared_ptr<EVP_PKEY> make_key(KeyType type) {
                 return curve("P-384");
             case KeyType::p521:
                 return curve("P-521");
+            case KeyType::secp256k1:
+                return curve("secp256k1");
             case KeyType::rsa2048:
                 return rsa(2048);
             case KeyType::rsa1024:

@@ -11,7 +11,7 @@
 
 namespace keysluice::testing {
 
-enum class KeyType { p256, p384, p521, rsa2048, rsa1024, ed25519, ed448 };
+enum class KeyType { p256, p384, p521, secp256k1, rsa2048, rsa1024, ed25519, ed448 };
 
 /// A certificate, its key, and the PEM files that hold them.
 struct Issued {

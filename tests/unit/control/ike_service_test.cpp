@@ -5,16 +5,22 @@
 #include <optional>
 #include <string>
 
+#include "daemon/control/ike_certificates.hpp"
+#include "daemon/engine/signer.hpp"
 #include "daemon/shared/clock.hpp"
 #include "tests/support/captured_stderr.hpp"
+#include "tests/support/certified_ends.hpp"
 #include "tests/support/fake_databases.hpp"
 #include "tests/support/network_namespace.hpp"
+#include "tests/support/processes.hpp"
 
 using namespace keysluice;
 using namespace keysluice::control;
 using namespace std::chrono_literals;
 using keysluice::test::FakeDatabases;
 using keysluice::test::NamespacePair;
+using keysluice::ike::testing::KeyType;
+using keysluice::ike::testing::vault;
 
 namespace {
 
@@ -70,21 +76,29 @@ struct TwoGateways {
     Loop loop;
     Signers signers{loop};
     const NamespacePair& network = shared_network();
+    Signers signers{loop};
     Gateway left;
     Gateway right;
 
-    TwoGateways() {
-        start(right, network.right, configuration_of(kRight, kLeft, IkeStart::manual));
-        start(left, network.left, configuration_of(kLeft, kRight, IkeStart::on_load));
+    using Change = std::function<void(IkeConnection& of_left, IkeConnection& of_right)>;
+    TwoGateways() : TwoGateways([](IkeConnection&, IkeConnection&) {}) {}
+    explicit TwoGateways(const Change& change) {
+        IkeConfiguration of_right = configuration_of(kRight, kLeft, IkeStart::manual);
+        IkeConfiguration of_left = configuration_of(kLeft, kRight, IkeStart::on_load);
+        change(of_left.connections.front(), of_right.connections.front());
+        start(right, network.right, of_right);
+        start(left, network.left, of_left);
     }
     ~TwoGateways() {
         left.service.reset();  // their threads use the tables
         right.service.reset();
     }
     void start(Gateway& gateway, const test::NetworkNamespace& where, const IkeConfiguration& configuration) {
-        auto started = where.run([&] {
-            return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables), signers);
-        });
+        auto started = where.run(
+            [&] {
+                return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables),
+                                         signers);
+            });
         REQUIRE(started);
         gateway.service = *std::move(started);
     }
@@ -100,6 +114,57 @@ struct TwoGateways {
         CHECK(left.only_child()->inbound == right.only_child()->outbound);
         CHECK(left.only_child()->outbound == right.only_child()->inbound);
     }
+};
+
+/// Both have certificates with their addresses in them.
+void certify(IkeConnection& connection, const IpAddress& address) {
+    const auto& issued = vault().make("gateway " + address.text(), {.names = "IP:" + address.text(),
+                                                                    .key = KeyType::ed25519,
+                                                                    .issuer = &vault().authority()});
+    connection.certificate = issued.certificate_file;
+    connection.private_key.path = issued.key_file;
+    connection.ca = vault().authority().certificate_file;
+    connection.own_id = true;
+    connection.rules->auth = ike::Auth::certificate;
+    connection.rules->remote_auth = ike::Auth::certificate;
+}
+
+struct CertifiedGateways : TwoGateways {
+    CertifiedGateways()
+        : TwoGateways([this](IkeConnection& of_left, IkeConnection& of_right) {
+              certify(of_left, kLeft);
+              certify(of_right, kRight);
+              IkeConfiguration both{.settings = {}, .connections = {of_left, of_right}};
+              Diagnostics warnings;
+              REQUIRE(load_certificates(both, std::chrono::system_clock::now(), warnings).empty());
+              signers.use(signing_keys(both));
+          }) {}
+};
+
+/// An engine as far as it signs, at the other end of a channel to `signers`.
+struct SigningEngine final : Channel::Owner {
+    SigningEngine(Loop& loop, Signers& its_signers, test::FdPair pair = test::seqpacket_pair())
+        : signers(its_signers), ours(loop, std::move(pair.first), *this), theirs(loop, std::move(pair.second), *this) {
+        signers.joined(ours);
+    }
+    ~SigningEngine() override { signers.left(ours); }
+    void on_message(Channel& channel, Message message, Descriptors /*descriptors*/) override {
+        if (const auto* key = std::get_if<SigningKey>(&message)) {
+            CHECK(channel.send(signer.load(*key)));
+        } else if (const auto* wanted = std::get_if<SignatureWanted>(&message)) {
+            CHECK(channel.send(signer.sign(*wanted)));
+        } else if (const auto* loaded = std::get_if<SigningKeyLoaded>(&message)) {
+            signers.on_message(channel, *loaded);
+        } else {
+            signers.on_message(channel, std::get<SignatureMade>(std::move(message)));
+        }
+    }
+    void on_closed(Channel& /*channel*/, std::string_view /*why*/) override {}
+
+    Signers& signers;
+    Signer signer;
+    Channel ours;
+    Channel theirs;
 };
 
 /// The one before still takes what is on its way.
@@ -141,6 +206,15 @@ TEST_CASE_FIXTURE(TwoGateways, "two services make a tunnel, and take it down") {
     CHECK(left.tables.sas.empty());
     CHECK(left.tables.policies.empty());
     CHECK(right.tables.policies.empty());
+}
+
+TEST_CASE_FIXTURE(CertifiedGateways, "by certificates, as soon as an engine signs") {
+    for (int turn = 0; turn < 20; ++turn) {
+        loop.turn(5ms);
+    }
+    CHECK(left.children().empty());
+    const SigningEngine engine(loop, signers);
+    await_up();
 }
 
 TEST_CASE_FIXTURE(TwoGateways, "a soft limit leads to a rekeying") {

@@ -83,6 +83,11 @@ TEST_CASE("weak keys and signatures") {
     CHECK(reason(verify(*root, leaf, {&middle})) == "certificate-weak");
 }
 
+TEST_CASE("keys of other kinds") {
+    CHECK(reason(verify(*trust_in({&vault().authority()}), with("secp256k1", {.key = KeyType::secp256k1}))) ==
+          "certificate-key-kind");
+}
+
 TEST_CASE("what a certificate is for") {
     const auto root = trust_in({&vault().authority()});
     const std::array usages{std::pair{"digitalSignature", "good"}, std::pair{"nonRepudiation", "good"},
