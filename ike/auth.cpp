@@ -61,8 +61,8 @@ Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdRespo
     for (const ConnectionPtr& candidate : context.registry.connections(sa.local.address, sa.remote.address)) {
         const bool is_us = wanted == nullptr || wanted->identity == candidate->local_id;
         const bool is_peer = candidate->remote_id.matches(sa.peer_id);
-        const bool fits = choose_ike(chosen, candidate->proposals, sa.suite.group).has_value();
-        if (is_us && is_peer && fits) {
+        // Whom it is about comes first: there may be thousands of candidates.
+        if (is_us && is_peer && choose_ike(chosen, candidate->proposals, sa.suite.group)) {
             return candidate;
         }
     }

@@ -252,13 +252,9 @@ void IkeService::perform(const ike::SendDatagram& action) {
 }
 
 Duration IkeService::rekey_time(const ike::ChildSaSpec& spec) const {
-    for (const IkeConnection& connection : configuration_.connections) {
-        const ike::ChildRule* rule = connection.rules->child(spec.child);
-        if (connection.rules->name == spec.connection && rule != nullptr) {
-            return rule->rekey_time;
-        }
-    }
-    return ike::ChildRule{}.rekey_time;
+    const ike::ConnectionPtr connection = endpoint_.connection(spec.connection);
+    const ike::ChildRule* rule = connection ? connection->child(spec.child) : nullptr;
+    return rule != nullptr ? rule->rekey_time : ike::ChildRule{}.rekey_time;
 }
 
 /// Before anything is added: what is removed may always wait.
@@ -366,10 +362,7 @@ void IkeService::stop(std::function<void()> done) {
 }
 
 void IkeService::check_farewell() {
-    const bool over = std::ranges::all_of(endpoint_.sas(), [](const auto& each) {
-        return each.second->state == ike::State::dead || each.second->state == ike::State::half_open;
-    });
-    if (on_stopped_ && over && (!kernel_ || kernel_->idle())) {
+    if (on_stopped_ && endpoint_.idle() && (!kernel_ || kernel_->idle())) {
         finish();
     }
 }
