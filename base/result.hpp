@@ -9,8 +9,8 @@ namespace keysluice {
 
 /// Why something failed, for a person and for a program at once.
 ///
-/// `reason` is a stable, lower-case code with dashes, one of base/reasons.cpp: counters, logs and scripts use it, so a
-/// code never changes its meaning. It must have static storage. `sentence` says which peer or file, what was
+/// `reason` is a stable, lower-case code with dashes, one of base/reasons.cpp: counters, logs and scripts use it, so
+/// a code never changes its meaning. It must have static storage. `sentence` says which peer or file, what was
 /// expected, what came and what to do; it ends without a full stop so that it can stand in a log line.
 struct Error {
     std::string_view reason;

@@ -47,8 +47,8 @@ Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdRespo
     for (const ConnectionPtr& candidate : candidates) {
         const bool is_us = wanted == nullptr || same(wanted->identity, candidate->local_id);
         const bool is_peer = candidate->remote_id.matches(sa.peer_id);
-        const bool fits = choose_ike(chosen, candidate->proposals, sa.suite.group).has_value();
-        if (!is_us || !is_peer || !fits) {
+        // Whom it is about comes first: there may be thousands of candidates.
+        if (!is_us || !is_peer || !choose_ike(chosen, candidate->proposals, sa.suite.group)) {
             continue;
         }
         if (is_method_of(*candidate, proof)) {

@@ -22,6 +22,18 @@ bool is_name(wire::IdType type) {
     return type == wire::IdType::fqdn || type == wire::IdType::email;
 }
 
+/// The same for identities that are the same.
+std::size_t hash_of(const wire::Identity& identity) {
+    if (identity.type == wire::IdType::dn) {
+        return 0;  // one name has several encodings
+    }
+    std::string text(as_text(identity.data));
+    if (is_name(identity.type)) {
+        std::ranges::transform(text, text.begin(), [](unsigned char each) { return std::tolower(each); });
+    }
+    return std::hash<std::string>{}(text);
+}
+
 wire::Identity identity_of(wire::IdType type, Bytes data) {
     return {.type = type, .data = {data.begin(), data.end()}};
 }
@@ -100,11 +112,19 @@ std::string IdentityPattern::text() const {
     return !identity_ ? "anyone" : wildcard_ ? fmt::format("*{}", as_text(identity_->data)) : wire::print(*identity_);
 }
 
+void SharedKeys::set(wire::Identity peer, SharedKey key) {
+    const std::size_t hash = hash_of(peer);
+    const auto [first, last] = by_peer_.equal_range(hash);
+    if (std::none_of(first, last, [&](const auto& each) { return same(each.second.first, peer); })) {
+        by_peer_.emplace(hash, std::pair(std::move(peer), std::move(key)));
+    }
+}
+
 const SharedKey* SharedKeys::find(const wire::Identity& peer) const {
-    for (const auto& [identity, key] : by_peer_) {
-        if (same(identity, peer)) {
-            return &key;
-        }
+    const auto [first, last] = by_peer_.equal_range(hash_of(peer));
+    const auto found = std::find_if(first, last, [&](const auto& each) { return same(each.second.first, peer); });
+    if (found != last) {
+        return &found->second.second;
     }
     return for_all_.empty() ? nullptr : &for_all_;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/address.hpp"
@@ -59,13 +60,13 @@ using SharedKey = Secret<256>;
 class SharedKeys {
    public:
     void set_for_all(SharedKey key) { for_all_ = std::move(key); }
-    void set(wire::Identity peer, SharedKey key) { by_peer_.emplace_back(std::move(peer), std::move(key)); }
+    void set(wire::Identity peer, SharedKey key);
     /// Null: there is none for this peer.
     [[nodiscard]] const SharedKey* find(const wire::Identity& peer) const;
 
    private:
     SharedKey for_all_;
-    std::vector<std::pair<wire::Identity, SharedKey>> by_peer_;
+    std::unordered_multimap<std::size_t, std::pair<wire::Identity, SharedKey>> by_peer_;  ///< by hash of the identity
 };
 
 /// What a connection's child is to be.

@@ -52,18 +52,18 @@ Endpoint::Endpoint(Settings settings, Random& random) : settings_(settings), ran
 Endpoint::~Endpoint() = default;
 
 void Endpoint::configure(const std::vector<ConnectionPtr>& connections) {
-    // A connection for one address comes before one for any; otherwise the configuration's order holds.
-    const auto rank = [](const ConnectionPtr& each) { return (each->remote ? 2 : 0) + (each->local ? 1 : 0); };
-    connections_.clear();
-    for (int wanted = 3; wanted >= 0; --wanted) {
-        std::ranges::copy_if(connections, std::back_inserter(connections_),
-                             [&](const ConnectionPtr& each) { return rank(each) == wanted; });
+    connections_.configure(connections);
+    for (const auto& [name, wanted] : WantedByName(wanted_.all())) {
+        if (!connections_.find(name)) {
+            wanted_.remove(name);
+        }
     }
-    std::erase_if(wanted_, [&](const auto& each) { return connection(each.first) == nullptr; });
 }
 
 void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted) {
-    wanted_ = std::move(wanted);
+    for (const auto& [name, each] : wanted) {
+        wanted_.put(name, each);
+    }
     for (auto& sa : sas) {
         for (const ChildSa& child : sa->children) {
             next_reqid_ = std::max(next_reqid_, child.spec.reqid.value + 1);
@@ -75,7 +75,7 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted
         for (const ChildSa& child : adopted.children) {
             owners_[child.spec.inbound] = adopted.own_spi();
         }
-        schedule(adopted);
+        deadlines_.set(adopted, ike::next_deadline(adopted, settings_));
     }
     touched_.clear();
 }
@@ -96,11 +96,7 @@ Actions Endpoint::on(const Event& event, Instant now) {
 }
 
 Instant Endpoint::next_deadline() const {
-    Instant next = deadlines_.empty() ? Instant::max() : deadlines_.begin()->first;
-    for (const auto& [name, wanted] : wanted_) {
-        next = std::min(next, wanted.look_at);
-    }
-    return next;
+    return std::min(deadlines_.next(), wanted_.next());
 }
 
 const char* Endpoint::inconsistency() const {
@@ -131,16 +127,6 @@ EspSpi Endpoint::new_esp_spi() {
     return spi;
 }
 
-std::vector<ConnectionPtr> Endpoint::connections(const IpAddress& local, const IpAddress& remote) {
-    std::vector<ConnectionPtr> found;
-    for (const ConnectionPtr& each : connections_) {
-        if (each->local.value_or(local) == local && each->remote.value_or(remote) == remote) {
-            found.push_back(each);
-        }
-    }
-    return found;
-}
-
 Sa* Endpoint::find(IkeSpi own) {
     const auto found = sas_.find(own);
     if (found == sas_.end()) {
@@ -152,39 +138,28 @@ Sa* Endpoint::find(IkeSpi own) {
 
 Sa& Endpoint::adopt(std::unique_ptr<Sa> sa) {
     Sa& adopted = *sa;
-    list(adopted);
+    index_.update(adopted);
     touched_.push_back(adopted.own_spi());
     sas_[adopted.own_spi()] = std::move(sa);
     return adopted;
 }
 
 bool Endpoint::knows_peer(const Sa& sa) {
-    return std::ranges::any_of(of_connection(sa.connection->name), [&](IkeSpi spi) {
+    return std::ranges::any_of(index_.of_connection(sa.connection->name), [&](IkeSpi spi) {
         const Sa& other = *sas_.at(spi);
         return &other != &sa && other.state == State::established;
     });
 }
 
 void Endpoint::forget_others(const Sa& sa) {
-    std::vector<IkeSpi> others;
-    for (auto each = by_peer_.lower_bound({sa.connection->name, sa.peer_id, IkeSpi{}});
-         each != by_peer_.end() && std::get<0>(*each) == sa.connection->name && std::get<1>(*each) == sa.peer_id;
-         ++each) {
-        others.push_back(std::get<2>(*each));
-    }
-    for (const IkeSpi spi : others) {
-        if (Sa* other = find(spi); other != &sa) {
+    for (const IkeSpi spi : index_.near_peer(sa.connection->name, sa.peer_id)) {
+        Sa* other = find(spi);
+        if (other != &sa && other->connection->name == sa.connection->name && other->peer_id == sa.peer_id) {
             // RFC 7296 section 2.4: "the recipient MAY use this information to delete any other IKE SAs it has to the
             // same authenticated identity without waiting for a timeout."
             end(*context_, *other);
         }
     }
-}
-
-ConnectionPtr Endpoint::connection(const std::string& name) const {
-    const auto found =
-        std::ranges::find_if(connections_, [&](const ConnectionPtr& each) { return each->name == name; });
-    return found == connections_.end() ? nullptr : *found;
 }
 
 // ---- events
@@ -270,11 +245,11 @@ void Endpoint::on_init_request(Context& context, const wire::Outer& message, con
 
 void Endpoint::handle(Context& context, const TimePassed& /*event*/) {
     std::vector<IkeSpi> due;
-    for (auto each = deadlines_.begin(); each != deadlines_.end() && each->first <= context.now; ++each) {
-        due.push_back(each->second);
+    while (const Sa* sa = deadlines_.take_due(context.now)) {
+        due.push_back(sa->own_spi());
     }
     for (const IkeSpi spi : due) {
-        if (Sa* sa = find(spi)) {
+        if (Sa* sa = find(spi); sa != nullptr && ike::next_deadline(*sa, settings_) <= context.now) {
             on_time(context, *sa);
         }
     }
@@ -282,17 +257,16 @@ void Endpoint::handle(Context& context, const TimePassed& /*event*/) {
 }
 
 void Endpoint::pursue_wanted(Context& context) {
-    for (auto& [name, wanted] : wanted_) {
-        if (context.now < wanted.look_at) {
-            continue;
-        }
+    for (const std::string& name : wanted_.due(context.now)) {
+        Wanted wanted = *wanted_.find(name);
         wanted.wait =
             wanted.wait == Duration::zero() ? settings_.retry_first : std::min(wanted.wait * 2, settings_.retry_most);
         wanted.look_at = context.now + wanted.wait;
+        wanted_.put(name, wanted);
         if (Sa* sa = standing(name)) {
             complete(context, *sa, {});
         } else {
-            begin(context, connection(name), {}, wanted.local, wanted.remote);
+            begin(context, connections_.find(name), {}, wanted.local, wanted.remote);
         }
     }
 }
@@ -321,7 +295,7 @@ void Endpoint::begin(Context& context, const ConnectionPtr& connection, const st
 }
 
 Sa* Endpoint::standing(const std::string& connection) {
-    for (const IkeSpi spi : of_connection(connection)) {
+    for (const IkeSpi spi : index_.of_connection(connection)) {
         if (alive(*sas_.at(spi))) {
             return find(spi);
         }
@@ -335,22 +309,13 @@ Sa* Endpoint::owner_of(EspSpi inbound) {
     return sa != nullptr && sa->find_child(inbound) != nullptr ? sa : nullptr;
 }
 
-std::vector<IkeSpi> Endpoint::of_connection(const std::string& name) const {
-    std::vector<IkeSpi> found;
-    for (auto each = by_connection_.lower_bound({name, IkeSpi{}});
-         each != by_connection_.end() && each->first == name; ++each) {
-        found.push_back(each->second);
-    }
-    return found;
-}
-
 void Endpoint::handle(Context& context, const Initiate& event) {
-    const ConnectionPtr rules = connection(event.connection);
+    const ConnectionPtr rules = connections_.find(event.connection);
     if (!rules) {
         return;
     }
     if (rules->keep_up) {
-        wanted_[event.connection] = Wanted{event.local, event.remote, context.now + settings_.retry_first, {}};
+        wanted_.put(event.connection, {event.local, event.remote, context.now + settings_.retry_first, {}});
     }
     if (Sa* sa = standing(event.connection)) {
         complete(context, *sa, event.child);
@@ -360,14 +325,14 @@ void Endpoint::handle(Context& context, const Initiate& event) {
 }
 
 void Endpoint::handle(Context& context, const Terminate& event) {
-    wanted_.erase(event.connection);
-    for (const IkeSpi spi : of_connection(event.connection)) {
+    wanted_.remove(event.connection);
+    for (const IkeSpi spi : index_.of_connection(event.connection)) {
         close(context, *find(spi));
     }
 }
 
 void Endpoint::handle(Context& context, const Rekey& event) {
-    for (const IkeSpi spi : of_connection(event.connection)) {
+    for (const IkeSpi spi : index_.of_connection(event.connection)) {
         Sa& sa = *find(spi);
         if (sa.state != State::established) {
             continue;
@@ -434,29 +399,12 @@ void Endpoint::forget_half_open(Sa& sa) {
     sa.half_open_from.reset();
 }
 
-/// A half-open responder does not know yet whom it talks to.
-void Endpoint::list(const Sa& sa) {
-    if (!sa.half_open()) {
-        by_connection_.emplace(sa.connection->name, sa.own_spi());
-    }
-    if (sa.state == State::established) {
-        by_peer_.emplace(sa.connection->name, sa.peer_id, sa.own_spi());
-    }
-}
-
-void Endpoint::unlist(const Sa& sa) {
-    by_connection_.erase({sa.connection->name, sa.own_spi()});
-    by_peer_.erase({sa.connection->name, sa.peer_id, sa.own_spi()});
-}
-
-void Endpoint::schedule(Sa& sa) {
-    const Instant next = ike::next_deadline(sa, settings_);
-    if (next != sa.scheduled) {
-        deadlines_.erase({sa.scheduled, sa.own_spi()});
-        sa.scheduled = next;
-        if (next != Instant::max()) {
-            deadlines_.emplace(next, sa.own_spi());
-        }
+/// A connection that somebody wants has lost an IKE SA.
+void Endpoint::look_soon(const std::string& connection, Instant now) {
+    if (const Wanted* found = wanted_.find(connection)) {
+        Wanted wanted = *found;
+        wanted.look_at = std::min(wanted.look_at, now + std::max(wanted.wait, settings_.retry_first));
+        wanted_.put(connection, wanted);
     }
 }
 
@@ -471,24 +419,18 @@ void Endpoint::tidy(Instant now) {
         if (sa.half_open_from && (over || !unproven(sa))) {
             forget_half_open(sa);
         }
-        const auto wanted = wanted_.find(sa.connection->name);
-        if (sa.state == State::dead && wanted != wanted_.end()) {
-            const Duration wait = std::max(wanted->second.wait, settings_.retry_first);
-            wanted->second.look_at = std::min(wanted->second.look_at, now + wait);
-        }
         if (sa.state == State::dead) {
-            unlist(sa);
-        } else {
-            list(sa);
+            look_soon(sa.connection->name, now);
         }
+        index_.update(sa);
         for (const ChildSa& child : sa.children) {
             owners_[child.spec.inbound] = spi;
         }
         if (over) {
-            deadlines_.erase({sa.scheduled, spi});
+            deadlines_.remove(sa);
             sas_.erase(found);
         } else {
-            schedule(sa);
+            deadlines_.set(sa, ike::next_deadline(sa, settings_));
         }
     }
     touched_.clear();

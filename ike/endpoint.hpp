@@ -2,15 +2,17 @@
 
 #include <map>
 #include <memory>
-#include <set>
-#include <tuple>
 #include <unordered_map>
 #include <vector>
 
+#include "ike/connection_table.hpp"
 #include "ike/cookies.hpp"
+#include "ike/deadlines.hpp"
 #include "ike/events.hpp"
 #include "ike/exchange.hpp"
 #include "ike/sa.hpp"
+#include "ike/sa_index.hpp"
+#include "ike/wanted.hpp"
 
 namespace keysluice::ike {
 
@@ -24,15 +26,6 @@ class Endpoint final : private Registry {
     /// The connections that hold from now on. IKE SAs that stand keep the one that they were made by.
     void configure(const std::vector<ConnectionPtr>& connections);
 
-    /// A connection that somebody wants up, and where its ends are.
-    struct Wanted {
-        UdpEndpoint local;
-        UdpEndpoint remote;
-        Instant look_at{};
-        Duration wait{};
-    };
-    using WantedByName = std::map<std::string, Wanted>;
-
     /// Takes over what another process had (read_snapshot). Comes after configure() and before the first event.
     void restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted);
 
@@ -42,7 +35,11 @@ class Endpoint final : private Registry {
     [[nodiscard]] Instant next_deadline() const;
 
     [[nodiscard]] const std::unordered_map<IkeSpi, std::unique_ptr<Sa>>& sas() const { return sas_; }
-    [[nodiscard]] const WantedByName& wanted() const { return wanted_; }
+    [[nodiscard]] const WantedByName& wanted() const { return wanted_.all(); }
+    /// Null where none of this name is configured.
+    [[nodiscard]] ConnectionPtr connection(const std::string& name) const { return connections_.find(name); }
+    /// There are no IKE SAs but half-open and dead ones.
+    [[nodiscard]] bool idle() const { return index_.empty(); }
     /// Null, or what is wrong with which SA: for tests and fuzzing.
     [[nodiscard]] const char* inconsistency() const;
 
@@ -50,7 +47,9 @@ class Endpoint final : private Registry {
     IkeSpi new_ike_spi() override;
     EspSpi new_esp_spi() override;
     ReqId new_reqid() override { return ReqId{next_reqid_++}; }
-    std::vector<ConnectionPtr> connections(const IpAddress& local, const IpAddress& remote) override;
+    std::vector<ConnectionPtr> connections(const IpAddress& local, const IpAddress& remote) override {
+        return connections_.between(local, remote);
+    }
     Sa* find(IkeSpi own) override;
     Sa& adopt(std::unique_ptr<Sa> sa) override;
     bool knows_peer(const Sa& sa) override;
@@ -74,14 +73,10 @@ class Endpoint final : private Registry {
     void begin(Context& context, const ConnectionPtr& connection, const std::string& child, const UdpEndpoint& local,
                const UdpEndpoint& remote);
     void complete(Context& context, Sa& sa, const std::string& child);
-    [[nodiscard]] ConnectionPtr connection(const std::string& name) const;
     [[nodiscard]] Sa* standing(const std::string& connection);
     [[nodiscard]] Sa* owner_of(EspSpi inbound);
+    void look_soon(const std::string& connection, Instant now);
     void tidy(Instant now);
-    void schedule(Sa& sa);
-    void list(const Sa& sa);
-    void unlist(const Sa& sa);
-    [[nodiscard]] std::vector<IkeSpi> of_connection(const std::string& name) const;
     void count_half_open(Sa& sa, const UdpEndpoint& from);
     void forget_half_open(Sa& sa);
 
@@ -89,18 +84,16 @@ class Endpoint final : private Registry {
     Random& random_;
     Toolbox tools_;
     Cookies cookies_;
-    std::vector<ConnectionPtr> connections_;
+    ConnectionTable connections_;
     std::unordered_map<IkeSpi, std::unique_ptr<Sa>> sas_;
     /// Half-open SAs by the peer's address and SPI, so that a repeated IKE_SA_INIT finds its SA.
     std::map<std::pair<UdpEndpoint, IkeSpi>, IkeSpi> half_open_;
     std::map<IpAddress, std::size_t> half_open_by_address_;
-    /// Whom there is to find by connection, and by connection and the peer's identity.
-    std::set<std::pair<std::string, IkeSpi>> by_connection_;
-    std::set<std::tuple<std::string, wire::Identity, IkeSpi>> by_peer_;
+    SaIndex index_;
     std::unordered_map<EspSpi, IkeSpi> owners_;  ///< of CHILD SAs
-    std::set<std::pair<Instant, IkeSpi>> deadlines_;
+    Deadlines deadlines_;
     std::vector<IkeSpi> touched_;
-    WantedByName wanted_;
+    WantedList wanted_;
     std::uint32_t next_reqid_ = 1;
     Context* context_ = nullptr;  ///< of the event that is being handled
 };

@@ -152,8 +152,13 @@ struct Sa {
     Instant close_at = Instant::max();  ///< replaced: when to stop waiting for the peer's delete
     Instant heard_at{};
     Instant sent_at{};
-    Instant scheduled = Instant::max();         ///< the Endpoint's: under which deadline it is listed
-    std::optional<UdpEndpoint> half_open_from;  ///< the Endpoint's: where a half-open SA is counted
+
+    // The Endpoint's, and not part of what is written: where it is listed.
+    static constexpr std::uint32_t kNoSlot = UINT32_MAX;
+    std::uint32_t deadline_slot = kNoSlot;
+    bool listed = false;
+    bool listed_by_peer = false;
+    std::optional<UdpEndpoint> half_open_from;
 
     /// A responder whose peer has yet to prove who it is.
     [[nodiscard]] bool half_open() const {

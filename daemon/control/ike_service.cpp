@@ -9,7 +9,6 @@
 #include "daemon/control/ike_log.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
-#include "ike/peer_certificate.hpp"
 
 namespace keysluice::control {
 namespace {
@@ -279,10 +278,7 @@ void IkeService::stop(std::function<void()> done) {
 }
 
 void IkeService::check_farewell() {
-    const bool over = std::ranges::all_of(endpoint_.sas(), [](const auto& each) {
-        return each.second->state == ike::State::dead || each.second->half_open();
-    });
-    if (on_stopped_ && over && (!kernel_ || kernel_->idle())) {
+    if (on_stopped_ && endpoint_.idle() && (!kernel_ || kernel_->idle())) {
         finish();
     }
 }

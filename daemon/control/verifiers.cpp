@@ -17,9 +17,8 @@ void Verifiers::verify(ike::VerifyPeer job, Done done) {
         return;
     }
     threads_.submit([job = std::move(job), done = std::move(done)]() mutable -> WorkerPool::Done {
-        ike::PeerVerified verified{.sa = job.sa,
-                                   .epoch = job.epoch,
-                                   .result = ike::verify_peer(job, std::chrono::system_clock::now())};
+        ike::PeerVerified verified{
+            .sa = job.sa, .epoch = job.epoch, .result = ike::verify_peer(job, std::chrono::system_clock::now())};
         return [verified = std::move(verified), done = std::move(done)]() mutable { done(std::move(verified)); };
     });
 }

@@ -49,6 +49,9 @@ void Loop::forget(const Watcher& watcher) {
 }
 
 void Loop::arm(Deadline& deadline, Instant at) {
+    if (deadline.armed_ && deadline.at_ == at) {
+        return;
+    }
     disarm(deadline);
     deadline.at_ = at;
     deadline.armed_ = true;

@@ -74,7 +74,6 @@ const NamespacePair& shared_network() {
 struct TwoGateways {
     test::CapturedStderr log;
     Loop loop;
-    Signers signers{loop};
     const NamespacePair& network = shared_network();
     Signers signers{loop};
     Gateway left;

@@ -1,0 +1,36 @@
+#include "ike/connection_table.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace keysluice::ike {
+
+void ConnectionTable::configure(const std::vector<ConnectionPtr>& connections) {
+    by_name_.clear();
+    by_remote_.clear();
+    for (const ConnectionPtr& each : connections) {
+        by_name_.emplace(each->name, each);
+        by_remote_[each->remote].push_back(each);
+    }
+    for (auto& [remote, group] : by_remote_) {
+        std::ranges::stable_partition(group, [](const ConnectionPtr& each) { return each->local.has_value(); });
+    }
+}
+
+ConnectionPtr ConnectionTable::find(const std::string& name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+}
+
+std::vector<ConnectionPtr> ConnectionTable::between(const IpAddress& local, const IpAddress& remote) const {
+    std::vector<ConnectionPtr> found;
+    for (const std::optional<IpAddress>& peer : {std::optional(remote), std::optional<IpAddress>()}) {
+        if (const auto group = by_remote_.find(peer); group != by_remote_.end()) {
+            std::ranges::copy_if(group->second, std::back_inserter(found),
+                                 [&](const ConnectionPtr& each) { return each->local.value_or(local) == local; });
+        }
+    }
+    return found;
+}
+
+}  // namespace keysluice::ike
