@@ -147,8 +147,7 @@ class Load final : IkeSockets::Owner {
                 again_ += late ? 1 : 0;
                 note(sockets_->send(*datagram));
             } else if (const auto* install = std::get_if<ike::InstallChild>(&action)) {
-                answers_.emplace_back(
-                    ike::ChildInstalled{.sa = install->sa, .inbound = install->spec.inbound, .result = {}});
+                answers_.emplace_back(ike::ChildInstalled{.inbound = install->spec.inbound, .result = {}});
             } else if (const auto* report = std::get_if<ike::Report>(&action)) {
                 if (report->kind == ike::Report::Kind::child_established) {
                     ++standing_;
