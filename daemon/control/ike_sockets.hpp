@@ -33,8 +33,8 @@ class IkeSockets {
         /// `bytes` are gone when it returns.
         virtual void on_datagram(const UdpEndpoint& local, const UdpEndpoint& remote, Bytes bytes) = 0;
     };
-    /// How many datagrams of one socket are read before others get their turn.
-    static constexpr int kReadsPerTurn = 64;
+    /// How many datagrams of one socket are read before others get their turn: each may be a key exchange of 100 µs.
+    static constexpr int kReadsPerTurn = 16;
 
     /// Binds all sockets; IPv6 is left out where the system has none. With `into_kernel`, policies of the SPD don't
     /// apply to them and ESP in UDP goes into the kernel's SAs, which needs CAP_NET_ADMIN.
