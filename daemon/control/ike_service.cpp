@@ -261,14 +261,6 @@ Duration IkeService::rekey_time(const ike::ChildSaSpec& spec) const {
     return ike::ChildRule{}.rekey_time;
 }
 
-/// Before anything is added: what is removed may always wait.
-Result<void> IkeService::room_in_kernel() const {
-    if (kernel_->full()) {
-        return fail("kernel-busy", "too many changes of SAs wait for the kernel");
-    }
-    return {};
-}
-
 void IkeService::perform(ike::InstallChild action) {
     const ike::EspSpi inbound = action.spec.inbound;
     const auto answer = [this, inbound](Result<void> result) {
@@ -278,7 +270,7 @@ void IkeService::perform(ike::InstallChild action) {
         answer({});
         return;
     }
-    if (auto room = room_in_kernel(); !room) {
+    if (auto room = kernel_->room(); !room) {
         answer(std::move(room));
         return;
     }
@@ -301,7 +293,7 @@ void IkeService::perform(ike::InstallOutbound action) {
         return;
     }
     const ike::EspSpi inbound = action.spec.inbound;
-    if (auto room = room_in_kernel(); !room) {
+    if (auto room = kernel_->room(); !room) {
         answers_.emplace_back(ike::ChildLost{.inbound = inbound, .why = std::move(room).error()});
         return;
     }

@@ -90,7 +90,6 @@ class IkeService final : IkeSockets::Owner {
     void perform(const ike::RemoveChild& action);
     void perform(const ike::RemoveOutbound& action);
     void perform(const ike::Report& report);
-    [[nodiscard]] Result<void> room_in_kernel() const;
     /// Changes of which nobody waits for the result.
     void submit(xfrm::Transaction transaction, std::string what);
     [[nodiscard]] Duration rekey_time(const ike::ChildSaSpec& spec) const;

@@ -1,5 +1,6 @@
 #include "daemon/control/kernel_thread.hpp"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -47,6 +48,13 @@ KernelThread::~KernelThread() {
     changed_.notify_one();
     thread_.join();
     loop_.remove(wake_.get(), *this);
+}
+
+Result<void> KernelThread::room() const {
+    if (under_way_ >= kMostWaiting) {
+        return fail("kernel-busy", fmt::format("{} changes of SAs wait for the kernel already", under_way_));
+    }
+    return {};
 }
 
 void KernelThread::submit(xfrm::Transaction transaction, Done done) {

@@ -24,7 +24,7 @@ class KernelThread final : Watcher {
     using Apply = std::function<Result<void>(const xfrm::Transaction&)>;
     /// Called on the loop.
     using Done = std::function<void(Result<void>)>;
-    /// When so many wait, nothing new should be begun.
+    /// When so many wait, there is no room().
     static constexpr std::size_t kMostWaiting = 4096;
 
     KernelThread(Loop& loop, Apply apply);
@@ -32,7 +32,8 @@ class KernelThread final : Watcher {
     ~KernelThread() override;
 
     void submit(xfrm::Transaction transaction, Done done);
-    [[nodiscard]] bool full() const { return under_way_ >= kMostWaiting; }
+    /// To be asked before anything is added; what is removed may always wait. Fails with "kernel-busy".
+    [[nodiscard]] Result<void> room() const;
     [[nodiscard]] bool idle() const { return under_way_ == 0; }
 
    private:
