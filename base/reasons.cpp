@@ -476,8 +476,6 @@ constexpr std::array kReasons{
     Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
     Reason{"version-too-old", ReasonArea::tls,
            "The peer offers only versions of TLS that this service does not allow; see min_version."},
-    Reason{"wake-up-flood", ReasonArea::internal,
-           "A connection woke its relay again and again for nothing, so it was closed. Please report it."},
     Reason{"wrong-key-size", ReasonArea::internal,
            "A key for an AEAD cipher has the wrong length. Please report it."},
     Reason{"wrong-mode", ReasonArea::configuration,

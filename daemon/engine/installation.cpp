@@ -1,6 +1,5 @@
 #include "daemon/engine/installation.hpp"
 
-#include "daemon/engine/translate.hpp"
 #include "ktls/socket.hpp"
 
 namespace keysluice {
@@ -10,6 +9,8 @@ namespace {
 Placement stays(std::string_view reason) {
     return {.carrier = Carrier::userspace, .reason = reason};
 }
+
+}  // namespace
 
 Result<void> read_back(int fd, const KernelKeys& keys) {
     const auto rx = ktls::in_force(fd, keys.rx);
@@ -23,8 +24,6 @@ Result<void> read_back(int fd, const KernelKeys& keys) {
     }
     return {};
 }
-
-}  // namespace
 
 std::string_view to_string(Carrier carrier) {
     switch (carrier) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.hpp"
+#include "daemon/engine/translate.hpp"
 #include "ktls/probe.hpp"
 #include "tls/session.hpp"
 
@@ -23,5 +24,8 @@ struct Placement {
 /// byte: neither side may go on with keys whose sequence numbers are in doubt. On success with Carrier::kernel both
 /// directions were read back, and the session must not encrypt or decrypt again.
 [[nodiscard]] Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities& kernel);
+
+/// Fails with "ktls-read-back-differs" where the kernel uses other keys for this socket, or none.
+[[nodiscard]] Result<void> read_back(int fd, const KernelKeys& keys);
 
 }  // namespace keysluice

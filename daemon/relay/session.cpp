@@ -95,11 +95,6 @@ void Session::on_events(const Side& side, std::uint32_t events) {
     // Closed in both directions, of which we have not ended ours: it broke, maybe before a predecessor's eyes. A
     // write that failed would use up the error that reading has to see.
     plain_.deaf = plain_.deaf || (&side == &plain_ && (events & EPOLLHUP) != 0U && !plain_.shut);
-    if (++idle_wake_ups_ > kMostIdleWakeUps) {
-        static_cast<void>(
-            abort({"wake-up-flood", fmt::format("{} wake-ups in a row brought nothing", kMostIdleWakeUps)}));
-        return;
-    }
     advance();
 }
 
@@ -116,7 +111,6 @@ void Session::advance() {
         if (up == Step::stuck && down == Step::stuck) {
             return;
         }
-        idle_wake_ups_ = 0;
     }
     // More to do, but the others first. Edges do not repeat themselves, so we come back on our own.
     host_.come_back(*this);

@@ -44,8 +44,6 @@ class Session final {
 
     /// After this many records in a row that carry nothing (empty ones, tickets, warnings) a peer is a flood.
     static constexpr std::uint16_t kMostIdleRecords = 32;
-    /// After this many wake-ups in a row that brought nothing a peer is after our CPU.
-    static constexpr std::uint16_t kMostIdleWakeUps = 10000;
 
     /// `entry` is this connection's place in the shared table; it may hold the state that a predecessor left.
     Session(Host& host, Slot slot, TableEntry& entry, ktls::Version version, UniqueFd tls, UniqueFd plain,
@@ -132,7 +130,6 @@ class Session final {
     bool watched_ = false;
     bool over_ = false;
     std::uint16_t idle_records_ = 0;
-    std::uint16_t idle_wake_ups_ = 0;
     std::uint32_t ticket_rest_ = 0;  ///< bytes of a session ticket that go on in the next record
     HandshakeStart handshake_start_;
     Side tls_;

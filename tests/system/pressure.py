@@ -53,7 +53,7 @@ def no_descriptors(world):
             with TlsClient(world, ("127.0.0.1", port)) as client:
                 client.echo(b"before")
                 crowd = silent_crowd(world, port, 600)
-                eventually(lambda: "descriptor" in sluice.log(), world.patience(15), "the log tells what is missing")
+                eventually(lambda: "(descriptors-exhausted)" in sluice.log(), world.patience(15), "the log tells what is missing")
                 client.echo(b"in the middle")
                 burnt = sluice.cpu_spent(1)
                 expect(burnt < 0.5, f"waiting for descriptors costs no CPU: {burnt:.2f} s in one second")

@@ -83,6 +83,7 @@ TEST_CASE("what stands in two files is refused with both places") {
           "conf.d/x.toml:2:1: \"engines\" in [daemon] is set already at keysluice.toml:2:1\n"
           "conf.d/x.toml:3:1: a service with the name \"a\" stands already at keysluice.toml:3:1\n"
           "conf.d/x.toml:5:11: listen: \"[::]:1\" stands already at keysluice.toml:5:11");
+    CHECK(read_configuration(folder / "keysluice.toml", {}).error().front().reason == "duplicate-key");
 }
 
 TEST_CASE("a fault in one file leaves nothing, and hides no fault in another") {
@@ -101,6 +102,7 @@ TEST_CASE("files that can't be read") {
     CHECK(folder.said() == "keysluice.toml: cannot read this: No such file or directory");
     std::filesystem::create_directory(folder / "keysluice.toml");
     CHECK(folder.said() == "keysluice.toml: this is a directory: expected a file in TOML");
+    CHECK(load_text(folder / "keysluice.toml").error().reason == "file-is-directory");
     CHECK(load_text("/dev/zero").error().reason == "file-too-large");
     CHECK(load_text(folder / "none").error().reason == "file-unreadable");
 }

@@ -328,3 +328,60 @@ TEST_CASE("reasons are stable") {
     CHECK(reason(server("private_key = \"-----BEGIN PRIVATE KEY-----\"")) == "secret-in-file");
     CHECK(reason(server("client_certificate = \"optional\"")) == "key-missing");
 }
+
+TEST_CASE("each fault has its reason code") {
+    struct Case {
+        std::string_view reason;
+        std::string text;
+    };
+    const std::string connection =
+        "[[ike.connection]]\nname = \"a\"\npsk = \"file:/k\"\nlocal_id = \"i\"\nremote = \"192.0.2.2\"\n";
+    const std::string child = "[[ike.connection.child]]\nname = \"c\"\n";
+    const std::vector<Case> cases{
+        {"toml-syntax", "a ="},
+        {"file-not-utf8", "a = \"\xff\""},
+        {"secret-in-file", "a = \"-----BEGIN PRIVATE KEY-----\""},
+        {"unknown-key", "[daemon]\nengine = 1"},
+        {"unknown-table", "[demon]"},
+        {"wrong-type", "[daemon]\nengines = \"1\""},
+        {"out-of-range", "[daemon]\nengines = 100000"},
+        {"not-a-choice", "[daemon]\nlog_level = \"loud\""},
+        {"bad-path", "[daemon]\nruntime_directory = \"relative\""},
+        {"bad-path", "[daemon]\nruntime_directory = \"/" + std::string(100, 'x') + "\""},
+        {"key-missing",
+         "[[tls.service]]\nname = \"a\"\nlisten = [\"0.0.0.0:1\"]\ncertificate = \"/c\"\nprivate_key = "
+         "\"file:/k\""},
+        {"bad-name",
+         "[[tls.service]]\nname = \"a b\"\nlisten = [\"0.0.0.0:1\"]\nconnect = [\"h:1\"]\ncertificate = "
+         "\"/c\"\nprivate_key = \"file:/k\""},
+        {"duplicate-name", server("") + "\n[[tls.service]]\nname = \"a\"\nlisten = [\"0.0.0.0:444\"]\nconnect = "
+                                        "[\"h:1\"]\ncertificate = \"/c\"\nprivate_key = \"file:/k\""},
+        {"duplicate-listen", server("") + "\n[[tls.service]]\nname = \"b\"\nlisten = [\"0.0.0.0:443\"]\nconnect = "
+                                          "[\"h:1\"]\ncertificate = \"/c\"\nprivate_key = \"file:/k\""},
+        {"bad-endpoint", client("") +
+                             "\n[[tls.service]]\nname = \"b\"\nmode = \"client\"\nlisten = [\"h:1\"]\nconnect = "
+                             "[\"h:1\"]\nca = \"/a\"\nserver_name = \"h\""},
+        {"bad-duration", server("handshake_timeout = \"soon\"")},
+        {"bad-key-reference", server("private_key = \"/k\"")},
+        {"no-credentials", server("private_key = \"credential:k\"")},
+        {"not-in-this-version", server("deliver = \"handoff\"")},
+        {"bad-server-name", client("server_name = \"h:443\"")},
+        {"wrong-mode", client("client_certificate = \"required\"")},
+        {"bad-address", connection + "local = \"192.0.2.1:500\"\n" + child},
+        {"no-peer",
+         "[[ike.connection]]\nname = \"a\"\npsk = \"file:/k\"\nlocal_id = \"i\"\nremote = \"any\"\nstart = "
+         "\"on-load\"\n" +
+             child},
+        {"selector-syntax", connection + child + "remote_ts = [\"10.2.0.0/64\"]"},
+        {"selector-families", connection + child + "local_ts = [\"10.1.0.0/16\"]\nremote_ts = [\"fd00::/64\"]"},
+        {"identity-syntax", connection + "remote_id = \"a b\"\n" + child},
+        {"proposal-syntax", connection + "proposals = [\"nonsense\"]\n" + child},
+        {"proposal-incomplete", connection + "proposals = [\"aes256\"]\n" + child},
+        {"proposal-weak", connection + "proposals = [\"3des-sha1-modp1024\"]\n" + child},
+    };
+    for (const Case& each : cases) {
+        CAPTURE(each.text);
+        CAPTURE(said(each.text));
+        CHECK(reason(each.text) == each.reason);
+    }
+}

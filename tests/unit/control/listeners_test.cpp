@@ -4,7 +4,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/support/processes.hpp"
@@ -159,4 +162,24 @@ TEST_CASE("listening sockets have names that last: one for each engine, one for 
     CHECK(listener_name(endpoint("unix:/run/s"), 3) == "unix:/run/s");
     CHECK(is_shared_by_engines(endpoint("unix:/run/s")));
     CHECK_FALSE(is_shared_by_engines(endpoint("0.0.0.0:443")));
+}
+
+TEST_CASE("a folder that may not be written to") {
+    const RuntimeFolder folder;
+    std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read);
+    // The rights of this thread alone, until the end.
+    struct Nobody {
+        Nobody() { REQUIRE(::syscall(SYS_setresuid, -1, before == 0 ? 65534 : -1, -1) == 0); }
+        Nobody(const Nobody&) = delete;
+        Nobody& operator=(const Nobody&) = delete;
+        ~Nobody() { ::syscall(SYS_setresuid, -1, before, -1); }
+        uid_t before = ::geteuid();
+    };
+    const Result<UniqueFd> listener = [&] {
+        const Nobody nobody;
+        return bind_listener(UnixEndpoint{folder / "s"}, false);
+    }();
+    REQUIRE_FALSE(listener);
+    CHECK(listener.error().reason == "permission-denied");
+    CHECK(listener.error().sentence.contains("CAP_NET_BIND_SERVICE"));
 }

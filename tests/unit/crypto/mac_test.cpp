@@ -1,6 +1,7 @@
 #include "crypto/mac.hpp"
 
 #include <doctest/doctest.h>
+#include <openssl/evp.h>
 
 #include <array>
 #include <string>
@@ -179,5 +180,24 @@ TEST_CASE("a code verifies for its message, its key and its every bit only") {
             CHECK(!macs.verify(algorithm, key, message, sent).value());
             byte ^= 0x80U;
         }
+    }
+}
+
+TEST_CASE("a library that lacks the algorithm is named") {
+    struct NoProvider {
+        NoProvider() { EVP_set_default_properties(nullptr, "provider=nobody"); }
+        NoProvider(const NoProvider&) = delete;
+        NoProvider& operator=(const NoProvider&) = delete;
+        ~NoProvider() { EVP_set_default_properties(nullptr, ""); }
+    };
+    std::array<std::uint8_t, 16> out{};
+    const std::array<std::uint8_t, 16> key{};
+    const NoProvider none;
+    for (const MacAlgorithm algorithm : {MacAlgorithm::hmac_sha256, MacAlgorithm::aes128_xcbc}) {
+        Macs macs;
+        const auto computed = macs.compute(algorithm, key, {}, out);
+        REQUIRE_FALSE(computed);
+        CHECK(computed.error().reason == "crypto-unavailable");
+        CHECK(computed.error().sentence.contains("provider"));
     }
 }

@@ -121,6 +121,15 @@ TEST_CASE("a socket that the kernel can't take stays, and its session is as good
     REQUIRE(connection.server->write(as_bytes("hello")));
 }
 
+TEST_CASE("a kernel that does not use the keys that it was given is found out") {
+    const Established connection(kSuites[0]);
+    const auto keys = to_kernel(connection.server->export_keys().value());
+    require_ok(keys);
+    const auto without = read_back(connection.sockets.server.get(), *keys);
+    REQUIRE_FALSE(without);
+    CHECK(without.error().reason == "ktls-read-back-differs");
+}
+
 TEST_CASE("carriers have names") {
     CHECK(to_string(Carrier::kernel) == "kernel");
     CHECK(to_string(Carrier::userspace) == "userspace");
@@ -184,6 +193,11 @@ TEST_SUITE("kernel") {
             require_ok(place(connection.sockets.server.get(), *connection.server, kernel_capabilities()));
             CHECK(ktls::in_force(connection.sockets.server.get(), keys->tx).value());
             CHECK(ktls::in_force(connection.sockets.server.get(), keys->rx).value());
+            CHECK(read_back(connection.sockets.server.get(), *keys));
+            const Established other(suite);
+            const auto its_keys = to_kernel(other.server->export_keys().value());
+            require_ok(its_keys);
+            CHECK(read_back(connection.sockets.server.get(), *its_keys).error().reason == "ktls-read-back-differs");
         }
     }
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -209,4 +210,13 @@ TEST_CASE("a socket that is not TCP is refused as such") {
     CHECK(reason(attach(datagrams.get())) == "not-tcp");
     const UniqueFd local{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     CHECK(reason(attach(local.get())) == "not-tcp");
+}
+
+TEST_CASE("what is no socket is refused with the kernel's words") {
+    CHECK(reason(attach(-1)) == "ktls-attach-failed");
+    CHECK(reason(install(-1, kSomeKeys.for_kernel<Rx>())) == "ktls-install-failed");
+    CHECK(install(-1, kSomeKeys.for_kernel<Tx>()).error().sentence ==
+          "installing the keys for sending (TLS 1.3, AES-128-GCM): Bad file descriptor");
+    std::array<std::uint8_t, 16> buffer{};
+    CHECK(receive_record(-1, buffer).error().reason == "record-receive-failed");
 }

@@ -1,8 +1,10 @@
 #include "netlink/listener.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <array>
 #include <vector>
@@ -61,4 +63,14 @@ TEST_CASE("a group or a protocol that does not exist is refused") {
     REQUIRE_FALSE(group);
     CHECK(group.error().reason == "netlink-unavailable");
     CHECK_FALSE(Listener::open(31, kLinks, 4096));
+}
+
+TEST_CASE("a socket that can't be received from any more is a failure, not silence") {
+    const NetworkNamespace there;
+    Listener listener = listener_in(there, 4096);
+    const UniqueFd other{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    REQUIRE(::dup2(other.get(), listener.fd()) == listener.fd());
+    const auto received = listener.receive([](const nlmsghdr&) {});
+    REQUIRE_FALSE(received);
+    CHECK(received.error().reason == "netlink-receive-failed");
 }

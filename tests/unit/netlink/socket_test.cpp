@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "netlink/attribute.hpp"
+#include "tests/support/netlink_forger.hpp"
+#include "tests/support/network_namespace.hpp"
 
 using namespace keysluice;
+using namespace keysluice::test;
 
 namespace {
 
@@ -137,4 +140,58 @@ TEST_CASE("a whole batch of refusals arrives, each with its words") {
         CHECK(answer.error == EINVAL);
         CHECK(answer.text.find("Invalid values in header") != std::string::npos);
     }
+}
+
+TEST_CASE("a dump that was interrupted says so at its end") {
+    const NetworkNamespace there;
+    auto socket = there.run([] { return netlink::Socket::open(NETLINK_ROUTE); });
+    REQUIRE(socket);
+    const NetlinkForger kernel(there, NETLINK_ROUTE);
+    REQUIRE(kernel.say(bytes_of({.header = {.nlmsg_len = sizeof(ForgedEnd),
+                                            .nlmsg_type = NLMSG_DONE,
+                                            .nlmsg_flags = NLM_F_MULTI | NLM_F_DUMP_INTR,
+                                            .nlmsg_seq = 1,
+                                            .nlmsg_pid = 0},
+                                 .error = 0})));
+    Request<ifinfomsg> links{RTM_GETLINK};
+    const auto dumped = socket->dump(links.message, "the links", [](const nlmsghdr&) -> Result<void> { return {}; });
+    REQUIRE_FALSE(dumped);
+    CHECK(dumped.error().reason == "netlink-dump-interrupted");
+    CHECK(dumped.error().sentence.contains("the links"));
+}
+
+TEST_CASE("answers that find no room are missed") {
+    const NetworkNamespace there;
+    auto socket = there.run([] { return netlink::Socket::open(NETLINK_ROUTE); });
+    REQUIRE(socket);
+    NetlinkForger(there, NETLINK_ROUTE).fill_up();
+    std::vector<netlink::Request> requests;
+    requests.emplace_back(RTM_GETLINK).structure(ifinfomsg{});
+    const auto answers = socket->transact(requests, "a link");
+    REQUIRE_FALSE(answers);
+    CHECK(answers.error().reason == "netlink-answers-lost");
+    CHECK(answers.error().sentence.contains("a link"));
+}
+
+TEST_CASE("a kernel that does not answer is not waited for, for ever") {
+    netlink::Socket socket = route_socket();
+    nlmsghdr nothing{};
+    nothing.nlmsg_len = sizeof(nothing);
+    nothing.nlmsg_type = NLMSG_NOOP;
+    const auto dumped = socket.dump(nothing, "nothing", [](const nlmsghdr&) -> Result<void> { return {}; });
+    REQUIRE_FALSE(dumped);
+    CHECK(dumped.error().reason == "netlink-silent");
+    CHECK(dumped.error().sentence == "the kernel did not answer nothing within 2 s");
+}
+
+TEST_CASE("a request that nobody takes was not carried out") {
+    // A protocol for programs among themselves, with no kernel at its end.
+    auto socket = netlink::Socket::open(NETLINK_USERSOCK);
+    REQUIRE(socket);
+    Request<ifinfomsg> links{RTM_GETLINK};
+    const auto dumped = socket->dump(links.message, "the links", [](const nlmsghdr&) -> Result<void> { return {}; });
+    REQUIRE_FALSE(dumped);
+    CHECK(dumped.error().reason == "netlink-send-failed");
+    std::vector<netlink::Request> requests(1, netlink::Request{RTM_GETLINK});
+    CHECK(socket->transact(requests, "a link").error().reason == "netlink-send-failed");
 }

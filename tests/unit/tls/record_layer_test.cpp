@@ -259,3 +259,15 @@ TEST_CASE("a client declines a server's request to renegotiate and goes on") {
     const Received data = receive_all(*pair.client, server.seal(ContentType::application_data, as_bytes("on")));
     CHECK(as_text(data.data) == "on");
 }
+
+TEST_CASE("nothing is written behind a close_notify") {
+    for (const Suite& suite : kSuites) {
+        CAPTURE(suite.standard_name);
+        TlsPair pair = established(suite);
+        REQUIRE(pair.server->close_notify());
+        const auto written = pair.server->write(as_bytes("too late"));
+        REQUIRE_FALSE(written);
+        CHECK(written.error().reason == "record-layer-failed");
+        CHECK(written.error().sentence.contains("OpenSSL"));
+    }
+}

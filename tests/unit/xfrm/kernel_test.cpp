@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/netlink_forger.hpp"
 #include "tests/support/network_namespace.hpp"
 #include "tests/support/protected_pair.hpp"
 
@@ -100,6 +101,20 @@ TEST_SUITE("kernel") {
         // What is not there need not be removed.
         removal.remove(SaId{.destination = IpAddress::parse("10.0.0.1").value(), .spi = {0xc0000001}});
         require_ok(kernel.apply(removal));
+    }
+
+    TEST_CASE("xfrm: where the answer gets lost, nobody knows what the kernel has done") {
+        const NetworkNamespace there;
+        Kernel kernel = kernel_in(there);
+        NetlinkForger(there, NETLINK_XFRM).fill_up();
+        Transaction changes;
+        changes.add(policy(1));
+        const auto applied = kernel.apply(changes);
+        REQUIRE_FALSE(applied);
+        CHECK(applied.error().reason == "xfrm-uncertain");
+        CHECK(applied.error().sentence.contains("whether the kernel made the changes is unknown"));
+        Kernel another = kernel_in(there);
+        CHECK((listed(another) == std::vector{policy(1)}));
     }
 
     TEST_CASE("xfrm: where one part fails, what was done before and after it is undone") {
