@@ -67,6 +67,11 @@ struct InstallOutbound {
 struct RemoveChild {
     ChildSaSpec spec;
 };
+/// The peer is at another port of the same address: only udp_ports differ.
+struct MoveChild {
+    ChildSaSpec from;
+    ChildSaSpec to;
+};
 /// Takes only the outbound half, whose successor is in place.
 struct RemoveOutbound {
     ChildSaSpec spec;
@@ -114,8 +119,8 @@ struct Report {
     Error error;
 };
 
-using Action =
-    std::variant<SendDatagram, InstallChild, InstallOutbound, RemoveChild, RemoveOutbound, Sign, VerifyPeer, Report>;
+using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,
+                            VerifyPeer, Report>;
 using Actions = std::vector<Action>;
 
 }  // namespace keysluice::ike

@@ -9,6 +9,7 @@
 #include "ike/create_child.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
+#include "ike/peer_address.hpp"
 #include "ike/receive.hpp"
 #include "ike/rekey_ike.hpp"
 #include "ike/wire/rules.hpp"
@@ -364,6 +365,13 @@ void Endpoint::handle(Context& context, const ChildLost& event) {
 void Endpoint::handle(Context& context, const ChildSpent& event) {
     if (Sa* sa = owner_of(event.inbound)) {
         on_child_spent(context, *sa, event.inbound);
+    }
+}
+
+void Endpoint::handle(Context& context, const PeerMoved& event) {
+    if (Sa* sa = owner_of(event.inbound)) {
+        learn_peer(context, *sa, event.remote);
+        start_next(context, *sa);
     }
 }
 

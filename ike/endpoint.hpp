@@ -63,6 +63,7 @@ class Endpoint final : private Registry {
     void handle(Context& context, const ChildInstalled& event);
     void handle(Context& context, const ChildLost& event);
     void handle(Context& context, const ChildSpent& event);
+    void handle(Context& context, const PeerMoved& event);
     void handle(Context& context, const Signed& event);
     void handle(Context& context, const PeerVerified& event);
     void on_init_request(Context& context, const wire::Outer& message, const DatagramReceived& datagram);

@@ -53,6 +53,12 @@ struct ChildSpent {
     EspSpi inbound;
 };
 
+/// An authentic packet that was not replayed came from elsewhere than before.
+struct PeerMoved {
+    EspSpi inbound;
+    UdpEndpoint remote;
+};
+
 /// The answer to Sign. One that comes too late, or to another process than the one that asked, is ignored.
 struct Signed {
     IkeSpi sa;
@@ -68,6 +74,6 @@ struct PeerVerified {
 };
 
 using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, ChildLost,
-                           ChildSpent, Signed, PeerVerified>;
+                           ChildSpent, PeerMoved, Signed, PeerVerified>;
 
 }  // namespace keysluice::ike

@@ -9,6 +9,7 @@
 #include "ike/create_child.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
+#include "ike/peer_address.hpp"
 #include "ike/rekey_ike.hpp"
 #include "ike/wire/rules.hpp"
 
@@ -58,15 +59,6 @@ std::optional<Reassembly::Whole> unprotect(Context& context, Sa& sa, MessageId i
         sa.reassembly.reset();
     }
     return whole;
-}
-
-/// RFC 7296 section 2.23: "… a host … SHOULD … dynamically update the address" of a peer behind a NAT, from authentic
-/// messages only.
-void learn_address(Sa& sa, const DatagramReceived& datagram) {
-    if (sa.state == State::half_open || sa.nat_there) {
-        sa.local = datagram.local;
-        sa.remote = datagram.remote;
-    }
 }
 
 void on_request(Context& context, Sa& sa, const Incoming& message) {
@@ -177,7 +169,7 @@ void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wi
     }
     const bool fragmented = part.fragment_number != 0;
     const auto digest = fragmented ? sa.window.first_fragment : crypto::sha256(datagram.bytes);
-    learn_address(sa, datagram);
+    learn_address(context, sa, datagram.local, datagram.remote);
     sa.heard_at = context.now;
     auto payloads = wire::parse_payloads(whole->first, whole->plaintext);
     auto checked = payloads ? wire::check(message.header, message.payloads, *payloads, true)

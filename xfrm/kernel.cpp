@@ -130,7 +130,7 @@ std::string Kernel::undo(std::span<const Transaction::Addition* const> done) {
         std::vector<Request> requests;
         requests.reserve(batch.size());
         for (const auto* addition : batch) {
-            requests.push_back(encode_undo(*addition));
+            requests.push_back(encode_undo(*addition, dialect_));
         }
         const auto answers = socket_.transact(requests, "the undoing of changes");
         if (!answers) {

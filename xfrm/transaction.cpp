@@ -37,17 +37,19 @@ Request encode(const Transaction::Addition& addition, Dialect dialect) {
                           [&](const Sa& sa) { return encode_add(sa, dialect); },
                           [](const Policy& policy) { return encode_add(policy); },
                           [](const Transaction::Replacement& pair) { return encode_update(pair.policy); },
+                          [&](const Transaction::Move& move) { return encode_update(move.to, dialect); },
                       },
                       addition);
 }
 
-Request encode_undo(const Transaction::Addition& addition) {
+Request encode_undo(const Transaction::Addition& addition, Dialect dialect) {
     return std::visit(Overloaded{
                           [](const Sa& sa) { return encode_delete(sa.id()); },
                           [](const Policy& policy) { return encode_delete(policy.id()); },
                           [](const Transaction::Replacement& pair) {
                               return pair.before ? encode_update(*pair.before) : encode_delete(pair.policy.id());
                           },
+                          [&](const Transaction::Move& move) { return encode_update(move.from, dialect); },
                       },
                       addition);
 }
@@ -68,6 +70,7 @@ std::string describe(const PolicyId& id) {
 std::string describe(const Transaction::Addition& addition) {
     return std::visit(Overloaded{
                           [](const Transaction::Replacement& pair) { return describe(pair.policy.id()); },
+                          [](const Transaction::Move& move) { return describe(move.to.id()); },
                           [](const auto& added) { return describe(added.id()); },
                       },
                       addition);

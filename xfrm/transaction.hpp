@@ -24,7 +24,13 @@ class Transaction {
         /// What to put back; without it, an undo deletes the policy.
         std::optional<Policy> before;
     };
-    using Addition = std::variant<Sa, Policy, Replacement>;
+    /// Other ports for an SA's UDP encapsulation; it goes on with its keys and sequence numbers.
+    struct Move {
+        /// As it is to be, and as it is. The kernel wants keys of the right size in them, and ignores them.
+        Sa to;
+        Sa from;
+    };
+    using Addition = std::variant<Sa, Policy, Replacement, Move>;
     using Removal = std::variant<SaId, PolicyId>;
 
     Transaction& add(Sa sa) {
@@ -38,6 +44,10 @@ class Transaction {
     /// Both policies must have the same id. Adds the policy where there is none.
     Transaction& replace(Policy policy, std::optional<Policy> before) {
         additions_.emplace_back(Replacement{std::move(policy), std::move(before)});
+        return *this;
+    }
+    Transaction& move(Sa from, Sa to) {
+        additions_.emplace_back(Move{.to = std::move(to), .from = std::move(from)});
         return *this;
     }
     /// What is not there need not be removed: that is no failure.
@@ -60,7 +70,7 @@ class Transaction {
 
 [[nodiscard]] netlink::Request encode(const Transaction::Addition& addition, Dialect dialect);
 /// The request that takes it back.
-[[nodiscard]] netlink::Request encode_undo(const Transaction::Addition& addition);
+[[nodiscard]] netlink::Request encode_undo(const Transaction::Addition& addition, Dialect dialect);
 [[nodiscard]] netlink::Request encode(const Transaction::Removal& removal);
 
 /// "the ESP SA c0000001 to 192.0.2.1", "the out policy for 10.1.0.0/16 to 10.2.0.0/16": for sentences.

@@ -66,6 +66,20 @@ void ChildInstaller::perform(ike::InstallOutbound action) {
     });
 }
 
+void ChildInstaller::perform(const ike::MoveChild& action) {
+    xfrm::Transaction transaction = translator_.move(action);
+    if (transaction.additions().empty()) {
+        return;
+    }
+    kernel_.submit(std::move(transaction), [this, inbound = action.to.inbound](Result<void> result) {
+        // Where it was removed meanwhile, nobody misses it.
+        if (!result && translator_.has(inbound)) {
+            owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(result).error()});
+        }
+        owner_.on_progress();
+    });
+}
+
 void ChildInstaller::perform(const ike::RemoveChild& action) {
     submit(translator_.remove(action), removal_of(action.spec, action.spec.inbound));
 }
@@ -127,6 +141,12 @@ void ChildInstaller::on(const xfrm::Expire& event) {
         .why = {"sa-expired", fmt::format("the kernel has deleted {} at its limit, after {} bytes in {} packets: it "
                                           "was not rekeyed in time",
                                           xfrm::describe(event.id), event.bytes, event.packets)}});
+}
+
+void ChildInstaller::on(const xfrm::MappingChange& event) {
+    if (const ike::EspSpi inbound = translator_.child_of(event.id); inbound.value != 0) {
+        owner_.on_kernel(ike::PeerMoved{.inbound = inbound, .remote = event.after});
+    }
 }
 
 void ChildInstaller::on(const xfrm::Lost& /*event*/) {

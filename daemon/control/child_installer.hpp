@@ -31,6 +31,7 @@ class ChildInstaller {
 
     void perform(ike::InstallChild action);
     void perform(ike::InstallOutbound action);
+    void perform(const ike::MoveChild& action);
     void perform(const ike::RemoveChild& action);
     void perform(const ike::RemoveOutbound& action);
     /// Makes packets for the child ask for it. `spec` has no SPIs yet.
@@ -45,7 +46,7 @@ class ChildInstaller {
    private:
     void on(const xfrm::Acquire& event);
     void on(const xfrm::Expire& event);
-    void on(const xfrm::MappingChange& /*event*/) {}  // an authenticated IKE message tells it as well
+    void on(const xfrm::MappingChange& event);
     void on(const xfrm::Lost& event);
     void compare(const Translator::Account& expected, const std::vector<xfrm::SaState>& found);
     [[nodiscard]] Result<void> room() const;

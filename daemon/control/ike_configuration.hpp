@@ -31,6 +31,8 @@ struct IkeSettings {
     std::uint32_t nat_port = 4500;  ///< for peers behind a NAT, and for ESP in UDP
     std::uint32_t cookie_after = 100;
     std::uint32_t half_open_per_address = 50;
+    std::uint32_t retransmit_tries = 7;
+    Duration retransmit_timeout = std::chrono::seconds(1);
 
     bool operator==(const IkeSettings&) const = default;
 };

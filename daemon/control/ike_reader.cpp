@@ -19,6 +19,8 @@ using std::chrono::seconds;
 
 constexpr DurationRange kRekeyRange{seconds(5), hours(24 * 7)};
 constexpr DurationRange kLivenessRange{seconds(0), hours(24)};
+constexpr DurationRange kRetransmitRange{milliseconds(100), seconds(30)};
+constexpr std::int64_t kMostTries = 10;
 constexpr std::int64_t kMostHalfOpen = 1'000'000;
 // Below these, an SA would be rekeyed all the time; above, the sum of its bytes is no limit to anything.
 constexpr std::int64_t kFewestBytes = 1'000'000;
@@ -290,6 +292,8 @@ void read_ike_settings(Section& section, IkeSettings& settings) {
     section.integer("nat_port", 1, kHighestPort, settings.nat_port);
     section.integer("cookie_after", 0, kMostHalfOpen, settings.cookie_after);
     section.integer("half_open_per_address", 0, kMostHalfOpen, settings.half_open_per_address);
+    section.integer("retransmit_tries", 1, kMostTries, settings.retransmit_tries);
+    read_duration(section, "retransmit_timeout", kRetransmitRange, settings.retransmit_timeout);
     if (settings.port == settings.nat_port) {
         section.report(section.position("nat_port"), "out-of-range",
                        fmt::format("nat_port = {}: expected another port than port, since messages look different "

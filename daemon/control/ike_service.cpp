@@ -17,6 +17,7 @@ ike::Settings settings_of(const IkeSettings& configured) {
     ike::Settings settings;
     settings.cookie_after = configured.cookie_after;
     settings.half_open_per_address = configured.half_open_per_address;
+    settings.retransmission = {.first = configured.retransmit_timeout, .tries = configured.retransmit_tries};
     settings.port = static_cast<std::uint16_t>(configured.port);
     settings.nat_port = static_cast<std::uint16_t>(configured.nat_port);
     return settings;

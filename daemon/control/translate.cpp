@@ -120,6 +120,14 @@ xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::Child
     return sa;
 }
 
+/// For requests whose keys the kernel does not look at.
+ike::ChildDirectionKeys keys_of_zeros(const ike::EspSuite& suite) {
+    ike::ChildDirectionKeys keys;
+    std::ranges::fill(keys.encryption.writable(ike::encryption_key_size(suite.encryption)), std::uint8_t{0});
+    std::ranges::fill(keys.integrity.writable(ike::integrity_key_size(suite.integrity)), std::uint8_t{0});
+    return keys;
+}
+
 /// The policy that leads packets of the selector, which is as the packets are, into SAs of the number.
 xfrm::Policy policy_of(const ike::ChildSaSpec& spec, xfrm::Direction direction, const xfrm::Selector& selector,
                        xfrm::ReqId reqid, xfrm::Purpose purpose) {
@@ -175,8 +183,8 @@ Result<xfrm::Transaction> Translator::install(ike::InstallChild action) {
     }
     xfrm::Transaction transaction;
     Child& child = children_[spec.inbound];
-    child.kind = kind_of(spec);
-    const xfrm::ReqId reqid = hold(child.kind);
+    child.shared = hold(kind_of(spec));
+    const xfrm::ReqId reqid = child.shared->reqid;
     transaction.add(inbound_sa(spec, reqid, std::move(action.inbound)));
     if (action.outbound) {
         transaction.add(outbound_sa(spec, reqid, *std::move(action.outbound)));
@@ -202,7 +210,7 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action) {
         return std::unexpected(selectors.error());
     }
     xfrm::Transaction transaction;
-    const xfrm::ReqId reqid = shared_.at(child->second.kind).reqid;
+    const xfrm::ReqId reqid = child->second.shared->reqid;
     transaction.add(outbound_sa(spec, reqid, std::move(action.outbound)));
     put_outbound(transaction, child->second, spec, *selectors);
     replace_outbound(transaction, child->second, spec.remote, action.replaces_outbound);
@@ -212,7 +220,7 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action) {
 void Translator::put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
                              const std::vector<xfrm::Selector>& selectors) {
     child.inbound = inbound_id(spec);
-    const xfrm::ReqId reqid = shared_.at(child.kind).reqid;
+    const xfrm::ReqId reqid = child.shared->reqid;
     for (const xfrm::Selector& selector : selectors) {
         const xfrm::Selector arriving = reversed(selector);
         child.inbound_policies.push_back(
@@ -231,7 +239,7 @@ void Translator::put_outbound(xfrm::Transaction& transaction, Child& child, cons
                               const std::vector<xfrm::Selector>& selectors) {
     child.outbound = outbound_id(spec);
     by_outbound_[*child.outbound] = spec.inbound;
-    const xfrm::ReqId reqid = shared_.at(child.kind).reqid;
+    const xfrm::ReqId reqid = child.shared->reqid;
     for (const xfrm::Selector& selector : selectors) {
         child.outbound_policies.push_back(
             policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::installed));
@@ -245,7 +253,7 @@ Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
         return std::unexpected(selectors.error());
     }
     xfrm::Transaction transaction;
-    const xfrm::ReqId reqid = hold(kind_of(spec));
+    const xfrm::ReqId reqid = hold(kind_of(spec))->reqid;
     for (const xfrm::Selector& selector : *selectors) {
         claim(transaction, policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::trap));
     }
@@ -256,6 +264,32 @@ Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
 const ike::ChildSaSpec* Translator::trapped(xfrm::ReqId reqid) const {
     const auto found = traps_.find(reqid);
     return found == traps_.end() ? nullptr : &found->second;
+}
+
+// ---- moving
+
+xfrm::Transaction Translator::move(const ike::MoveChild& action) {
+    xfrm::Transaction transaction;
+    const auto found = children_.find(action.to.inbound);
+    if (found == children_.end()) {
+        return transaction;
+    }
+    const Child& child = found->second;
+    const SharedPtr shared = child.shared;
+    // The successors of a CHILD SA are to have its number: where the first of a kind moves, the kind moves.
+    if (Kind kind = kind_of(action.to); shared->kind != kind) {
+        unlist(*shared);
+        shared->kind = std::move(kind);
+        shared_.try_emplace(shared->kind, shared);
+    }
+    const auto no_keys = [&] { return keys_of_zeros(action.to.suite); };
+    transaction.move(inbound_sa(action.from, shared->reqid, no_keys()),
+                     inbound_sa(action.to, shared->reqid, no_keys()));
+    if (child.outbound) {
+        transaction.move(outbound_sa(action.from, shared->reqid, no_keys()),
+                         outbound_sa(action.to, shared->reqid, no_keys()));
+    }
+    return transaction;
 }
 
 // ---- removing
@@ -272,7 +306,7 @@ xfrm::Transaction Translator::remove(const ike::RemoveChild& action) {
     for (const xfrm::Policy& policy : child.inbound_policies) {
         release(transaction, policy);
     }
-    let_go(child.kind);
+    let_go(child.shared);
     children_.erase(found);
     return transaction;
 }
@@ -345,7 +379,7 @@ xfrm::Transaction Translator::refused(ike::EspSpi inbound, const Error& why) {
     std::vector<xfrm::Policy> policies = std::move(child.inbound_policies);
     forget_outbound(child, sas, policies);
     xfrm::Transaction mended = mend(sas, policies, why);
-    let_go(child.kind);
+    let_go(child.shared);
     return mended;
 }
 
@@ -439,21 +473,28 @@ Translator::Kind Translator::kind_of(const ike::ChildSaSpec& spec) {
             spec.local_selectors, spec.remote_selectors};
 }
 
-xfrm::ReqId Translator::hold(const Kind& kind) {
-    Shared& shared = shared_[kind];
-    if (shared.holders++ == 0) {
+Translator::SharedPtr Translator::hold(const Kind& kind) {
+    SharedPtr& shared = shared_[kind];
+    if (!shared) {
         do {
             last_number_ = last_number_ % (kReqIdCount - 1) + 1;
         } while (!numbers_.insert(last_number_).second);
-        shared.reqid = {kReqIdMark + last_number_};
+        shared = std::make_shared<Shared>(Shared{.kind = kind, .reqid = {kReqIdMark + last_number_}, .holders = 0});
     }
-    return shared.reqid;
+    ++shared->holders;
+    return shared;
 }
 
-void Translator::let_go(const Kind& kind) {
-    const auto found = shared_.find(kind);
-    if (--found->second.holders == 0) {
-        numbers_.erase(found->second.reqid.value - kReqIdMark);
+void Translator::let_go(const SharedPtr& shared) {
+    if (--shared->holders == 0) {
+        numbers_.erase(shared->reqid.value - kReqIdMark);
+        unlist(*shared);
+    }
+}
+
+/// What has moved to where another one was already is not listed.
+void Translator::unlist(const Shared& shared) {
+    if (const auto found = shared_.find(shared.kind); found != shared_.end() && found->second.get() == &shared) {
         shared_.erase(found);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,6 +35,8 @@ class Translator {
     /// Fails as kernel_selectors() does, and then nothing has changed.
     [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallChild action);
     [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallOutbound action);
+    /// Empty where nothing is there any more: what was removed need not be moved.
+    [[nodiscard]] xfrm::Transaction move(const ike::MoveChild& action);
     /// Empty where nothing is there any more.
     [[nodiscard]] xfrm::Transaction remove(const ike::RemoveChild& action);
     [[nodiscard]] xfrm::Transaction remove(const ike::RemoveOutbound& action);
@@ -46,6 +49,7 @@ class Translator {
 
     /// Whose SA it is: the inbound SPI of a CHILD SA, or 0.
     [[nodiscard]] ike::EspSpi child_of(const xfrm::SaId& id) const;
+    [[nodiscard]] bool has(ike::EspSpi inbound) const { return children_.contains(inbound); }
     /// All SAs, as child_of() answers.
     using Account = std::vector<std::pair<xfrm::SaId, ike::EspSpi>>;
     [[nodiscard]] Account account() const;
@@ -74,22 +78,26 @@ class Translator {
         ike::EspSpi owner;
         std::vector<xfrm::Policy> policies;
     };
-    struct Child {
+    /// What CHILD SAs of one kind have in common. Where one of them moves, all of them do.
+    struct Shared {
         Kind kind;
+        xfrm::ReqId reqid;
+        unsigned holders = 0;
+    };
+    using SharedPtr = std::shared_ptr<Shared>;
+    struct Child {
+        SharedPtr shared;
         xfrm::SaId inbound;
         std::vector<xfrm::Policy> inbound_policies;
         std::optional<xfrm::SaId> outbound;
         std::vector<xfrm::Policy> outbound_policies;
         std::optional<Replaced> replaced;
     };
-    struct Shared {
-        xfrm::ReqId reqid;
-        unsigned holders = 0;
-    };
 
     [[nodiscard]] static Kind kind_of(const ike::ChildSaSpec& spec);
-    [[nodiscard]] xfrm::ReqId hold(const Kind& kind);
-    void let_go(const Kind& kind);
+    [[nodiscard]] SharedPtr hold(const Kind& kind);
+    void let_go(const SharedPtr& shared);
+    void unlist(const Shared& shared);
     void claim(xfrm::Transaction& transaction, const xfrm::Policy& policy);
     void release(xfrm::Transaction& transaction, const xfrm::Policy& policy);
     void put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
@@ -107,7 +115,7 @@ class Translator {
 
     std::map<ike::EspSpi, Child> children_;  ///< by inbound SPI
     std::map<xfrm::SaId, ike::EspSpi> by_outbound_;
-    std::map<Kind, Shared> shared_;
+    std::map<Kind, SharedPtr> shared_;
     std::map<xfrm::PolicyId, std::vector<Claim>> claims_;
     std::map<xfrm::ReqId, ike::ChildSaSpec> traps_;
     std::set<std::uint32_t> numbers_;

@@ -68,6 +68,8 @@ void TwoEnds::perform(End& end, Actions actions) {
             if (auto result = end.kernel.install(*outbound); !result) {
                 event(end, ChildLost{outbound->spec.inbound, std::move(result).error()});
             }
+        } else if (const auto* move = std::get_if<MoveChild>(&action)) {
+            end.kernel.move(*move);
         } else if (auto* remove = std::get_if<RemoveChild>(&action)) {
             end.kernel.remove(*remove);
         } else if (auto* half = std::get_if<RemoveOutbound>(&action)) {

@@ -1,13 +1,11 @@
 """Limits of bytes and packets: a soft one is a rekeying of which no packet notices anything, a hard one the kernel's own end."""
 
-import contextlib
 import os
 import signal
-import socket
 
 from support import checks, processes
 from support.scenario import eventually, expect, expect_equal, scenario
-from support.traffic import streams, transfer
+from support.traffic import scatter, streams, transfer
 from support.tunnel import Tunnel
 from ike.basics import SIDES, both_have_it, gateways
 
@@ -50,15 +48,6 @@ def rekeyed_after_bytes(world):
         expect("sa-expired" not in ours.log(), "a CHILD SA came to its hard limit")
 
 
-def send(end, source, destination, count):
-    """`count` packets that nobody waits for; those that the kernel refuses count as well."""
-    with end.namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.bind((source, 0))
-        for _ in range(count):
-            with contextlib.suppress(OSError):
-                sender.sendto(b"packet", (destination, 9))
-
-
 @scenario("limits: the kernel deletes what nobody rekeyed, and it is made again")
 def dead_mans_switch(world):
     """keysluiced is held while packets come: nobody hears that the soft limit is there."""
@@ -75,7 +64,7 @@ def dead_mans_switch(world):
         for pid in family:
             os.kill(pid, signal.SIGSTOP)
         try:
-            send(place.left, *tunnel.hosts(place), 2 * PACKETS + 500)
+            scatter(place.left, *tunnel.hosts(place), 2 * PACKETS + 500)
             eventually(lambda: f"{outbound:08x}" not in place.left.namespace.run("ip xfrm state"), world.patience(20),
                        "the kernel deletes the outbound SA at its hard limit")
         finally:

@@ -1,8 +1,10 @@
 """A NAT between the gateways: ESP in UDP, for whoever is behind it."""
 
+import re
+
 from support import checks
-from support.scenario import expect_equal, scenario
-from support.traffic import streams
+from support.scenario import eventually, expect, expect_equal, scenario
+from support.traffic import scatter, streams
 from support.tunnel import Tunnel
 from ike.basics import SIDES, both_have_it, gateways
 
@@ -29,6 +31,35 @@ def behind(world, inside):
         both[inside].down()
         checks.closed(world, *both.values())
 
+
+def remapped(world, address):
+    """The NAT forgets whom it knew, and gives out other ports, or other addresses too. strongSwan, which is behind it, does
+    not know; its next packet tells keysluice where it is now."""
+    tunnel = Tunnel()
+    with gateways(world, tunnel, "strongSwan", "right", sluice={"connection": {"remote": "any"}}) as (place, both):
+        ours, swan = both["keysluice"], both["strongSwan"]
+        swan.up()
+        both_have_it(world, both)
+        checks.traffic_flows(world, place, tunnel, swan, 100_000)
+        before = ours.children()
+        if address:
+            # Packets that are on their way while the keys change belong to nobody.
+            place.forgive("XfrmInTmplMismatch")
+            place.forgive("XfrmInNoStates")
+            place.left.namespace.ip(f"route replace {place.right.network[4]} via {address}")
+        place.remap(address)
+        scatter(place.right, *reversed(tunnel.hosts(place)), 1)
+        where = "dport 62[0-9][0-9][0-9] "
+        eventually(lambda: re.search(where, place.left.namespace.run("ip xfrm state")), world.patience(20),
+                   "keysluice's outbound SA goes to the NAT's other port")
+        both_have_it(world, both)
+        expect((ours.children() == before) == (address is None), f"the CHILD SA was {before}, is {ours.children()}")
+        expect(not address or address in ours.sas()[0]["remote"], "keysluice does not know the NAT's other address")
+        checks.traffic_flows(world, place, tunnel, swan)
+
+
+scenario("nat: its ports change")(lambda world: remapped(world, None))
+scenario("nat: its address changes")(lambda world: remapped(world, "192.0.2.99"))
 
 for _inside in SIDES:
     scenario(f"nat: {_inside} behind it, rekeys from either side")(lambda world, inside=_inside: behind(world, inside))

@@ -204,6 +204,8 @@ class Simulation {
             if (!host.end.kernel.install(*outbound)) {
                 plan(milliseconds(dice(20)), KernelRefusal{own, host.life, outbound->spec.inbound});
             }
+        } else if (const auto* move = std::get_if<MoveChild>(&action)) {
+            host.end.kernel.move(*move);
         } else if (const auto* remove = std::get_if<RemoveChild>(&action)) {
             host.end.kernel.remove(*remove);
         } else if (const auto* half = std::get_if<RemoveOutbound>(&action)) {

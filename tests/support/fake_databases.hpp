@@ -29,6 +29,9 @@ class FakeDatabases final : public control::Databases {
     void add(const xfrm::Sa& sa);
     void add(const xfrm::Policy& policy) { tables_.policies.insert_or_assign(policy.id(), policy); }
     void add(const xfrm::Transaction::Replacement& pair) { add(pair.policy); }
+    void add(const xfrm::Transaction::Move& move) {
+        tables_.sas.at(move.to.id()).encapsulation = move.to.encapsulation;
+    }
     void remove(const xfrm::SaId& id) { tables_.sas.erase(id); }
     void remove(const xfrm::PolicyId& id) { tables_.policies.erase(id); }
 

@@ -7,6 +7,11 @@ std::string keys_of(const ChildDirectionKeys& keys) {
     return std::string(as_text(keys.encryption.expose())) + "|" + std::string(as_text(keys.integrity.expose()));
 }
 
+FakeKernel::Half* find(std::map<EspSpi, FakeKernel::Half>& halves, EspSpi spi) {
+    const auto found = halves.find(spi);
+    return found == halves.end() ? nullptr : &found->second;
+}
+
 }  // namespace
 
 void FakeKernel::expect(bool holds, const char* what) {
@@ -50,6 +55,16 @@ Result<void> FakeKernel::install(const InstallOutbound& action) {
 
 void FakeKernel::delete_expired(EspSpi inbound) {
     inbound_.erase(inbound);
+}
+
+void FakeKernel::move(const MoveChild& action) {
+    expect(action.from.remote == action.to.remote, "a CHILD SA moved to another address");
+    for (Half* half : {find(inbound_, action.to.inbound), find(outbound_, action.to.outbound)}) {
+        expect(half == nullptr || half->spec.udp_ports == action.from.udp_ports, "a CHILD SA moved from elsewhere");
+        if (half != nullptr) {
+            half->spec = action.to;
+        }
+    }
 }
 
 void FakeKernel::remove(const RemoveChild& action) {

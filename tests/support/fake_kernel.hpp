@@ -19,6 +19,7 @@ class FakeKernel {
     /// What the kernel says to it.
     Result<void> install(const InstallChild& action);
     Result<void> install(const InstallOutbound& action);
+    void move(const MoveChild& action);
     void remove(const RemoveChild& action);
     void remove(const RemoveOutbound& action);
     /// As at a hard limit.

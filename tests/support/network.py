@@ -86,6 +86,13 @@ class Network:
         end.namespace.switch(ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0)
         end.namespace.ip(f"addr add {end.host[4]}/24 dev lo", f"addr add {end.host[6]}/64 dev lo nodad", *commands)
 
+    def remap(self, address=None):
+        """As when the NAT was restarted: other ports from now on, and another address if there is one."""
+        self.nat.run("nft -f -", "flush ruleset" + MASQUERADE.replace("masquerade", "meta l4proto udp masquerade to :62000-62999"))
+        addresses = ["addr flush dev outside scope global", f"addr add {address}/24 dev outside"] if address else []
+        # What a device that goes down had masqueraded is forgotten.
+        self.nat.ip("link set outside down", *addresses, "link set outside up")
+
     def cut(self):
         """Nothing gets through any more. The links stay up, as they do when it happens far away."""
         for end in self.ends:

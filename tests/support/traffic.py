@@ -47,6 +47,15 @@ def transfer(world, network, tunnel, size=None):
         ends.exchange(world, _TcpEnd(client, "left"), _TcpEnd(server, "right"), size or world.payload, lambda: None)
 
 
+def scatter(end, source, destination, count):
+    """`count` packets that nobody waits for; those that the kernel refuses count as well."""
+    with end.namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((source, 0))
+        for _ in range(count):
+            with contextlib.suppress(OSError):
+                sender.sendto(b"packet", (destination, 9))
+
+
 class Stream:
     """Numbered UDP packets one way at a steady pace, in threads of their own, until finish()."""
 

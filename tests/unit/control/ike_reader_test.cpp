@@ -6,6 +6,7 @@
 #include <string>
 
 #include "daemon/control/configuration.hpp"
+#include "ike/window.hpp"
 
 using namespace keysluice;
 using namespace keysluice::control;
@@ -159,9 +160,13 @@ TEST_CASE("every key that isn't at its default") {
     CHECK(made.offload.at("c") == EspOffload::off);
 
     const auto settings = parse_configuration(
-        "[ike]\nport = 1500\nnat_port = 14500\ncookie_after = 0\nhalf_open_per_address = 1000000", "f", {});
+        "[ike]\nport = 1500\nnat_port = 14500\ncookie_after = 0\nhalf_open_per_address = 1000000\n"
+        "retransmit_tries = 3\nretransmit_timeout = \"500ms\"",
+        "f", {});
     REQUIRE(settings);
-    CHECK(settings->ike.settings == IkeSettings{1500, 14500, 0, 1000000});
+    CHECK(settings->ike.settings == IkeSettings{1500, 14500, 0, 1000000, 3, 500ms});
+    CHECK(IkeSettings{}.retransmit_tries == ike::Retransmission{}.tries);
+    CHECK(IkeSettings{}.retransmit_timeout == ike::Retransmission{}.first);
 }
 
 TEST_CASE("the local address is the identity where none is given") {

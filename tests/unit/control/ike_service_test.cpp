@@ -17,10 +17,10 @@
 using namespace keysluice;
 using namespace keysluice::control;
 using namespace std::chrono_literals;
-using keysluice::test::FakeDatabases;
-using keysluice::test::NamespacePair;
 using keysluice::ike::testing::KeyType;
 using keysluice::ike::testing::vault;
+using keysluice::test::FakeDatabases;
+using keysluice::test::NamespacePair;
 
 namespace {
 
@@ -93,11 +93,9 @@ struct TwoGateways {
         right.service.reset();
     }
     void start(Gateway& gateway, const test::NetworkNamespace& where, const IkeConfiguration& configuration) {
-        auto started = where.run(
-            [&] {
-                return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables),
-                                         signers);
-            });
+        auto started = where.run([&] {
+            return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables), signers);
+        });
         REQUIRE(started);
         gateway.service = *std::move(started);
     }
@@ -117,9 +115,9 @@ struct TwoGateways {
 
 /// Both have certificates with their addresses in them.
 void certify(IkeConnection& connection, const IpAddress& address) {
-    const auto& issued = vault().make("gateway " + address.text(), {.names = "IP:" + address.text(),
-                                                                    .key = KeyType::ed25519,
-                                                                    .issuer = &vault().authority()});
+    const auto& issued =
+        vault().make("gateway " + address.text(),
+                     {.names = "IP:" + address.text(), .key = KeyType::ed25519, .issuer = &vault().authority()});
     connection.certificate = issued.certificate_file;
     connection.private_key.path = issued.key_file;
     connection.ca = vault().authority().certificate_file;
@@ -143,7 +141,9 @@ struct CertifiedGateways : TwoGateways {
 /// An engine as far as it signs, at the other end of a channel to `signers`.
 struct SigningEngine final : Channel::Owner {
     SigningEngine(Loop& loop, Signers& its_signers, test::FdPair pair = test::seqpacket_pair())
-        : signers(its_signers), ours(loop, std::move(pair.first), *this), theirs(loop, std::move(pair.second), *this) {
+        : signers(its_signers),
+          ours(loop, std::move(pair.first), *this),
+          theirs(loop, std::move(pair.second), *this) {
         signers.joined(ours);
     }
     ~SigningEngine() override { signers.left(ours); }

@@ -76,6 +76,10 @@ struct Tables {
     void add(const xfrm::Transaction::Replacement& replacement) {
         policies.insert_or_assign(replacement.policy.id(), replacement.policy);
     }
+    void add(const xfrm::Transaction::Move& move) {
+        CHECK(sas.at(move.to.id()) == move.to.reqid);
+        moved.push_back(move.to.encapsulation.value());
+    }
     void remove(const xfrm::SaId& id) { CHECK(sas.erase(id) == 1); }
     void remove(const xfrm::PolicyId& id) { CHECK(policies.erase(id) == 1); }
 
@@ -104,6 +108,7 @@ struct Tables {
 
     std::map<xfrm::SaId, xfrm::ReqId> sas;
     std::map<xfrm::PolicyId, xfrm::Policy> policies;
+    std::vector<xfrm::UdpEncapsulation> moved;
 };
 
 const Error kRefused{"netlink-refused", "no"};
@@ -475,6 +480,55 @@ TEST_CASE("an outbound half refused by the kernel: the inbound one stays until i
     CHECK(tables.empty());
     CHECK(is_empty(translator.refused_outbound({1002}, kRefused)));
     CHECK(is_empty(translator.clear()));
+}
+
+ike::ChildSaSpec at_port(ike::ChildSaSpec made, std::uint16_t remote) {
+    made.udp_ports = {4500, remote};
+    return made;
+}
+
+TEST_CASE("another port of the peer: the SAs keep their number, and so do their successors") {
+    Translator translator;
+    Tables tables;
+    tables.carry_out(translator.install(whole(at_port(spec(1001, 2001), 61'000))));
+    tables.carry_out(translator.install(inbound_only(at_port(spec(1002, 2002), 61'000))));
+    const auto before = tables.policies;
+    const auto move = [&](std::uint32_t inbound, std::uint32_t outbound) {
+        return translator.move(
+            {.from = at_port(spec(inbound, outbound), 61'000), .to = at_port(spec(inbound, outbound), 62'000)});
+    };
+    tables.carry_out(move(1001, 2001));
+    CHECK(tables.moved == std::vector<xfrm::UdpEncapsulation>{{62'000, 4500}, {4500, 62'000}});
+    tables.carry_out(move(1002, 2002));
+    CHECK(tables.moved.size() == 3);
+    tables.carry_out(translator.install(whole(at_port(spec(1003, 2003), 62'000), 2001)));
+    CHECK(tables.policies == before);
+    for (const auto& [id, reqid] : tables.sas) {
+        CHECK(reqid == tables.out());
+    }
+    // Who comes to the port that was left is somebody else.
+    tables.carry_out(translator.install(inbound_only(at_port(spec(1004, 2004), 61'000))));
+    CHECK(tables.sas.at({.destination = *IpAddress::parse("192.0.2.1"), .spi = {1004}}) != tables.out());
+    CHECK(is_empty(move(7, 8)));
+    for (const std::uint32_t each : {1001U, 1002U, 1003U, 1004U}) {
+        tables.carry_out(translator.remove(ike::RemoveChild{spec(each, each + 1000)}));
+    }
+    CHECK(tables.empty());
+    CHECK(is_empty(translator.clear()));
+}
+
+TEST_CASE("a move to where another peer is known already") {
+    Translator translator;
+    Tables tables;
+    tables.carry_out(translator.install(whole(at_port(spec(1001, 2001), 61'000))));
+    tables.carry_out(translator.install(inbound_only(at_port(spec(1002, 2002), 62'000))));
+    tables.carry_out(
+        translator.move({.from = at_port(spec(1001, 2001), 61'000), .to = at_port(spec(1001, 2001), 62'000)}));
+    tables.carry_out(translator.remove(ike::RemoveChild{at_port(spec(1001, 2001), 62'000)}));
+    const auto third = translator.install(inbound_only(at_port(spec(1003, 2003), 62'000)));
+    tables.carry_out(third);
+    CHECK(tables.sas.at({.destination = *IpAddress::parse("192.0.2.1"), .spi = {1003}}) ==
+          tables.sas.at({.destination = *IpAddress::parse("192.0.2.1"), .spi = {1002}}));
 }
 
 TEST_CASE("whose SA it is") {

@@ -42,13 +42,13 @@ TEST_CASE("xfrm: each addition has a request and one that takes it back") {
     const auto& additions = changes.additions();
     REQUIRE(additions.size() == 4);
     CHECK(type_of(encode(additions[0], {})) == XFRM_MSG_NEWSA);
-    CHECK(same(encode_undo(additions[0]), encode_delete(sa().id())));
+    CHECK(same(encode_undo(additions[0], {}), encode_delete(sa().id())));
     CHECK(same(encode(additions[1], {}), encode_add(policy(1))));
-    CHECK(same(encode_undo(additions[1]), encode_delete(policy(1).id())));
+    CHECK(same(encode_undo(additions[1], {}), encode_delete(policy(1).id())));
     CHECK(same(encode(additions[2], {}), encode_update(policy(2))));
-    CHECK(same(encode_undo(additions[2]), encode_update(policy(1))));
+    CHECK(same(encode_undo(additions[2], {}), encode_update(policy(1))));
     CHECK(same(encode(additions[3], {}), encode_update(policy(3))));
-    CHECK(same(encode_undo(additions[3]), encode_delete(policy(3).id())));
+    CHECK(same(encode_undo(additions[3], {}), encode_delete(policy(3).id())));
 }
 
 TEST_CASE("xfrm: removals are kept apart, in their order") {
