@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <utility>
 
 #include "ike/create_child.hpp"
 #include "ike/peer_certificate.hpp"
@@ -17,6 +18,21 @@ void wait_for(Context& context, Sa& sa, State state) {
     become(context, sa, state);
     sa.negotiation->until = context.now + kAuthPatience;
     ask_again(context, sa);
+}
+
+/// The same error, with whose proof it is about.
+Error of_proof(const Sa& sa, Error error) {
+    error.sentence = sa.state == State::signing
+                         ? fmt::format("no signature for {}: {}", peer_text(sa), error.sentence)
+                         : fmt::format("{} is not believed: {}", peer_text(sa), error.sentence);
+    return error;
+}
+
+/// The peer's IKE_AUTH, which waits in the negotiation.
+Incoming take_auth(Sa& sa) {
+    auto auth = std::exchange(sa.negotiation->auth, {});
+    assert(auth);
+    return *std::move(auth);
 }
 
 /// Whether an answer is the one that the SA waits for.
@@ -247,8 +263,7 @@ void ask_again(Context& context, Sa& sa) {
     sa.negotiation->asked = true;
     auto asked = sa.state == State::signing ? ask_for_signature(context, sa) : ask_for_verification(context, sa);
     if (!asked) {
-        asked.error().sentence = fmt::format("{}: {}", peer_text(sa), asked.error().sentence);
-        give_up_authentication(context, sa, std::move(asked).error());
+        give_up_authentication(context, sa, of_proof(sa, std::move(asked).error()));
     }
 }
 
@@ -261,12 +276,11 @@ void on_signed(Context& context, Sa& sa, const Signed& event) {
                  : !plan          ? Result<wire::AuthPayload>(std::unexpected(plan.error()))
                                   : signed_proof(*plan, sa.connection->certificate.key_kind, *event.signature);
     if (!proof) {
-        proof.error().sentence = fmt::format("our signature for {}: {}", peer_text(sa), proof.error().sentence);
-        give_up_authentication(context, sa, std::move(proof).error());
+        give_up_authentication(context, sa, of_proof(sa, std::move(proof).error()));
     } else if (sa.initiator) {
         send_auth_request(context, sa, *std::move(proof));
     } else {
-        const Incoming message = *std::move(sa.negotiation->auth);
+        const Incoming message = take_auth(sa);
         answer_auth(context, sa, message, *std::move(proof));
     }
 }
@@ -276,13 +290,10 @@ void on_peer_verified(Context& context, Sa& sa, const PeerVerified& event) {
         return;
     }
     if (!event.result) {
-        give_up_authentication(
-            context, sa,
-            {event.result.error().reason, fmt::format("{}: {}", peer_text(sa), event.result.error().sentence)});
+        give_up_authentication(context, sa, of_proof(sa, event.result.error()));
         return;
     }
-    Incoming message = *std::move(sa.negotiation->auth);
-    sa.negotiation->auth.reset();
+    Incoming message = take_auth(sa);
     if (sa.initiator) {
         accept_responder(context, sa, message.payloads);
     } else {
@@ -292,7 +303,7 @@ void on_peer_verified(Context& context, Sa& sa, const PeerVerified& event) {
 
 void give_up_authentication(Context& context, Sa& sa, Error error) {
     if (!sa.initiator) {
-        const Incoming message = *std::move(sa.negotiation->auth);
+        const Incoming message = take_auth(sa);
         refuse_peer(context, sa, message, std::move(error));
     } else if (sa.state == State::verifying) {
         distrust_responder(context, sa, std::move(error));

@@ -10,10 +10,14 @@ void ConnectionTable::configure(const std::vector<ConnectionPtr>& connections) {
     by_remote_.clear();
     for (const ConnectionPtr& each : connections) {
         by_name_.emplace(each->name, each);
-        by_remote_[each->remote].push_back(each);
     }
-    for (auto& [remote, group] : by_remote_) {
-        std::ranges::stable_partition(group, [](const ConnectionPtr& each) { return each->local.has_value(); });
+    // One for a local address comes before one for any; otherwise the configuration's order holds.
+    for (const bool for_address : {true, false}) {
+        for (const ConnectionPtr& each : connections) {
+            if (each->local.has_value() == for_address) {
+                by_remote_[each->remote].push_back(each);
+            }
+        }
     }
 }
 

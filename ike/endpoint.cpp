@@ -61,7 +61,7 @@ void Endpoint::configure(const std::vector<ConnectionPtr>& connections) {
     }
 }
 
-void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted) {
+void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName& wanted) {
     for (const auto& [name, each] : wanted) {
         wanted_.put(name, each);
     }

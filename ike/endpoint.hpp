@@ -27,7 +27,7 @@ class Endpoint final : private Registry {
     void configure(const std::vector<ConnectionPtr>& connections);
 
     /// Takes over what another process had (read_snapshot). Comes after configure() and before the first event.
-    void restore(std::vector<std::unique_ptr<Sa>> sas, WantedByName wanted);
+    void restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName& wanted);
 
     [[nodiscard]] Actions on(const Event& event, Instant now);
 

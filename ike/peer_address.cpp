@@ -17,9 +17,9 @@ bool may_move(const Sa& sa) {
 }
 
 /// The same SA in the kernel goes on with another port: it keeps its sequence numbers.
-void move_port(Context& context, ChildSa& child, std::uint16_t port) {
+void move_ports(Context& context, ChildSa& child, std::pair<std::uint16_t, std::uint16_t> ports) {
     ChildSaSpec moved = child.spec;
-    moved.udp_ports->second = port;
+    moved.udp_ports = ports;
     context.actions.emplace_back(MoveChild{.from = child.spec, .to = moved});
     child.spec = std::move(moved);
 }
@@ -63,8 +63,8 @@ void learn_peer(Context& context, Sa& sa, const UdpEndpoint& remote) {
     for (ChildSa& child : sa.children) {
         if (child.spec.remote != remote.address) {
             replace(context, sa, child);
-        } else if (child.spec.udp_ports && child.spec.udp_ports->second != remote.port) {
-            move_port(context, child, remote.port);
+        } else if (const auto ports = child.spec.udp_ports; ports && ports->second != remote.port) {
+            move_ports(context, child, {ports->first, remote.port});
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cassert>
+
 #include "ike/peer_certificate.hpp"
 
 namespace keysluice::ike {
@@ -91,7 +93,9 @@ Result<void> ask_for_signature(Context& context, const Sa& sa) {
 
 Result<void> ask_for_verification(Context& context, const Sa& sa) {
     const Negotiation& negotiation = *sa.negotiation;
-    auto chain = certificates_in(negotiation.auth->payloads);
+    const auto& message = negotiation.auth;
+    assert(message);
+    auto chain = certificates_in(message->payloads);
     if (!chain) {
         return pass_on(std::move(chain));
     }

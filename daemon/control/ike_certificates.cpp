@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cassert>
 #include <set>
 #include <utility>
 
@@ -59,7 +60,9 @@ class CertificateLoader {
                    {usable.error().reason, fmt::format("{}: {}", connection_.certificate, usable.error().sentence)});
             return;
         }
-        rules_.certificate = {.chain = {leaf.der()}, .key_kind = *leaf.key_kind(), .key_id = leaf.key_id()};
+        const auto kind = leaf.key_kind();
+        assert(kind);  // or check_key() had refused it
+        rules_.certificate = {.chain = {leaf.der()}, .key_kind = *kind, .key_id = leaf.key_id()};
         for (crypto::CertificatePtr& each : chain->intermediates) {
             rules_.certificate.chain.push_back(crypto::Certificate(std::move(each)).der());
         }

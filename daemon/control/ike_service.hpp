@@ -81,9 +81,10 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::VerifyPeer action);
     void perform(const ike::Report& report);
     template <typename Action>
-    void perform(Action action) {
+        requires requires(ChildInstaller& kernel, Action&& action) { kernel.perform(std::forward<Action>(action)); }
+    void perform(Action&& action) {
         if (kernel_) {
-            kernel_->perform(std::move(action));
+            kernel_->perform(std::forward<Action>(action));
         }
     }
     void check_farewell();

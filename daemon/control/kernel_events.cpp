@@ -22,10 +22,11 @@ void KernelEvents::on_events(std::uint32_t /*events*/) {
             log_peer_failure("the kernel's IPsec events", next.error());
             continue;
         }
-        if (!*next) {
+        const std::optional<xfrm::Event>& event = *next;
+        if (!event) {
             return;
         }
-        hear_(**next);
+        hear_(*event);
     }
 }
 

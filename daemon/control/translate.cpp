@@ -395,9 +395,9 @@ xfrm::Transaction Translator::refused_outbound(ike::EspSpi inbound, const Error&
 }
 
 void Translator::forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, std::vector<xfrm::Policy>& policies) {
-    if (child.outbound) {
-        by_outbound_.erase(*child.outbound);
-        sas.push_back(*std::exchange(child.outbound, {}));
+    if (const auto outbound = std::exchange(child.outbound, {})) {
+        by_outbound_.erase(*outbound);
+        sas.push_back(*outbound);
     }
     if (const auto replaced = std::exchange(child.replaced, {})) {
         give_back(*replaced);
