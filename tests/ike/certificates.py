@@ -152,15 +152,6 @@ def not_revoked(world, initiator):
     works(world, initiator, credentials(authority, ours, theirs, crl=[str(authority.revoke(ours[0]))]))
 
 
-@both_ways("strongSwan refuses ours, which is revoked")
-def revoked_ours(world, initiator):
-    authority, ours, theirs = pair(world)
-    settings = credentials(authority, ours, theirs)
-    crl = authority.revoke(ours[0]).read_text()
-    settings["swan"]["credentials"].append(("load-cert", {"type": "X509_CRL", "data": crl}))
-    refused(world, initiator, settings, "auth-refused")
-
-
 @both_ways("an authority that we don't know")
 def untrusted(world, initiator):
     authority, ours, theirs = pair(world)
