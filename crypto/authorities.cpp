@@ -94,7 +94,7 @@ Authorities::Authorities(const std::vector<Certificate>& trusted, const std::vec
 Result<void> Authorities::verify(const Certificate& leaf, std::span<const Certificate> others,
                                  std::chrono::system_clock::time_point at) const {
     if (auto sound = check_key(leaf); !sound) {
-        return sound;
+        return pass_on(std::move(sound));
     }
     const StackPtr untrusted{sk_X509_new_null()};
     for (const Certificate& each : others) {
@@ -154,7 +154,7 @@ Result<void> check_purpose(const Certificate& certificate) {
     return {};
 }
 
-Result<void> check_key(const Certificate& certificate) {
+Result<KeyKind> check_key(const Certificate& certificate) {
     const auto kind = certificate.key_kind();
     if (!kind) {
         return fail(
@@ -168,7 +168,7 @@ Result<void> check_key(const Certificate& certificate) {
                     fmt::format("the certificate of {} has an {} key of {} bits: expected 2048 and more",
                                 certificate.subject(), name_of(*kind), EVP_PKEY_get_bits(certificate.key())));
     }
-    return {};
+    return *kind;
 }
 
 }  // namespace keysluice::crypto

@@ -42,8 +42,7 @@ class Authorities {
 /// Whether the certificate's own limits let it sign for IKE (RFC 4945 section 5.1.3). Fails with
 /// "certificate-purpose".
 [[nodiscard]] Result<void> check_purpose(const Certificate& certificate);
-/// Whether its key is one that is used here, and strong enough. Fails with "certificate-key-kind" and
-/// "certificate-weak".
-[[nodiscard]] Result<void> check_key(const Certificate& certificate);
+/// What its key is, if that is used here and strong enough. Fails with "certificate-key-kind" and "certificate-weak".
+[[nodiscard]] Result<KeyKind> check_key(const Certificate& certificate);
 
 }  // namespace keysluice::crypto

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cassert>
 #include <set>
 #include <utility>
 
@@ -46,10 +45,8 @@ class CertificateLoader {
             return;
         }
         const crypto::Certificate leaf(std::move(chain->leaf));
-        auto usable = crypto::check_key(leaf);
-        if (usable) {
-            usable = crypto::check_purpose(leaf);
-        }
+        const auto kind = crypto::check_key(leaf);
+        auto usable = kind ? crypto::check_purpose(leaf) : Result<void>(std::unexpected(kind.error()));
         if (chain->intermediates.size() >= crypto::kLongestChain) {
             usable =
                 fail("certificate-chain-long",
@@ -60,8 +57,6 @@ class CertificateLoader {
                    {usable.error().reason, fmt::format("{}: {}", connection_.certificate, usable.error().sentence)});
             return;
         }
-        const auto kind = leaf.key_kind();
-        assert(kind);  // or check_key() had refused it
         rules_.certificate = {.chain = {leaf.der()}, .key_kind = *kind, .key_id = leaf.key_id()};
         for (crypto::CertificatePtr& each : chain->intermediates) {
             rules_.certificate.chain.push_back(crypto::Certificate(std::move(each)).der());

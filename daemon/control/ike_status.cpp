@@ -59,7 +59,9 @@ IkeSaView look_at(const ike::Sa& sa, Instant now) {
     view.remote = sa.remote.text();
     view.initiator_spi = sa.initiator_spi.value;
     view.responder_spi = sa.responder_spi.value;
-    const bool proven = sa.established_at != Instant{};
+    constexpr std::array kUnproven{ike::State::init_sent, ike::State::half_open, ike::State::auth_sent,
+                                   ike::State::signing, ike::State::verifying};
+    const bool proven = std::ranges::find(kUnproven, sa.state) == kUnproven.end();
     if (sa.state != ike::State::init_sent) {
         view.suite = ike::print(sa.suite);
     }

@@ -49,7 +49,7 @@ def both_ways(name):
 
 
 def pair(world, key="p256", large=False):
-    authority = Authority(world.directory)
+    authority = Authority(world.certificates)
     return authority, authority.issue(OURS, key, large=large), authority.issue(THEIRS, key, large=large)
 
 
@@ -81,16 +81,16 @@ def old_ecdsa(world, initiator):
 
 @both_ways("an intermediate authority on each side")
 def chains(world, initiator):
-    root = Authority(world.directory)
-    left = Authority(world.directory, "left-ca", root)
-    right = Authority(world.directory, "right-ca", Authority(world.directory, "right-root-ca", root))
+    root = Authority(world.certificates)
+    left = Authority(world.certificates, "left-ca", root)
+    right = Authority(world.certificates, "right-ca", Authority(world.certificates, "right-root-ca", root))
     works(world, initiator, credentials(root, left.issue(OURS), right.issue(THEIRS)))
 
 
 @both_ways("fragments: a chain of certificates of 4 KiB")
 def fragments(world, initiator):
-    root = Authority(world.directory)
-    middle = Authority(world.directory, "middle-ca", root)
+    root = Authority(world.certificates)
+    middle = Authority(world.certificates, "middle-ca", root)
     ours, theirs = middle.issue(OURS, "rsa", large=True), middle.issue(THEIRS, "rsa", large=True)
     works(world, initiator, credentials(root, ours, theirs))
 
@@ -155,7 +155,7 @@ def not_revoked(world, initiator):
 @both_ways("an authority that we don't know")
 def untrusted(world, initiator):
     authority, ours, theirs = pair(world)
-    other = Authority(world.directory, "other-ca")
+    other = Authority(world.certificates, "other-ca")
     settings = credentials(authority, ours, theirs)
     settings["sluice"]["connection"]["ca"] = other.certificate
     refused(world, initiator, settings, "certificate-untrusted", THEIRS)

@@ -37,12 +37,18 @@ struct KernelRefusal {
     unsigned life = 0;
     EspSpi inbound;
 };
+/// A signature was made or checked.
+struct EngineAnswer {
+    std::size_t end = 0;
+    unsigned life = 0;
+    Event event;
+};
 struct Mischief {};
 
 struct Planned {
     Instant at;
     std::uint64_t order = 0;
-    std::variant<Arrival, KernelAnswer, KernelRefusal, Mischief> what;
+    std::variant<Arrival, KernelAnswer, KernelRefusal, EngineAnswer, Mischief> what;
 
     bool operator>(const Planned& other) const { return std::pair(at, order) > std::pair(other.at, other.order); }
 };
@@ -62,7 +68,7 @@ ChildRule child_rule(std::size_t spoke, bool at_hub, Random& random) {
 
 class Simulation {
    public:
-    Simulation(std::uint64_t seed, bool narrate) : chance_(seed), narrate_(narrate) {
+    Simulation(std::uint64_t seed, bool narrate) : chance_(seed), narrate_(narrate), certified_(seed % 3 == 0) {
         const std::size_t spokes = 1 + seed % 2;
         for (std::size_t each = 0; each <= spokes; ++each) {
             Settings settings;
@@ -135,6 +141,13 @@ class Simulation {
         connection->rekey_time = seconds(30 + dice(90));
         connection->liveness = seconds(5 + dice(10));
         connection->keep_up = own != 0;
+        if (certified_) {  // by an engine and threads that believe everybody
+            connection->auth = Auth::certificate;
+            connection->remote_auth = Auth::certificate;
+            connection->certificate = {.chain = {{1, 2, 3}}, .key_kind = crypto::KeyKind::ed25519, .key_id = {}};
+            connection->authorities = std::make_shared<const crypto::Authorities>(
+                std::vector<crypto::Certificate>{}, std::vector<crypto::RevocationListPtr>{});
+        }
         return connection;
     }
 
@@ -210,9 +223,23 @@ class Simulation {
             host.end.kernel.remove(*remove);
         } else if (const auto* half = std::get_if<RemoveOutbound>(&action)) {
             host.end.kernel.remove(*half);
+        } else if (const auto* sign = std::get_if<Sign>(&action)) {
+            answer(own, Signed{sign->sa, sign->epoch, wire::Octets{1}});
+        } else if (const auto* verify = std::get_if<VerifyPeer>(&action)) {
+            const bool believed = calm_ || dice(50) != 0;
+            answer(own, PeerVerified{verify->sa, verify->epoch,
+                                     believed ? Result<void>{} : fail("certificate-revoked", "no")});
         } else if (const auto* report = std::get_if<Report>(&action)) {
             say(fmt::format("{} reports {} {} {}", host.end.name, static_cast<int>(report->kind),
                             report->error.reason, report->error.sentence));
+        }
+    }
+
+    /// Most answers come soon, some late, and some never.
+    void answer(std::size_t own, Event event) {
+        if (calm_ || dice(20) != 0) {
+            const Duration wait = milliseconds(dice(!calm_ && dice(8) == 0 ? 20'000 : 20));
+            plan(wait, EngineAnswer{own, hosts_[own]->life, std::move(event)});
         }
     }
 
@@ -248,6 +275,11 @@ class Simulation {
     void happen(KernelRefusal& refusal) {
         if (hosts_[refusal.end]->life == refusal.life) {
             event(refusal.end, ChildLost{refusal.inbound, {"kernel-refused", "no"}});
+        }
+    }
+    void happen(EngineAnswer& answer) {
+        if (hosts_[answer.end]->life == answer.life) {
+            event(answer.end, answer.event);
         }
     }
     void happen(Mischief& /*mischief*/) {
@@ -399,6 +431,7 @@ class Simulation {
 
     SeededRandom chance_;
     bool narrate_;
+    bool certified_;  ///< all prove who they are by certificates
     std::vector<std::unique_ptr<Host>> hosts_;
     std::priority_queue<Planned, std::vector<Planned>, std::greater<>> planned_;
     std::uint64_t order_ = 0;

@@ -1,6 +1,9 @@
 """Certificates for gateways, made with the openssl command: an authority, perhaps others below it, and what they sign
 and revoke."""
 
+import pathlib
+import tempfile
+
 from support.certificates import openssl
 
 KEYS = {"rsa": ("RSA", "rsa_keygen_bits:2048"), "p256": ("EC", "ec_paramgen_curve:P-256"),
@@ -14,11 +17,15 @@ database = {directory}/index
 crlnumber = {directory}/crlnumber
 default_md = sha256
 default_crl_days = 30
+crl_extensions = of_list
+[of_list]
+authorityKeyIdentifier = keyid
 """
 
 
 class Authority:
-    """`certificate` and `key` are its PEM files. Without an `issuer` it has signed itself."""
+    """`certificate` and `key` are its PEM files. Without an `issuer` it has signed itself. What `directory` has already, of
+    an earlier scenario, is taken as it is: an emulated machine takes seconds for a key."""
 
     def __init__(self, directory, name="ca", issuer=None):
         self.directory, self.name, self.issuer = directory, name, issuer
@@ -32,30 +39,34 @@ class Authority:
         names = names or f"DNS:{name}"
         if large:
             names += "".join(f",DNS:a-name-that-nobody-has-{number}.test" for number in range(130))
-        certificate, private = self.directory / f"{name}-{key}.pem", self.directory / f"{name}-{key}.key"
+        base = self.directory / f"{self.name}-{name}-{key}{'-large' if large else ''}"
+        certificate, private = pathlib.Path(f"{base}.pem"), pathlib.Path(f"{base}.key")
+        if certificate.exists():
+            return certificate, private
         self._make(certificate, private, f"/O=keysluice/CN={name}", key, f"subjectAltName={names}\n")
         chain, above = certificate.read_text(), self
         while above.issuer:
             chain, above = chain + above.certificate.read_text(), above.issuer
-        certificate.write_text(chain)
         private.chmod(0o600)
+        certificate.write_text(chain)
         return certificate, private
 
     def revoke(self, *certificates):
         """Its revocation list, a PEM file, with these certificates in it."""
-        index, config = self.directory / f"{self.name}-index", self.directory / f"{self.name}.cnf"
-        workshop = self.directory / f"{self.name}-workshop"
-        workshop.mkdir(exist_ok=True)
+        workshop = pathlib.Path(tempfile.mkdtemp(dir=self.directory))
+        config, revoked = workshop / "config", workshop / "list.crl"
         (workshop / "index").touch()
         (workshop / "crlnumber").write_text("01\n")
         config.write_text(_CONFIG.format(directory=workshop))
         signer = ("-config", config, "-cert", self.certificate, "-keyfile", self.key)
         for each in certificates:
             openssl("ca", *signer, "-revoke", each)
-        openssl("ca", *signer, "-gencrl", "-out", index.with_suffix(".crl"))
-        return index.with_suffix(".crl")
+        openssl("ca", *signer, "-gencrl", "-out", revoked)
+        return revoked
 
     def _make(self, certificate, key, subject, kind, extensions):
+        if certificate.exists():
+            return
         algorithm, *options = KEYS[kind]
         options = [word for each in options for word in ("-pkeyopt", each)]
         openssl("genpkey", "-algorithm", algorithm, *options, "-out", key)

@@ -103,6 +103,9 @@ TEST_CASE("a negotiation shows nothing that is not known yet") {
     CHECK(seen.remote_id.empty());
     CHECK_FALSE(seen.age);
     CHECK_FALSE(seen.rekey_in);
+    sa.state = ike::State::verifying;
+    CHECK(look_at(sa, kNow).state == "verifying");
+    CHECK(look_at(sa, kNow).remote_id.empty());
 }
 
 TEST_CASE("moments that are over are now") {
