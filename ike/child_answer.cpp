@@ -21,11 +21,24 @@ std::unexpected<Refusal> refuse(wire::NotifyType type, Error error) {
     return std::unexpected(Refusal{notify(type), std::move(error)});
 }
 
+/// The same for another address. "In the case of transport mode NAT traversal, the Traffic Selectors MUST contain
+/// exactly one IP address" (section 2.23); others stay as they are, and fit nothing.
+TrafficSelectors moved_to(const IpAddress& address, TrafficSelectors selectors) {
+    const IpAddress before = selectors.empty() ? address : selectors.front().first;
+    const bool single = std::ranges::all_of(selectors, [&](const wire::TrafficSelector& each) {
+        return each.first == before && each.last == before && before.family() == address.family();
+    });
+    for (wire::TrafficSelector& each : selectors) {
+        each.first = single ? address : each.first;
+        each.last = single ? address : each.last;
+    }
+    return selectors;
+}
+
 /// What the peer asks for.
 struct ChildRequest {
     const wire::SaPayload* offered = nullptr;
-    const wire::TsInitiatorPayload* ts_i = nullptr;
-    const wire::TsResponderPayload* ts_r = nullptr;
+    SeenTraffic traffic;
     Mode mode = Mode::tunnel;
     bool with_group = true;
     GroupId group = GroupId::none;  ///< of its KE payload
@@ -54,14 +67,14 @@ Answer<Fit> fit(const Sa& sa, const ChildRule& rule, const ChildRequest& request
                                                           : rule.remote;
     Fit found{.rule = &rule,
               .choice = {},
-              .local = narrow(request.ts_r->selectors, local),
-              .remote = narrow(request.ts_i->selectors, remote)};
+              .local = narrow(request.traffic.local, local),
+              .remote = narrow(request.traffic.remote, remote)};
     if (found.local.empty() || found.remote.empty()) {
-        return refuse(wire::NotifyType::ts_unacceptable,
-                      {"ts-unacceptable",
-                       fmt::format("{} asks for {} to {}; child {} has {} to {}", peer_text(sa),
-                                   wire::print(request.ts_i->selectors), wire::print(request.ts_r->selectors),
-                                   rule.name, wire::print(remote), wire::print(local))});
+        return refuse(
+            wire::NotifyType::ts_unacceptable,
+            {"ts-unacceptable", fmt::format("{} asks for {} to {}; child {} has {} to {}", peer_text(sa),
+                                            wire::print(request.traffic.remote), wire::print(request.traffic.local),
+                                            rule.name, wire::print(remote), wire::print(local))});
     }
     auto choice = choose_esp(*request.offered, rule.proposals, request.with_group, request.group);
     if (!choice) {
@@ -93,8 +106,7 @@ Answer<Fit> find_fit(const Sa& sa, const ChildRequest& request, const ChildSa* o
 
 Answer<ChildRequest> read_request(const Sa& sa, const Payloads& payloads, bool with_group) {
     ChildRequest request{.offered = find<wire::SaPayload>(payloads),
-                         .ts_i = find<wire::TsInitiatorPayload>(payloads),
-                         .ts_r = find<wire::TsResponderPayload>(payloads),
+                         .traffic = {},
                          .mode = find_notify(payloads, wire::NotifyType::use_transport_mode) != nullptr
                                      ? Mode::transport
                                      : Mode::tunnel,
@@ -103,12 +115,15 @@ Answer<ChildRequest> read_request(const Sa& sa, const Payloads& payloads, bool w
     if (const auto* ke = find<wire::KePayload>(payloads)) {
         request.group = static_cast<GroupId>(ke->group);
     }
-    const bool whole = request.offered != nullptr && request.ts_i != nullptr && request.ts_r != nullptr;
-    if (!whole || request.ts_i->selectors.empty() || request.ts_r->selectors.empty()) {
+    const auto* ts_i = find<wire::TsInitiatorPayload>(payloads);
+    const auto* ts_r = find<wire::TsResponderPayload>(payloads);
+    const bool whole = request.offered != nullptr && ts_i != nullptr && ts_r != nullptr;
+    if (!whole || ts_i->selectors.empty() || ts_r->selectors.empty()) {
         return refuse(
             wire::NotifyType::invalid_syntax,
             {"ike-malformed", fmt::format("{} asked for a CHILD SA without SA or traffic selectors", peer_text(sa))});
     }
+    request.traffic = seen_from_here(sa, request.mode, ts_r->selectors, ts_i->selectors);
     return request;
 }
 
@@ -273,6 +288,12 @@ ChildSaSpec spec_of(const Sa& sa, const std::string& child, ReqId reqid) {
         spec.udp_ports = {sa.local.port, sa.remote.port};
     }
     return spec;
+}
+
+SeenTraffic seen_from_here(const Sa& sa, Mode mode, const TrafficSelectors& local, const TrafficSelectors& remote) {
+    const bool transport = mode == Mode::transport;
+    return {.local = transport && sa.nat_here ? moved_to(sa.local.address, local) : local,
+            .remote = transport && sa.nat_there ? moved_to(sa.remote.address, remote) : remote};
 }
 
 ChildSa* successor_of(Sa& sa, EspSpi inbound) {

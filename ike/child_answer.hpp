@@ -8,6 +8,16 @@ namespace keysluice::ike {
 
 /// The parts of a specification that come from the IKE SA.
 [[nodiscard]] ChildSaSpec spec_of(const Sa& sa, const std::string& child, ReqId reqid);
+/// What a message of the peer says of both sides' traffic, as it is seen from here. RFC 7296 section 2.23.1,
+/// transport mode: "If the server is behind a NAT, substitute the IP address in the TSr entries with the remote
+/// address of the IKE SA." "If the client is behind a NAT, substitute the IP address in the TSi entries with the
+/// local address of the IKE SA." The same goes for the responder.
+struct SeenTraffic {
+    TrafficSelectors local;
+    TrafficSelectors remote;
+};
+[[nodiscard]] SeenTraffic seen_from_here(const Sa& sa, Mode mode, const TrafficSelectors& local,
+                                         const TrafficSelectors& remote);
 /// The CHILD SA that takes over from this one; ours where a collision left two. Null: none yet.
 [[nodiscard]] ChildSa* successor_of(Sa& sa, EspSpi inbound);
 /// Says when the CHILD SA is to be rekeyed, by its rule, up to a tenth earlier.

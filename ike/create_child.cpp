@@ -74,16 +74,18 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
     if (!choice) {
         return pass_on(std::move(choice));
     }
-    if (!covers(offer.local, ts_i->selectors) || !covers(offer.remote, ts_r->selectors)) {
+    const Mode mode =
+        find_notify(payloads, wire::NotifyType::use_transport_mode) != nullptr ? Mode::transport : Mode::tunnel;
+    SeenTraffic traffic = seen_from_here(sa, mode, ts_i->selectors, ts_r->selectors);
+    if (!covers(offer.local, traffic.local) || !covers(offer.remote, traffic.remote)) {
         return fail("ts-not-offered",
                     fmt::format("{} answered child {} with {} to {}, beyond our offer of {} to {}", peer_text(sa),
-                                offer.child, wire::print(ts_i->selectors), wire::print(ts_r->selectors),
+                                offer.child, wire::print(traffic.local), wire::print(traffic.remote),
                                 wire::print(offer.local), wire::print(offer.remote)));
     }
     ChildSa child;
     child.spec = spec_of(sa, offer.child, offer.reqid);
-    child.spec.mode =
-        find_notify(payloads, wire::NotifyType::use_transport_mode) != nullptr ? Mode::transport : Mode::tunnel;
+    child.spec.mode = mode;
     const ChildRule* rule = sa.connection->child(offer.child);
     if (rule != nullptr && rule->mode != child.spec.mode) {
         return fail("mode-refused",
@@ -93,8 +95,8 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
     child.spec.inbound = offer.inbound;
     child.spec.outbound = choice->spi;
     child.spec.suite = choice->suite;
-    child.spec.local_selectors = ts_i->selectors;
-    child.spec.remote_selectors = ts_r->selectors;
+    child.spec.local_selectors = std::move(traffic.local);
+    child.spec.remote_selectors = std::move(traffic.remote);
     child.complete = true;
     child.ours = true;
     child.replaces = offer.rekeys;

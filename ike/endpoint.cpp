@@ -55,7 +55,8 @@ Endpoint::~Endpoint() = default;
 void Endpoint::configure(const std::vector<ConnectionPtr>& connections) {
     connections_.configure(connections);
     for (const auto& [name, wanted] : WantedByName(wanted_.all())) {
-        if (!connections_.find(name)) {
+        const ConnectionPtr rules = connections_.find(name);
+        if (!rules || !rules->keep_up) {
             wanted_.remove(name);
         }
     }

@@ -97,6 +97,10 @@ void ChildInstaller::trap(const ike::ChildSaSpec& spec) {
     }
 }
 
+void ChildInstaller::untrap_all_but(const ChildNames& kept) {
+    submit(translator_.untrap_all_but(kept), "children that no longer start on traffic");
+}
+
 void ChildInstaller::clear() {
     submit(translator_.clear(), "removal of what is left");
 }

@@ -34,8 +34,11 @@ class ChildInstaller {
     void perform(const ike::MoveChild& action);
     void perform(const ike::RemoveChild& action);
     void perform(const ike::RemoveOutbound& action);
-    /// Makes packets for the child ask for it. `spec` has no SPIs yet.
+    /// Makes packets for the child ask for it, instead of what it had before. `spec` has no SPIs yet.
     void trap(const ike::ChildSaSpec& spec);
+    using ChildNames = Translator::ChildNames;
+    /// Packets for other children no longer ask.
+    void untrap_all_but(const ChildNames& kept);
     /// Takes everything out.
     void clear();
 

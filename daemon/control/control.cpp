@@ -9,6 +9,7 @@
 
 #include "daemon/control/ike_certificates.hpp"
 #include "daemon/control/listeners.hpp"
+#include "daemon/control/reloader.hpp"
 #include "daemon/control/status_server.hpp"
 #include "daemon/keeper/children.hpp"
 #include "daemon/shared/accept_balance.hpp"
@@ -33,18 +34,19 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
       kernel_(ktls::probe()),
       keeper_(loop, runtime_path(configuration_.daemon.runtime_directory, "keeper.sock"),
               {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this),
+      ike_kernel_(ike_kernel),
       signers_(loop) {
     keeper_.connect();
     if (!configuration_.ike.connections.empty()) {
-        start_ike(ike_kernel);
+        start_ike();
     }
 }
 
 Control::~Control() = default;
 
-void Control::start_ike(IkeService::Kernel kernel) {
+void Control::start_ike() {
     signers_.use(signing_keys(configuration_.ike));
-    auto started = IkeService::start(loop_, configuration_.ike, kernel, signers_);
+    auto started = IkeService::start(loop_, configuration_.ike, ike_kernel_, signers_);
     if (started) {
         ike_ = *std::move(started);
         return;
@@ -55,6 +57,30 @@ void Control::start_ike(IkeService::Kernel kernel) {
     // TLS services don't depend on it. Without them, nothing is left to do.
     if (configuration_.services.empty()) {
         loop_.defer(on_failed_);
+    }
+}
+
+void Control::reload(Configuration fresh) {
+    const auto restart = [](std::string_view what) {
+        log_warning("{} has changed: that takes a restart of keysluice", what);
+    };
+    if (fresh.daemon != configuration_.daemon) {
+        restart("[daemon]");
+    }
+    if (fresh.services != configuration_.services) {
+        restart("a [[tls.service]]");
+    }
+    if (fresh.ike.settings != configuration_.ike.settings) {
+        restart("[ike]");
+    }
+    configuration_.ike.connections = std::move(fresh.ike.connections);
+    log_info("the configuration was read anew: {} connections", configuration_.ike.connections.size());
+    if (ike_) {
+        signers_.use(signing_keys(configuration_.ike));
+        ike_->reload(configuration_.ike.connections);
+    } else if (!configuration_.ike.connections.empty()) {
+        ike_refused_.clear();
+        start_ike();
     }
 }
 
@@ -284,7 +310,7 @@ void Control::on_closed(Channel& channel, std::string_view why) {
     peers_.erase(peer);
 }
 
-int serve(Configuration configuration, IkeService::Kernel ike_kernel) {
+int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel) {
     open_log("keysluiced", configuration.daemon.log_level);
     prctl(PR_SET_DUMPABLE, 0);
     Loop loop;
@@ -294,7 +320,15 @@ int serve(Configuration configuration, IkeService::Kernel ike_kernel) {
         loop.stop();
     };
     Control control(loop, std::move(configuration), fail_for_good, ike_kernel);
-    Signals signals(loop, {SIGTERM, SIGINT}, [&](int /*signal*/) { control.stop([&loop] { loop.stop(); }); });
+    Reloader reloader(loop, file.path, file.credentials,
+                      [&](Configuration fresh) { control.reload(std::move(fresh)); });
+    Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
+        if (signal == SIGHUP) {
+            reloader.reload();
+        } else {
+            control.stop([&loop] { loop.stop(); });
+        }
+    });
     loop.run();
     return status;
 }

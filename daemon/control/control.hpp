@@ -30,6 +30,10 @@ class Control final : public Uplink::Owner, public Channel::Owner {
             IkeService::Kernel ike_kernel = IkeService::Kernel::real);
     ~Control() override;
 
+    /// Takes over the connections of IKE from a configuration that was read anew. No standing SA notices. What else
+    /// has changed takes a restart, and the log says so.
+    void reload(Configuration fresh);
+
     /// Takes leave of IKE's peers; `done` follows within IkeService::kFarewell.
     void stop(std::function<void()> done);
 
@@ -45,7 +49,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
 
-    void start_ike(IkeService::Kernel kernel);
+    void start_ike();
     [[nodiscard]] std::string status_document(std::vector<ProcessCounters> processes) const;
     void start_serving();
     [[nodiscard]] bool bind_missing();
@@ -66,6 +70,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     Uplink keeper_;
     std::unique_ptr<ChannelListener> door_;
     std::unique_ptr<StatusServer> status_;
+    IkeService::Kernel ike_kernel_;
     Signers signers_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured
@@ -74,6 +79,11 @@ class Control final : public Uplink::Owner, public Channel::Owner {
 };
 
 /// The control process from its start to the signal that ends it. Returns the exit status of the program.
-[[nodiscard]] int serve(Configuration configuration, IkeService::Kernel ike_kernel);
+/// SIGHUP reads the configuration again, from its file.
+struct ConfigurationFile {
+    std::string path;
+    std::string credentials;  ///< as for read_configuration()
+};
+[[nodiscard]] int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel);
 
 }  // namespace keysluice::control

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "daemon/control/ike_kernel.hpp"
@@ -34,14 +35,7 @@ IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration, Signer
       deadline_(loop, [this] { take(ike::TimePassed{}); }),
       retry_(loop, [this] { begin_connections(); }),
       farewell_(loop, [this] { finish(); }) {
-    std::vector<ike::ConnectionPtr> connections;
-    for (const IkeConnection& connection : configuration_.connections) {
-        connections.push_back(connection.rules);
-        if (connection.start != IkeStart::manual) {
-            unreachable_.push_back(&connection);
-        }
-    }
-    endpoint_.configure(connections);
+    adopt_connections();
 }
 
 IkeService::~IkeService() = default;
@@ -128,6 +122,38 @@ void IkeService::go(std::string_view remark) {
 }
 
 // ---- connections
+
+void IkeService::adopt_connections() {
+    std::vector<ike::ConnectionPtr> connections;
+    unreachable_.clear();
+    for (const IkeConnection& connection : configuration_.connections) {
+        connections.push_back(connection.rules);
+        if (connection.start != IkeStart::manual) {
+            unreachable_.push_back(&connection);
+        }
+    }
+    endpoint_.configure(connections);
+}
+
+void IkeService::reload(std::vector<IkeConnection> connections) {
+    if (on_stopped_) {
+        return;
+    }
+    configuration_.connections = std::move(connections);
+    adopt_connections();
+    if (kernel_) {
+        ChildInstaller::ChildNames on_traffic;
+        for (const IkeConnection& connection : configuration_.connections) {
+            for (const ike::ChildRule& child : connection.rules->children) {
+                if (connection.start == IkeStart::on_traffic) {
+                    on_traffic.emplace(connection.rules->name, child.name);
+                }
+            }
+        }
+        kernel_->untrap_all_but(on_traffic);
+    }
+    begin_connections();
+}
 
 void IkeService::begin_connections() {
     const auto waiting = std::exchange(unreachable_, {});
@@ -272,8 +298,15 @@ void IkeService::stop(std::function<void()> done) {
     unreachable_.clear();
     retry_.disarm();
     farewell_.arm(now() + kFarewell);
+    std::set<std::string> names;  // also of connections that are no longer configured
     for (const IkeConnection& connection : configuration_.connections) {
-        take(ike::Terminate{connection.rules->name});
+        names.insert(connection.rules->name);
+    }
+    for (const auto& [spi, sa] : endpoint_.sas()) {
+        names.insert(sa->connection->name);
+    }
+    for (const std::string& name : names) {
+        take(ike::Terminate{name});
     }
     check_farewell();
 }

@@ -45,6 +45,10 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
 
     void hear(const xfrm::Event& event);
 
+    /// The connections that hold from now on, complete as for start(). SAs that stand go on with what they were made
+    /// with.
+    void reload(std::vector<IkeConnection> connections);
+
     /// Closes all IKE SAs and takes everything out of the kernel. `done` is called once, after kFarewell at the
     /// latest.
     void stop(std::function<void()> done);
@@ -59,6 +63,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void install_into(std::unique_ptr<Databases> databases);
     void go(std::string_view remark);
     void on_datagram(const UdpEndpoint& local, const UdpEndpoint& remote, Bytes bytes) override;
+    void adopt_connections();
     void begin_connections();
     [[nodiscard]] bool begin(const IkeConnection& connection);
     /// Outer addresses of a connection that starts here.

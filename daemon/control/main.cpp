@@ -9,9 +9,8 @@
 #include "daemon/control/control.hpp"
 #include "daemon/control/demo_backend.hpp"
 #include "daemon/control/explain.hpp"
-#include "daemon/control/ike_certificates.hpp"
-#include "daemon/control/ike_files.hpp"
 #include "daemon/control/ike_kernel.hpp"
+#include "daemon/control/ike_loading.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/keeper/children.hpp"
 
@@ -38,22 +37,6 @@ int complain(const Diagnostics& diagnostics) {
     return diagnostics.empty() ? 0 : 1;
 }
 
-/// Returns what should be mended and does not stop anything.
-Diagnostics prepare_ike(IkeConfiguration& ike, const Options& options, Diagnostics& wrong) {
-    Diagnostics warnings;
-    const auto note = [&](Diagnostics faults) { std::ranges::move(faults, std::back_inserter(wrong)); };
-    note(load_secrets(ike, warnings));
-    note(load_certificates(ike, std::chrono::system_clock::now(), warnings));
-    // The process that serves IKE holds no private keys.
-    if (options.all_in_one || options.check) {
-        note(check_private_keys(ike));
-    }
-    if (!options.check) {
-        note(look_up_peers(ike));
-    }
-    return warnings;
-}
-
 /// What the kernel lacks for IKE: not the configuration's fault.
 void describe_kernel(const Configuration& configuration) {
     SystemRandom random;
@@ -74,8 +57,9 @@ int print_explanation(const std::string& code) {
 }
 
 int run(const Options& options) {
-    const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
-    auto configuration = read_configuration(options.config, credentials == nullptr ? "" : credentials);
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    const std::string credentials = directory == nullptr ? "" : directory;
+    auto configuration = read_configuration(options.config, credentials);
     if (!configuration) {
         complain(configuration.error());
         return options.all_in_one || options.check || options.status ? 1 : kExitConfiguration;
@@ -91,7 +75,12 @@ int run(const Options& options) {
     if (options.all_in_one || options.check) {
         wrong = check_files(*configuration, std::chrono::system_clock::now());
     }
-    const Diagnostics warnings = prepare_ike(configuration->ike, options, wrong);
+    Diagnostics warnings;
+    std::ranges::move(
+        load_ike(configuration->ike,
+                 {.check_private_keys = options.all_in_one || options.check, .look_up_peers = !options.check},
+                 std::chrono::system_clock::now(), warnings),
+        std::back_inserter(wrong));
     if (!options.all_in_one) {  // else the process that serves tells them
         complain(warnings);
     }
@@ -106,7 +95,7 @@ int run(const Options& options) {
         return complain(wrong);
     }
     return options.all_in_one ? become_keeper(options.config, *configuration, options.null_kernel)
-                              : serve(std::move(*configuration),
+                              : serve(std::move(*configuration), {options.config, credentials},
                                       options.null_kernel ? IkeService::Kernel::null : IkeService::Kernel::real);
 }
 

@@ -247,23 +247,54 @@ void Translator::put_outbound(xfrm::Transaction& transaction, Child& child, cons
     }
 }
 
+// ---- trapping
+
 Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
     const auto selectors = kernel_selectors(spec.local_selectors, spec.remote_selectors);
     if (!selectors) {
         return std::unexpected(selectors.error());
     }
     xfrm::Transaction transaction;
-    const xfrm::ReqId reqid = hold(kind_of(spec))->reqid;
-    for (const xfrm::Selector& selector : *selectors) {
-        claim(transaction, policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::trap));
+    Trap& trap = traps_[{spec.connection, spec.child}];
+    if (trap.shared && kind_of(trap.spec) == kind_of(spec)) {
+        return transaction;
     }
-    traps_.emplace(reqid, spec);
+    const Trap before = std::exchange(trap, {.spec = spec, .shared = hold(kind_of(spec)), .policies = {}});
+    for (const xfrm::Selector& selector : *selectors) {
+        trap.policies.push_back(
+            policy_of(spec, xfrm::Direction::out, selector, trap.shared->reqid, xfrm::Purpose::trap));
+        claim(transaction, trap.policies.back());
+    }
+    if (before.shared) {
+        drop(transaction, before);
+    }
+    traps_by_number_[trap.shared->reqid] = {spec.connection, spec.child};
     return transaction;
 }
 
+xfrm::Transaction Translator::untrap_all_but(const ChildNames& kept) {
+    xfrm::Transaction transaction;
+    std::erase_if(traps_, [&](const auto& each) {
+        if (kept.contains(each.first)) {
+            return false;
+        }
+        drop(transaction, each.second);
+        return true;
+    });
+    return transaction;
+}
+
+void Translator::drop(xfrm::Transaction& transaction, const Trap& trap) {
+    traps_by_number_.erase(trap.shared->reqid);
+    for (const xfrm::Policy& policy : trap.policies) {
+        release(transaction, policy);
+    }
+    let_go(trap.shared);
+}
+
 const ike::ChildSaSpec* Translator::trapped(xfrm::ReqId reqid) const {
-    const auto found = traps_.find(reqid);
-    return found == traps_.end() ? nullptr : &found->second;
+    const auto found = traps_by_number_.find(reqid);
+    return found == traps_by_number_.end() ? nullptr : &traps_.at(found->second).spec;
 }
 
 // ---- moving

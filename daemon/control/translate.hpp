@@ -57,6 +57,10 @@ class Translator {
     /// Makes packets for a child ask for it (xfrm::Acquire). `spec` has no SPIs yet. Fails as kernel_selectors()
     /// does.
     [[nodiscard]] Result<xfrm::Transaction> trap(const ike::ChildSaSpec& spec);
+    using ChildName = std::pair<std::string, std::string>;  ///< connection and child
+    using ChildNames = std::set<ChildName>;
+    /// Packets for other children no longer ask.
+    [[nodiscard]] xfrm::Transaction untrap_all_but(const ChildNames& kept);
     /// Whom a packet asked for that met a policy with this number: what trap() was given, or null.
     [[nodiscard]] const ike::ChildSaSpec* trapped(xfrm::ReqId reqid) const;
 
@@ -94,6 +98,13 @@ class Translator {
         std::optional<Replaced> replaced;
     };
 
+    struct Trap {
+        ike::ChildSaSpec spec;
+        SharedPtr shared;
+        std::vector<xfrm::Policy> policies;
+    };
+    void drop(xfrm::Transaction& transaction, const Trap& trap);
+
     [[nodiscard]] static Kind kind_of(const ike::ChildSaSpec& spec);
     [[nodiscard]] SharedPtr hold(const Kind& kind);
     void let_go(const SharedPtr& shared);
@@ -117,7 +128,8 @@ class Translator {
     std::map<xfrm::SaId, ike::EspSpi> by_outbound_;
     std::map<Kind, SharedPtr> shared_;
     std::map<xfrm::PolicyId, std::vector<Claim>> claims_;
-    std::map<xfrm::ReqId, ike::ChildSaSpec> traps_;
+    std::map<ChildName, Trap> traps_;
+    std::map<xfrm::ReqId, ChildName> traps_by_number_;
     std::set<std::uint32_t> numbers_;
     std::uint32_t last_number_ = 0;
 };

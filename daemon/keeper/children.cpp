@@ -121,6 +121,14 @@ void Children::replace(const std::string& name) {
     }
 }
 
+void Children::signal(const std::string& name, int number) {
+    for (const Child& child : children_) {
+        if (child.program.name == name && child.pid > 0) {
+            kill(child.pid, number);
+        }
+    }
+}
+
 void Children::stop() {
     stopping_ = true;
     bool any = false;

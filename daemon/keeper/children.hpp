@@ -38,6 +38,8 @@ class Children final : Deadline {
     void reap();
     /// Starts a successor beside the program of this name, which ends in its own time.
     void replace(const std::string& name);
+    /// Passes a signal on to the program of this name.
+    void signal(const std::string& name, int number);
     /// Asks all to end at once; the loop stops when they have.
     void stop();
     /// What the whole should exit with.

@@ -71,9 +71,11 @@ int main(int argc, char** argv) {
     const std::size_t slots = slots_for(raise_descriptor_limit(), relays);
     Loop loop;
     Children children(loop);
-    Signals signals(loop, {SIGTERM, SIGINT, SIGCHLD}, [&](int signal) {
+    Signals signals(loop, {SIGTERM, SIGINT, SIGCHLD, SIGHUP}, [&](int signal) {
         if (signal == SIGCHLD) {
             children.reap();
+        } else if (signal == SIGHUP) {
+            children.signal("control", SIGHUP);
         } else {
             children.stop();
         }

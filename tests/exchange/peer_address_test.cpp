@@ -129,17 +129,28 @@ TEST_SUITE("exchange: where the peer is") {
 
     TEST_CASE_TEMPLATE("another address in transport mode: another CHILD SA", Ends, Mapped, RewrittenMapped) {
         Ends ends(Mode::transport);
+        // RFC 7296 section 2.23.1: each end has the addresses that it sees.
         REQUIRE(ends.a.sa() != nullptr);
-        if (ends.a.sa()->children.empty()) {
-            return;  // todo
+        REQUIRE(ends.a.installed() == 1);
+        const ChildSaSpec of_a = ends.a.sa()->children.front().spec;
+        CHECK(of_a.mode == Mode::transport);
+        CHECK(of_a.local_selectors == TrafficSelectors{selector_of(ends.a.address.address)});
+        CHECK(of_a.remote_selectors == TrafficSelectors{selector_of(ends.z.address.address)});
+        CHECK(ends.child_of_z().spec.local_selectors == TrafficSelectors{selector_of(ends.z.address.address)});
+        CHECK(ends.child_of_z().spec.remote_selectors == TrafficSelectors{selector_of(ends.outside.address)});
+        for (keysluice::ike::testing::End* each : {&ends.a, &ends.z}) {
+            ends.event(*each, Rekey{"a-z", "net"});
+            ends.cross();
+            CHECK(each->count(Report::Kind::child_rekeyed) >= 1);
         }
         const EspSpi before = ends.inbound_of_z();
         ends.outside = {*IpAddress::parse("203.0.113.10"), 63'000};
         ends.event(ends.z, PeerMoved{before, ends.outside});
         ends.cross();
-        ends.check_up();
         CHECK(ends.inbound_of_z() != before);
+        CHECK(ends.child_of_z().state == ChildState::installed);
         CHECK(ends.child_of_z().spec.remote == ends.outside.address);
+        CHECK(ends.child_of_z().spec.remote_selectors == TrafficSelectors{selector_of(ends.outside.address)});
     }
 
     TEST_CASE_TEMPLATE("who is behind a NAT itself believes no other address", Ends, Mapped, RewrittenMapped) {

@@ -32,6 +32,19 @@ def behind(world, inside):
         checks.closed(world, *both.values())
 
 
+def transport(world, inside):
+    """Each end has the addresses that it sees in its selectors (RFC 7296 section 2.23.1)."""
+    tunnel = Tunnel(mode="transport")
+    with gateways(world, tunnel, inside, WHERE[inside]) as (place, both):
+        swan = both["strongSwan"]
+        both[inside].up()
+        both_have_it(world, both)
+        checks.traffic_flows(world, place, tunnel, swan, 100_000, WHERE[inside])
+        swan.rekey_child()
+        both_have_it(world, both)
+        checks.traffic_flows(world, place, tunnel, swan, 100_000, WHERE[inside])
+
+
 def remapped(world, address):
     """The NAT forgets whom it knew, and gives out other ports, or other addresses too. strongSwan, which is behind it, does
     not know; its next packet tells keysluice where it is now."""
@@ -62,4 +75,5 @@ scenario("nat: its ports change")(lambda world: remapped(world, None))
 scenario("nat: its address changes")(lambda world: remapped(world, "192.0.2.99"))
 
 for _inside in SIDES:
+    scenario(f"nat: {_inside} behind it, transport")(lambda world, inside=_inside: transport(world, inside))
     scenario(f"nat: {_inside} behind it, rekeys from either side")(lambda world, inside=_inside: behind(world, inside))

@@ -76,6 +76,12 @@ class Sluice(Gateway):
         self.child |= child or {}
         self.__enter__()
 
+    def reload(self, **connection):
+        """Another configuration from now on, without an end of what stands."""
+        self.connection |= connection
+        self.configure()
+        self.process.send_signal(signal.SIGHUP)
+
     def _answers(self):
         if self.process.poll() is not None:
             raise Failure(f"{self} ended at once, with exit status {self.process.returncode}")

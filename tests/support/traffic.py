@@ -22,14 +22,14 @@ class _TcpEnd(ends.SocketEnd):
         return f"the socket on the {self.name}"
 
 
-def _connection(world, network, tunnel):
-    """A TCP connection from the left host to the right one, both ends."""
-    family, (left, right) = FAMILY[tunnel.family], tunnel.hosts(network)
-    with network.right.namespace.entered():
-        listener = socket.create_server((right, 0), family=family)
-    with network.left.namespace.entered():
+def _connection(world, tunnel, here, there):
+    """A TCP connection between the hosts of two ends; each of the two is an end and its host's address."""
+    family = FAMILY[tunnel.family]
+    with there[0].namespace.entered():
+        listener = socket.create_server((there[1], 0), family=family)
+    with here[0].namespace.entered():
         client = socket.socket(family)
-    client.bind((left, 0))
+    client.bind((here[1], 0))
     client.settimeout(world.patience(30))
     client.connect(listener.getsockname()[:2])
     listener.settimeout(world.patience(30))
@@ -40,11 +40,14 @@ def _connection(world, network, tunnel):
     return client, server
 
 
-def transfer(world, network, tunnel, size=None):
-    """`size` bytes each way at once over TCP, compared by SHA-256."""
-    client, server = _connection(world, network, tunnel)
+def transfer(world, network, tunnel, size=None, caller="left"):
+    """`size` bytes each way at once over TCP, compared by SHA-256. `caller`: the end where the connection begins."""
+    both = list(zip(network.ends, tunnel.hosts(network)))
+    here, there = both if caller == "left" else both[::-1]
+    client, server = _connection(world, tunnel, here, there)
     with client, server:
-        ends.exchange(world, _TcpEnd(client, "left"), _TcpEnd(server, "right"), size or world.payload, lambda: None)
+        ends.exchange(world, _TcpEnd(client, here[0].name), _TcpEnd(server, there[0].name), size or world.payload,
+                      lambda: None)
 
 
 def scatter(end, source, destination, count):

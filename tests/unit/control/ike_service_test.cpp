@@ -294,4 +294,43 @@ TEST_CASE_FIXTURE(TwoGateways, "a lost event: what has gone meanwhile is made ag
     }
 }
 
+TEST_CASE_FIXTURE(TwoGateways, "a reload: what stands goes on with what it was made with") {
+    await_up();
+    const ChildView before = *left.only_child();
+    SUBCASE("a connection that is gone") {
+        left.service->reload({});
+        right.service->reload({});
+        right.service->hear(expire(*right.only_child(), kRight, false));
+        CHECK(await([&] { return rekeyed(left) && rekeyed(right); }));
+        bool stopped = false;
+        left.service->stop([&] { stopped = true; });
+        CHECK(await([&] { return stopped && right.children().empty() && right.tables.sas.empty(); }));
+        CHECK(left.tables.sas.empty());
+    }
+    SUBCASE("another key: the next negotiation needs it at both ends") {
+        auto changed = configuration_of(kLeft, kRight, IkeStart::on_load).connections;
+        changed[0].rules->keys.set_for_all(ike::SharedKey(as_bytes("another")));
+        left.service->reload(changed);
+        CHECK(left.only_child()->inbound == before.inbound);
+        left.service->hear(expire(before, kLeft, false));
+        REQUIRE(await([&] { return rekeyed(left) && rekeyed(right); }));
+        CHECK(log.text().find("auth-failed") == std::string::npos);
+        right.service->stop([] {});  // it closes the IKE SA, and left begins again
+        CHECK(await([&] { return left.children().empty(); }));
+        right.service.reset();
+        start(right, network.right, configuration_of(kRight, kLeft, IkeStart::manual));
+        CHECK(await([&] { return log.text().find("(auth-") != std::string::npos; }));
+    }
+    SUBCASE("a child that starts on traffic, and no more") {
+        auto waiting = configuration_of(kLeft, kRight, IkeStart::on_traffic).connections;
+        waiting[0].rules->name = "other";
+        waiting[0].rules->children[0].remote = {*ike::parse_selector("10.9.0.0/16")};
+        left.service->reload(waiting);
+        REQUIRE(await([&] { return left.tables.policies.size() == 4; }));
+        left.service->reload({});
+        REQUIRE(await([&] { return left.tables.policies.size() == 3; }));
+        CHECK(left.only_child()->inbound == before.inbound);
+    }
+}
+
 TEST_SUITE_END();

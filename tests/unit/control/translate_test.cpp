@@ -577,6 +577,32 @@ TEST_CASE("a trap stands behind what is installed, and again when that is gone")
     CHECK(tables.empty());
 }
 
+TEST_CASE("a trap that changes, and one that is no longer wanted") {
+    Translator translator;
+    Tables tables;
+    ike::ChildSaSpec wanted = spec(0, 0);
+    tables.carry_out(translator.trap(wanted));
+    const xfrm::ReqId number = tables.out();
+    CHECK(is_empty(translator.trap(wanted).value()));
+    wanted.remote_selectors = {ike::parse_selector("10.3.0.0/16").value()};
+    tables.carry_out(translator.trap(wanted));
+    REQUIRE(tables.policies.size() == 1);
+    CHECK(tables.policies.begin()->first.selector.destination == Prefix::parse("10.3.0.0/16"));
+    CHECK(translator.trapped(number) == nullptr);
+    REQUIRE(translator.trapped(tables.out()) != nullptr);
+    CHECK(translator.trapped(tables.out())->remote_selectors == wanted.remote_selectors);
+    ike::ChildSaSpec other = spec(0, 0);
+    other.child = "other";
+    tables.carry_out(translator.trap(other));
+    CHECK(is_empty(translator.untrap_all_but({{"hq", "net"}, {"hq", "other"}})));
+    tables.carry_out(translator.untrap_all_but({{"hq", "other"}}));
+    REQUIRE(tables.policies.size() == 1);
+    CHECK(translator.trapped(tables.out())->child == "other");
+    tables.carry_out(translator.untrap_all_but({}));
+    CHECK(tables.empty());
+    CHECK(is_empty(translator.clear()));
+}
+
 TEST_CASE("everything goes at once") {
     Translator translator;
     Tables tables;

@@ -1,0 +1,26 @@
+#include "daemon/control/ike_loading.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "daemon/control/ike_certificates.hpp"
+#include "daemon/control/ike_files.hpp"
+
+namespace keysluice::control {
+
+Diagnostics load_ike(IkeConfiguration& ike, IkeLoading loading, std::chrono::system_clock::time_point now,
+                     Diagnostics& warnings) {
+    Diagnostics wrong;
+    const auto note = [&](Diagnostics faults) { std::ranges::move(faults, std::back_inserter(wrong)); };
+    note(load_secrets(ike, warnings));
+    note(load_certificates(ike, now, warnings));
+    if (loading.check_private_keys) {
+        note(check_private_keys(ike));
+    }
+    if (loading.look_up_peers) {
+        note(look_up_peers(ike));
+    }
+    return wrong;
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <chrono>
+
+#include "daemon/control/configuration.hpp"
+
+namespace keysluice::control {
+
+/// What is done beside reading the files of IKE's connections.
+struct IkeLoading {
+    bool check_private_keys = false;  ///< not in the process that serves IKE, which holds none
+    bool look_up_peers = false;       ///< blocks
+};
+
+/// Completes the connections with everything that they name: pre-shared keys, certificates, addresses of peers.
+/// Returns what is wrong; `warnings` gets what a person should mend all the same.
+[[nodiscard]] Diagnostics load_ike(IkeConfiguration& ike, IkeLoading loading,
+                                   std::chrono::system_clock::time_point now, Diagnostics& warnings);
+
+}  // namespace keysluice::control

@@ -1,0 +1,58 @@
+#include "daemon/control/reloader.hpp"
+
+#include <utility>
+
+#include "daemon/control/ike_loading.hpp"
+#include "daemon/control/preparation.hpp"
+#include "daemon/shared/log.hpp"
+
+namespace keysluice::control {
+
+Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use use)
+    : file_(std::move(file)), credentials_(std::move(credentials)), use_(std::move(use)), thread_(loop, 1, 1) {}
+
+void Reloader::reload() {
+    if (thread_.full()) {
+        once_more_ = true;
+        return;
+    }
+    thread_.submit([this, file = file_, credentials = credentials_]() -> WorkerPool::Done {
+        return [this, found = read(file, credentials)]() mutable { on_read(std::move(found)); };
+    });
+}
+
+Reloader::Read Reloader::read(const std::string& file, const std::string& credentials) {
+    Read read{.configuration = read_configuration(file, credentials), .warnings = {}};
+    if (!read.configuration) {
+        return read;
+    }
+    choose_engines(*read.configuration);
+    Diagnostics wrong = load_ike(read.configuration->ike, {.check_private_keys = false, .look_up_peers = true},
+                                 std::chrono::system_clock::now(), read.warnings);
+    for (Diagnostic& unknown : resolve_hosts(*read.configuration)) {
+        wrong.push_back(std::move(unknown));
+    }
+    if (!wrong.empty()) {
+        read.configuration = std::unexpected(std::move(wrong));
+    }
+    return read;
+}
+
+void Reloader::on_read(Read read) {
+    for (const Diagnostic& warning : read.warnings) {
+        log_warning("{} ({})", to_string(warning), warning.reason);
+    }
+    if (read.configuration) {
+        use_(*std::move(read.configuration));
+    } else {
+        for (const Diagnostic& wrong : read.configuration.error()) {
+            log_error("{} ({})", to_string(wrong), wrong.reason);
+        }
+        log_error("{} is not used: the configuration stays as it was", file_);
+    }
+    if (std::exchange(once_more_, false)) {
+        reload();
+    }
+}
+
+}  // namespace keysluice::control

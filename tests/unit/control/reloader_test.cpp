@@ -1,0 +1,73 @@
+#include "daemon/control/reloader.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <optional>
+
+#include "tests/support/captured_stderr.hpp"
+#include "tests/support/processes.hpp"
+
+using namespace keysluice;
+using namespace keysluice::control;
+
+namespace {
+
+struct Fixture {
+    test::RuntimeFolder folder;
+    test::CapturedStderr log;
+    Loop loop;
+    std::vector<Configuration> used;
+    std::string file = folder / "k.toml";
+    Reloader reloader{loop, file, "", [this](Configuration fresh) { used.push_back(std::move(fresh)); }};
+
+    void write(const std::string& name, const std::string& text) const { std::ofstream(folder / name) << text; }
+    void write_connection(const std::string& more) const {
+        write("k.toml",
+              "[[ike.connection]]\nname = \"hq\"\nlocal = \"192.0.2.1\"\nremote = \"192.0.2.2\"\n"
+              "psk = \"file:" +
+                  (folder / "psk") + "\"\n" + more + "\n[[ike.connection.child]]\nname = \"net\"\n");
+    }
+    void await(const std::function<bool()>& done) {
+        for (int i = 0; i < 1000 && !done(); ++i) {
+            loop.turn(std::chrono::milliseconds(10));
+        }
+        REQUIRE(done());
+    }
+};
+
+}  // namespace
+
+TEST_SUITE_BEGIN("reloader");
+
+TEST_CASE_FIXTURE(Fixture, "a good configuration is complete when it comes") {
+    write("psk", "first\n");
+    write_connection("");
+    reloader.reload();
+    await([&] { return used.size() == 1; });
+    const ike::Connection& rules = *used[0].ike.connections.at(0).rules;
+    const ike::SharedKey* key = rules.keys.find(*ike::parse_identity("192.0.2.2"));
+    REQUIRE(key != nullptr);
+    CHECK(as_text(key->expose()) == "first");
+    write("psk", "second\n");
+    reloader.reload();
+    reloader.reload();  // one that comes while the file is read leads to another reading
+    await([&] { return used.size() == 3; });
+    CHECK(as_text(used[2].ike.connections.at(0).rules->keys.find({})->expose()) == "second");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is wrong is said with its place, and nothing is used") {
+    write("psk", "key");
+    write_connection("liveness = \"-1s\"");
+    reloader.reload();
+    await([&] { return log.text().find("stays as it was") != std::string::npos; });
+    CHECK(log.text().find("k.toml:6:12: liveness") != std::string::npos);
+    write_connection("");
+    write("psk", "");
+    reloader.reload();
+    await([&] { return log.text().find("(psk-size)") != std::string::npos; });
+    CHECK(log.text().find("k.toml:5:7: psk") != std::string::npos);
+    CHECK(used.empty());
+}
+
+TEST_SUITE_END();
