@@ -1,4 +1,4 @@
-"""The section of IKE in docs/benchmarks.md."""
+"""The sections of IKE and XFRM in docs/benchmarks.md."""
 
 from bench.tables import compared, number, table
 
@@ -26,3 +26,8 @@ def ike(figures):
     return "\n\n".join([
         f"The responder's side of an IKE SA with one CHILD SA (PSS in KiB before: {bases}):", _growth(figures),
         *_rounds(figures)])
+
+
+def xfrm(figures):
+    rows = [[how, number(one["per_second"], 0), number(one["cpu_us"], 0)] for how, one in figures["keysluice"].items()]
+    return table(["how the kernel is asked", "SAs per second", "CPU µs for each"], rows)

@@ -6,24 +6,28 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Plan:
-    rounds: int  # of handshakes and relaying; services take turns, and the median counts
+    rounds: int  # but of memory; services take turns, and the median counts
     handshakes: int
     clients: int  # at the same time
     connections: int  # idle ones
     relay_mib: int
     traced_mib: int
+    ike_rounds: int = 1
     ike_counts: tuple = ()  # of IKE SAs that stand
     ike_sample: int = 1000  # how many more are made and measured then
+    xfrm_children: int = 0
 
 
 PLANS = {
     ("host", "long"): Plan(rounds=5, handshakes=4000, clients=16, connections=1000, relay_mib=512, traced_mib=32,
-                           ike_counts=(1_000, 10_000, 100_000)),
+                           ike_rounds=3, ike_counts=(1_000, 10_000, 100_000)),
     ("host", "short"): Plan(rounds=1, handshakes=400, clients=16, connections=200, relay_mib=32, traced_mib=4,
                             ike_counts=(500, 2_000), ike_sample=500),
     # An emulated machine that counts instructions repeats within 1 %, so one round is enough there.
-    ("guest", "long"): Plan(rounds=1, handshakes=200, clients=8, connections=1000, relay_mib=32, traced_mib=16),
-    ("guest", "short"): Plan(rounds=1, handshakes=40, clients=4, connections=100, relay_mib=4, traced_mib=2),
+    ("guest", "long"): Plan(rounds=1, handshakes=200, clients=8, connections=1000, relay_mib=32, traced_mib=16,
+                            xfrm_children=2_000),
+    ("guest", "short"): Plan(rounds=1, handshakes=40, clients=4, connections=100, relay_mib=4, traced_mib=2,
+                             xfrm_children=100),
 }
 
 

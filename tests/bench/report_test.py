@@ -62,6 +62,10 @@ class Tables(unittest.TestCase):
         self.assertIn("| 10,000 | strongSwan | 400.00 | 0.25 | 16.00 | 0.12 | 8,000 |", text)
         self.assertIn("keysluice's event loop kept everybody waiting for 3.2 ms at most while 10,000 IKE SAs", text)
 
+    def test_installing_shows_each_way_of_asking(self):
+        text = ike_report.xfrm({"keysluice": {"one": {"per_second": 5000.0, "cpu_us": 190.4}}})
+        self.assertIn("| one | 5,000 | 190 |", text)
+
     def test_every_row_is_as_wide_as_its_heading(self):
         figures = {"keysluice": transfer(0.5, 70), "nginx": transfer(1.0, 140)}
         result = {"machine": MACHINE, "plan": "A plan.", "figures": figures}
