@@ -53,7 +53,7 @@ def keysluice_rekeys(world, initiator, what):
     """`what`: the tables whose rekey_time is short."""
     short = {"rekey_time": SHORT}
     sluice = {table: short for table in what}
-    count = world.choose(3, 20)
+    count = world.choose(3, 100)
     with gateways(world, Tunnel(esp="aes128gcm16-x25519"), initiator, sluice=sluice) as (place, both):
         ours = both["keysluice"]
         both[initiator].up()

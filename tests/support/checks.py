@@ -19,11 +19,12 @@ def network(world, nat=None, swans=("right",)):
     expect_equal(made.errors(), before, "/proc/net/xfrm_stat of both gateways")
 
 
-def traffic_flows(world, place, tunnel, peer, size=None, caller="left"):
-    """A transfer each way, which strongSwan has to have seen as ESP. `peer` is that strongSwan."""
+def traffic_flows(world, place, tunnel, peer, size=None, caller="left", port=0):
+    """A transfer each way, which strongSwan has to have seen as ESP. `peer` is that strongSwan, the rest as for
+    traffic.transfer()."""
     size = size or world.payload
     before = peer.carried()
-    traffic.transfer(world, place, tunnel, size, caller)
+    traffic.transfer(world, place, tunnel, size, caller, port)
     after = peer.carried()
     for way, first, last in zip(("in", "out"), before, after):
         expect(last - first >= size, f"{peer} counts {last - first} bytes {way} by ESP, of {size} that were transferred")

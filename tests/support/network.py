@@ -5,6 +5,7 @@
 With a NAT before one of them, that one is 192.168.7.2 and the other sees it as its usual address."""
 
 import dataclasses
+import types
 
 from support.namespaces import Namespace
 
@@ -85,6 +86,29 @@ class Network:
     def _dress(end, commands):
         end.namespace.switch(ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0)
         end.namespace.ip(f"addr add {end.host[4]}/24 dev lo", f"addr add {end.host[6]}/64 dev lo nodad", *commands)
+
+    def behind(self):
+        """A host in another network behind each gateway: 10.11.0.2 and fd11::2 on the left, with 12 on the right. What
+        is returned has `ends`, as a network."""
+        return types.SimpleNamespace(ends=tuple(self._host_behind(end, 11 + index) for index, end in enumerate(self.ends)))
+
+    def _host_behind(self, gateway, number):
+        addresses = {4: f"10.{number}.0.%d", 6: f"fd{number}::%d"}
+        host = Namespace(f"host behind {gateway.name}")
+        gateway.namespace.ip(f"link add yard type veth peer name wire netns {host.path}")
+        gateway.namespace.switch(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+        host.switch(ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0)
+        far = 23 - number
+        gateway.namespace.ip(f"addr add {addresses[4] % 1}/24 dev yard", f"addr add {addresses[6] % 1}/64 dev yard nodad",
+                             "link set yard up", *(f"route add {network} via {self._other(gateway).outer[version]}"
+                                                   for version, network in ((4, f"10.{far}.0.0/24"), (6, f"fd{far}::/64"))))
+        host.ip(f"addr add {addresses[4] % 2}/24 dev wire", f"addr add {addresses[6] % 2}/64 dev wire nodad",
+                "link set wire up", f"route add default via {addresses[4] % 1}", f"route add default via {addresses[6] % 1}")
+        return dataclasses.replace(gateway, name=host.name, namespace=host,
+                                   host={version: each % 2 for version, each in addresses.items()})
+
+    def _other(self, end):
+        return self.right if end is self.left else self.left
 
     def remap(self, address=None):
         """As when the NAT was restarted: other ports from now on, and another address if there is one."""

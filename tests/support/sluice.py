@@ -40,8 +40,8 @@ class Sluice(Gateway):
     def _child(self):
         child = {"name": "net", "mode": self.tunnel.mode, "esp": self.tunnel.esp.split(",")}
         if self.tunnel.mode == "tunnel":
-            child |= {"local_ts": [self.end.network[self.tunnel.family]],
-                      "remote_ts": [self.peer.network[self.tunnel.family]]}
+            child |= {"local_ts": [self.end.network[self.tunnel.inner]],
+                      "remote_ts": [self.peer.network[self.tunnel.inner]]}
         return child
 
     def configure(self):

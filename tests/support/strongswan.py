@@ -66,8 +66,8 @@ class StrongSwan(Gateway):
         # packets that strongSwan's own replay window has room for.
         child = {"esp_proposals": self.tunnel.esp.split(","), "mode": self.tunnel.mode, "replay_window": 2048}
         if self.tunnel.mode == "tunnel":
-            child |= {"local_ts": [self.end.network[self.tunnel.family]],
-                      "remote_ts": [self.peer.network[self.tunnel.family]]}
+            child |= {"local_ts": [self.end.network[self.tunnel.inner]],
+                      "remote_ts": [self.peer.network[self.tunnel.inner]]}
         return child
 
     def __enter__(self):

@@ -22,11 +22,11 @@ class _TcpEnd(ends.SocketEnd):
         return f"the socket on the {self.name}"
 
 
-def _connection(world, tunnel, here, there):
+def _connection(world, tunnel, here, there, port):
     """A TCP connection between the hosts of two ends; each of the two is an end and its host's address."""
-    family = FAMILY[tunnel.family]
+    family = FAMILY[tunnel.inner]
     with there[0].namespace.entered():
-        listener = socket.create_server((there[1], 0), family=family)
+        listener = socket.create_server((there[1], port), family=family)
     with here[0].namespace.entered():
         client = socket.socket(family)
     client.bind((here[1], 0))
@@ -40,11 +40,12 @@ def _connection(world, tunnel, here, there):
     return client, server
 
 
-def transfer(world, network, tunnel, size=None, caller="left"):
-    """`size` bytes each way at once over TCP, compared by SHA-256. `caller`: the end where the connection begins."""
+def transfer(world, network, tunnel, size=None, caller="left", port=0):
+    """`size` bytes each way at once over TCP, compared by SHA-256. `caller`: the end where the connection begins, to
+    the port at the other one (0: any)."""
     both = list(zip(network.ends, tunnel.hosts(network)))
     here, there = both if caller == "left" else both[::-1]
-    client, server = _connection(world, tunnel, here, there)
+    client, server = _connection(world, tunnel, here, there, port)
     with client, server:
         ends.exchange(world, _TcpEnd(client, here[0].name), _TcpEnd(server, there[0].name), size or world.payload,
                       lambda: None)
@@ -70,9 +71,9 @@ class Stream:
         self.name = f"from the {self.source.name} to the {ends_[1].name}"
         self.interval = interval
         with ends_[0].namespace.entered():
-            self.sender = socket.socket(FAMILY[tunnel.family], socket.SOCK_DGRAM)
+            self.sender = socket.socket(FAMILY[tunnel.inner], socket.SOCK_DGRAM)
         with ends_[1].namespace.entered():
-            self.receiver = socket.socket(FAMILY[tunnel.family], socket.SOCK_DGRAM)
+            self.receiver = socket.socket(FAMILY[tunnel.inner], socket.SOCK_DGRAM)
         self.receiver.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE: a slow receiver loses nothing
         self.sender.bind((hosts[0], 0))
         self.receiver.bind((hosts[1], 0))

@@ -12,6 +12,7 @@ class Tunnel:
 
     mode: str = "tunnel"
     family: int = 4
+    carries: int = 0  # the IP version inside, where it is another one than the gateways'
     proposal: str = "aes128gcm16-prfsha256-x25519"
     esp: str = "aes128gcm16"
     secret: str = "a secret that both gateways know"
@@ -20,7 +21,11 @@ class Tunnel:
         """The addresses between which its traffic flows, left and right."""
         if self.mode == "transport":
             return tuple(end.outer[self.family] for end in network.ends)
-        return tuple(end.host[self.family] for end in network.ends)
+        return tuple(end.host[self.inner] for end in network.ends)
+
+    @property
+    def inner(self):
+        return self.carries or self.family
 
 
 class Gateway:
