@@ -197,7 +197,9 @@ constexpr std::array kReasons{
            "A message of IKE has a payload too many, too few, or in the wrong place."},
     Reason{"ike-send-failed", ReasonArea::ike,
            "A datagram of IKE could not be sent. The sentence quotes the kernel; look at routes and packet filters."},
-    Reason{"ike-version", ReasonArea::ike, "The peer speaks another version than IKEv2."},
+    Reason{
+        "ike-version", ReasonArea::ike,
+        "The peer speaks another version than IKEv2. Configure it for IKEv2; with IKEv1 keysluice never negotiates."},
     Reason{"inet-diag-malformed", ReasonArea::kernel,
            "What the kernel says of a TCP socket can't be understood. The status lacks these figures; nothing else "
            "does."},

@@ -169,7 +169,10 @@ void Endpoint::forget_others(const Sa& sa) {
 void Endpoint::handle(Context& context, const DatagramReceived& datagram) {
     auto message = wire::parse(datagram.bytes);
     if (!message) {
-        return;  // from anybody, about nothing
+        if (message.error().reason == "ike-version") {
+            on_other_version(context, datagram, std::move(message).error());
+        }
+        return;  // the rest is from anybody, about nothing
     }
     const wire::Header& header = message->header;
     if (is_request_for_new_sa(header)) {
@@ -194,6 +197,25 @@ void Endpoint::refuse(Context& context, const wire::Header& request, const Datag
     header.from_initiator = false;
     header.is_response = true;
     send_datagrams(context, datagram.local, datagram.remote, {wire::emit(header, answer)});
+}
+
+void Endpoint::on_other_version(Context& context, const DatagramReceived& datagram, Error error) {
+    wire::Header header = wire::parse_header(datagram.bytes)->header;
+    if (header.is_response) {
+        return;
+    }
+    context.actions.emplace_back(Report{.kind = Report::Kind::refused,
+                                        .connection = {},
+                                        .child = {},
+                                        .peer = datagram.remote,
+                                        .sa = {},
+                                        .error = std::move(error)});
+    // RFC 7296 section 2.5: "If an endpoint receives a message with a higher major version number, it MUST drop the
+    // message and SHOULD send an unauthenticated Notify message of type INVALID_MAJOR_VERSION".
+    if (header.major_version > wire::Header{}.major_version) {
+        header.major_version = wire::Header{}.major_version;
+        refuse(context, header, datagram, {notify(wire::NotifyType::invalid_major_version)});
+    }
 }
 
 bool Endpoint::cookie_passes(Context& context, const wire::Outer& message, const DatagramReceived& datagram) {

@@ -199,14 +199,9 @@ class Chain {
 
 Result<void> check_header(const FramedHeader& framed, Bytes datagram) {
     const unsigned version = framed.header.major_version;
-    // RFC 7296 section 2.5: "If an endpoint receives a message with a higher major version number, it MUST drop the
-    // message and SHOULD send an unauthenticated Notify message of type INVALID_MAJOR_VERSION".
-    if (version > 2) {
-        return fail("ike-version", fmt::format("IKE version 2 expected, got {}", version));
-    }
-    if (version < 2) {
-        return malformed(
-            fmt::format("IKE version 2 expected, got {}: this peer must be configured for IKEv2", version));
+    if (version != 2) {
+        return fail("ike-version", fmt::format("IKE version 2 expected, got {}{}", version,
+                                               version < 2 ? ": this peer must be configured for IKEv2" : ""));
     }
     if (framed.length != datagram.size()) {
         return malformed(fmt::format("the header says {} octets, and {} arrived", framed.length, datagram.size()));

@@ -30,8 +30,8 @@ inline constexpr std::size_t kMostPayloads = 64;
 
 [[nodiscard]] PayloadType type_of(const Payload& payload);
 
-/// Reads a whole datagram (without a non-ESP marker). Fails with "ike-malformed", or "ike-version" for a major
-/// version above 2; the sentence says what was wrong where.
+/// Reads a whole datagram (without a non-ESP marker). Fails with "ike-malformed", or "ike-version" for another
+/// major version than 2; the sentence says what was wrong where.
 [[nodiscard]] Result<Outer> parse(Bytes datagram);
 
 /// Reads a chain of payloads, as it stands inside an encrypted payload. Fails with "ike-malformed".

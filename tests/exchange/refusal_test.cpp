@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -106,6 +107,33 @@ TEST_SUITE("exchange: a refusal says who, in which exchange, what was offered an
                     "accepts aes128gcm16-prfsha256-x25519", "nearest differs in prf"});
         check_told(begun.ends.a, "no-proposal-chosen",
                    {"198.51.100.7", "IKE_SA_INIT", "aes256-sha512-prfsha512-modp4096, aes128gcm16-prfsha512-x25519"});
+    }
+
+    TEST_CASE("another version: of a higher one the peer is told, of any the administrator") {
+        TwoEnds ends;
+        ends.configure();
+        ends.initiate(ends.a);
+        REQUIRE(ends.wire.size() == 1);
+        const Packet init = ends.wire.front();
+        for (const unsigned version : {1U, 3U}) {
+            ends.wire.clear();
+            Packet other = init;
+            other.bytes[17] = static_cast<std::uint8_t>(version << 4U);
+            ends.wire.push_back(other);
+            ends.deliver();
+            check_told(ends.z, "ike-version", {fmt::format("IKE version 2 expected, got {}", version)});
+            CHECK(ends.z.endpoint->sas().empty());
+            REQUIRE(ends.wire.size() == (version > 2 ? 1 : 0));
+        }
+        const auto answer = wire::parse(ends.wire.front().bytes);
+        REQUIRE(answer);
+        CHECK(answer->header.is_response);
+        CHECK(answer->header.initiator_spi == wire::parse(init.bytes)->header.initiator_spi);
+        CHECK(find_notify(answer->payloads, wire::NotifyType::invalid_major_version) != nullptr);
+        // An answer to an answer would go to and fro for ever.
+        ends.wire.front().bytes[17] = 0x30;
+        ends.deliver();
+        CHECK(ends.wire.empty());
     }
 
     TEST_CASE("IKE_SA_INIT with an error that means nothing there") {
