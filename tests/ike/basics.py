@@ -29,8 +29,10 @@ def gateways(world, tunnel, initiator="strongSwan", nat=None, sluice=None, swan=
 
 def both_have_it(world, both):
     """Whether both see one CHILD SA of the same two SPIs."""
+    (peer,) = (each for name, each in both.items() if name != "keysluice")
+
     def mirrored():
-        ours, theirs = both["keysluice"].children(), both["strongSwan"].children()
+        ours, theirs = both["keysluice"].children(), peer.children()
         return len(ours) == 1 and theirs == {(outbound, inbound) for inbound, outbound in ours}
     eventually(mirrored, world.patience(20), "both gateways have the one CHILD SA")
 
