@@ -11,6 +11,8 @@
 namespace keysluice::netlink {
 namespace {
 
+constexpr int kLargestErrno = 4095;  // include/linux/err.h, MAX_ERRNO
+
 std::string_view message_text(Bytes attributes) {
     while (const auto attribute = next_attribute(attributes)) {
         if (attribute->type == NLMSGERR_ATTR_MSG) {
@@ -35,6 +37,9 @@ std::optional<Ack> acknowledgement(const nlmsghdr& message) {
         return message.nlmsg_type == NLMSG_DONE ? std::optional(Ack{}) : std::nullopt;
     }
     std::memcpy(&error, rest.data(), sizeof(error));
+    if (error > 0 || error < -kLargestErrno) {
+        return std::nullopt;
+    }
     rest = rest.subspan(sizeof(error));
     if (message.nlmsg_type == NLMSG_ERROR) {
         nlmsghdr request{};

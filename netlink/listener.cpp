@@ -1,11 +1,12 @@
 #include "netlink/listener.hpp"
 
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "netlink/messages.hpp"
 
 namespace keysluice::netlink {
 namespace {
@@ -64,11 +65,9 @@ Result<Listener::Received> Listener::receive(const std::function<void(const nlms
         return Received::lost;
     }
     // The kernel is port 0; whoever else sends is not believed.
-    int size = sender.nl_pid == 0 ? static_cast<int>(received) : 0;
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data());
-    while (mnl_nlmsg_ok(message, size)) {
+    Bytes rest = Bytes{buffer_}.first(sender.nl_pid == 0 ? static_cast<std::size_t>(received) : 0);
+    while (const nlmsghdr* message = next_message(rest)) {
         visit(*message);
-        message = mnl_nlmsg_next(message, &size);
     }
     return Received::messages;
 }

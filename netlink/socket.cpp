@@ -10,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "netlink/ack.hpp"
+#include "netlink/messages.hpp"
 
 namespace keysluice::netlink {
 namespace {
@@ -127,9 +128,8 @@ Result<void> Socket::receive(std::string_view what, const Taker& take) {
         if (received < 0) {
             return receive_failure(what);
         }
-        int size = static_cast<int>(received);
-        const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-        while (mnl_nlmsg_ok(message, size)) {
+        Bytes rest = Bytes{buffer}.first(static_cast<std::size_t>(received));
+        while (const nlmsghdr* message = next_message(rest)) {
             const auto progress = take(*message);
             if (!progress) {
                 return std::unexpected(progress.error());
@@ -137,7 +137,6 @@ Result<void> Socket::receive(std::string_view what, const Taker& take) {
             if (*progress == Progress::done) {
                 return {};
             }
-            message = mnl_nlmsg_next(message, &size);
         }
     }
 }

@@ -63,7 +63,9 @@ void TwoEnds::perform(End& end, Actions actions) {
             }
         } else if (auto* install = std::get_if<InstallChild>(&action)) {
             auto result = end.kernel.install(*install);
-            event(end, ChildInstalled{install->spec.inbound, std::move(result)});
+            if (!end.holds_installs) {
+                event(end, ChildInstalled{install->spec.inbound, std::move(result)});
+            }
         } else if (auto* outbound = std::get_if<InstallOutbound>(&action)) {
             if (auto result = end.kernel.install(*outbound); !result) {
                 event(end, ChildLost{outbound->spec.inbound, std::move(result).error()});

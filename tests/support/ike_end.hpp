@@ -40,6 +40,7 @@ class End {
     std::map<crypto::Sha256, std::shared_ptr<EVP_PKEY>> signing_keys;
     bool holds_errands = false;  ///< Sign and VerifyPeer stay in `errands`, unanswered
     std::vector<Action> errands;
+    bool holds_installs = false;  ///< what the kernel says to InstallChild does not come back
 
     void configure(ConnectionPtr connection);
     /// What an engine or a thread would say to Sign or VerifyPeer.

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <vector>
 
@@ -80,6 +81,11 @@ TEST_CASE("an acknowledgement may be short, and a damaged one is none") {
     CHECK_FALSE(Message{NLMSG_ERROR, 0}.parse());
     CHECK_FALSE(Message{NLMSG_ERROR, 0}.append(-EINVAL).parse());
     CHECK_FALSE(Message{20, 0}.append(-EINVAL).parse());
+    for (const int no_errno : {1, -4096, INT_MIN}) {
+        CAPTURE(no_errno);
+        CHECK_FALSE(Message{NLMSG_ERROR, 0}.append(no_errno).append(request(16)).parse());
+        CHECK_FALSE(Message{NLMSG_DONE, 0}.append(no_errno).parse());
+    }
 
     Message overlong{NLMSG_ERROR, NLM_F_ACK_TLVS};
     overlong.append(-EINVAL).append(request(0xffffff)).attribute(NLMSGERR_ATTR_MSG, "beyond");

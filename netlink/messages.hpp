@@ -1,0 +1,14 @@
+#pragma once
+
+#include <linux/netlink.h>
+
+#include "base/bytes.hpp"
+
+namespace keysluice::netlink {
+
+/// Takes the next message off what one read has brought; its first byte is aligned as nlmsghdr is. Null at the end,
+/// and where a length lies: then bytes are left. (libmnl's mnl_nlmsg_ok() takes lengths above 2 GiB for negative
+/// ones, which fit everywhere.)
+[[nodiscard]] const nlmsghdr* next_message(Bytes& rest);
+
+}  // namespace keysluice::netlink
