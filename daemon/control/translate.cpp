@@ -538,13 +538,16 @@ void Translator::claim(xfrm::Transaction& transaction, const xfrm::Policy& polic
         ++same->holders;
         return;
     }
+    // A trap stays behind what is installed, also where it comes later; the latest of a kind is in force.
+    const auto better =
+        std::ranges::find_if(claims, [&](const Claim& each) { return each.policy.priority < policy.priority; });
     // Where nothing of ours is, another program's policy is not pushed aside but a failure.
     if (claims.empty()) {
         transaction.add(policy);
-    } else {
+    } else if (better == claims.end()) {
         transaction.replace(policy, claims.back().policy);
     }
-    claims.push_back({policy, 1});
+    claims.insert(better, {policy, 1});
 }
 
 void Translator::release(xfrm::Transaction& transaction, const xfrm::Policy& policy) {

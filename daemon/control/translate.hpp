@@ -72,7 +72,8 @@ class Translator {
     using Kind = std::tuple<std::string, std::string, ike::Mode, IpAddress, IpAddress,
                             std::optional<std::pair<std::uint16_t, std::uint16_t>>, ike::TrafficSelectors,
                             ike::TrafficSelectors>;
-    /// One side's wish for a policy; the kernel has one for each selector, so the latest wish wins.
+    /// One side's wish for a policy. The kernel has one for each selector: the last of the list, which is ordered by
+    /// priority and, within the same, by time.
     struct Claim {
         xfrm::Policy policy;
         unsigned holders = 0;

@@ -577,6 +577,26 @@ TEST_CASE("a trap stands behind what is installed, and again when that is gone")
     CHECK(tables.empty());
 }
 
+TEST_CASE("a trap that comes later stands behind what is installed all the same") {
+    Translator translator;
+    Tables tables;
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
+    const auto before = tables.policies;
+    ike::ChildSaSpec other = spec(0, 0);
+    other.connection = "other";
+    tables.carry_out(translator.trap(other));
+    CHECK(tables.policies == before);
+    tables.carry_out(translator.install(whole(spec(1002, 2002), 2001)));
+    CHECK(tables.policies == before);
+    tables.carry_out(translator.remove(ike::RemoveChild{spec(1001, 2001)}));
+    tables.carry_out(translator.remove(ike::RemoveChild{spec(1002, 2002)}));
+    REQUIRE(tables.policies.size() == 1);
+    REQUIRE(translator.trapped(tables.out()) != nullptr);
+    CHECK(translator.trapped(tables.out())->connection == "other");
+    tables.carry_out(translator.untrap_all_but({}));
+    CHECK(tables.empty());
+}
+
 TEST_CASE("a trap that changes, and one that is no longer wanted") {
     Translator translator;
     Tables tables;
