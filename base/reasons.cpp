@@ -317,8 +317,16 @@ constexpr std::array kReasons{
            "A session was fed more than the record that ended its handshake. Please report it."},
     Reason{"not-tcp", ReasonArea::kernel, "The connection stays in userspace: kernel TLS needs TCP."},
     Reason{"not-tls", ReasonArea::tls, "The peer does not speak TLS."},
+    Reason{
+        "offload-declined", ReasonArea::kernel,
+        "A child asks for offload = \"crypto\" or \"packet\", and no network device does it: the kernel would do it "
+        "itself. The CHILD SA is not made; offload = \"auto\" makes it all the same."},
     Reason{"offload-off", ReasonArea::kernel,
            "The connection is in userspace because its service says offload = \"off\"."},
+    Reason{
+        "offload-refused", ReasonArea::kernel,
+        "A child asks for offload = \"crypto\" or \"packet\", and the kernel or the device's driver refuses the SA. "
+        "The sentence has the kernel's words; another algorithm may help, or offload = \"auto\"."},
     Reason{
         "offload-required", ReasonArea::kernel,
         "The service says offload = \"require\", and the kernel can't carry the connection; the sentence says why."},

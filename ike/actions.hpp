@@ -43,6 +43,7 @@ struct ChildSaSpec {
     EspSuite suite;
     TrafficSelectors local_selectors;
     TrafficSelectors remote_selectors;
+    Offload offload = Offload::off;
     ChildLifetime lifetime;  ///< where the kernel says ChildSpent; what goes far beyond it, it deletes
 };
 

@@ -142,7 +142,7 @@ ChildSa child_of(Context& context, const Sa& sa, const Fit& fit, const ChildSa* 
     if (old != nullptr) {
         child.replaces = old->spec.inbound;
     }
-    set_lifetime(context, sa, child);
+    apply_rule(context, sa, child);
     return child;
 }
 
@@ -306,12 +306,13 @@ ChildSa* successor_of(Sa& sa, EspSpi inbound) {
     return found;
 }
 
-void set_lifetime(Context& context, const Sa& sa, ChildSa& child) {
+void apply_rule(Context& context, const Sa& sa, ChildSa& child) {
     const ChildRule* rule = sa.connection->child(child.spec.child);
     if (rule == nullptr) {
         return;
     }
     child.rekey_at = early(context, rule->rekey_time);
+    child.spec.offload = rule->offload;
     child.spec.lifetime = {.time = rule->rekey_time,
                            .bytes = early(context, rule->rekey_bytes),
                            .packets = early(context, rule->rekey_packets)};

@@ -20,7 +20,8 @@ struct SeenTraffic {
                                          const TrafficSelectors& remote);
 /// The CHILD SA that takes over from this one; ours where a collision left two. Null: none yet.
 [[nodiscard]] ChildSa* successor_of(Sa& sa, EspSpi inbound);
-/// Says when the CHILD SA is to be rekeyed, by its rule, up to a tenth earlier.
-void set_lifetime(Context& context, const Sa& sa, ChildSa& child);
+/// Gives the CHILD SA what its rule says beyond the negotiation: when it is to be rekeyed, up to a tenth earlier, and
+/// its offload.
+void apply_rule(Context& context, const Sa& sa, ChildSa& child);
 
 }  // namespace keysluice::ike

@@ -69,6 +69,10 @@ class SharedKeys {
     std::unordered_multimap<std::size_t, std::pair<wire::Identity, SharedKey>> by_peer_;  ///< by hash of the identity
 };
 
+/// What a network device is to take over of a child's ESP. automatic: the cryptography, where the device does it.
+/// crypto, packet: that, or no SA. off: nothing.
+enum class Offload : std::uint8_t { automatic, crypto, packet, off };
+
 /// What a connection's child is to be.
 struct ChildRule {
     std::string name;
@@ -79,6 +83,7 @@ struct ChildRule {
     Duration rekey_time = std::chrono::hours(1);
     std::uint64_t rekey_bytes = 0;    ///< 0: however many
     std::uint64_t rekey_packets = 0;  ///< 0: however many
+    Offload offload = Offload::automatic;
 };
 
 /// What an administrator wants of one peer or a group of peers. Never changed: a reload makes new ones.

@@ -248,7 +248,7 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
         return;
     }
     const ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
-    set_lifetime(context, sa, *child);
+    apply_rule(context, sa, *child);
     InstallChild install{.spec = child->spec,
                          .inbound = std::move(keys->responder),
                          .outbound = std::move(keys->initiator),

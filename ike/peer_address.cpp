@@ -61,9 +61,12 @@ void learn_peer(Context& context, Sa& sa, const UdpEndpoint& remote) {
     }
     sa.remote = remote;
     for (ChildSa& child : sa.children) {
-        if (child.spec.remote != remote.address) {
+        const auto ports = child.spec.udp_ports;
+        const bool other_port = ports && ports->second != remote.port;
+        // A device that makes whole packets has the port, and the kernel does not tell it of another one.
+        if (child.spec.remote != remote.address || (other_port && child.spec.offload == Offload::packet)) {
             replace(context, sa, child);
-        } else if (const auto ports = child.spec.udp_ports; ports && ports->second != remote.port) {
+        } else if (other_port) {
             move_ports(context, child, {ports->first, remote.port});
         }
     }

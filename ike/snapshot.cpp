@@ -99,7 +99,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 4;
+constexpr std::uint16_t kVersion = 5;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -149,7 +149,7 @@ template <typename Archive, Like<ChildSaSpec> T>
 void describe(Archive& archive, T& value) {
     archive(value.connection, value.child, value.reqid, value.mode, value.local, value.remote, value.udp_ports,
             value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors,
-            value.lifetime);
+            value.offload, value.lifetime);
 }
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {

@@ -32,6 +32,24 @@ std::string_view word(Direction direction) {
 
 }  // namespace
 
+Transaction Transaction::take_sas() {
+    Transaction sas;
+    std::vector<Addition> others;
+    for (Addition& addition : additions_) {
+        (std::holds_alternative<Sa>(addition) ? sas.additions_ : others).push_back(std::move(addition));
+    }
+    additions_ = std::move(others);
+    return sas;
+}
+
+void Transaction::forgo_offload() {
+    for (Addition& addition : additions_) {
+        if (auto* sa = std::get_if<Sa>(&addition)) {
+            sa->offload.reset();
+        }
+    }
+}
+
 Request encode(const Transaction::Addition& addition, Dialect dialect) {
     return std::visit(Overloaded{
                           [&](const Sa& sa) { return encode_add(sa, dialect); },

@@ -60,6 +60,11 @@ class Transaction {
         return *this;
     }
 
+    /// The SAs that it adds, in a transaction of their own: this one has them no more.
+    [[nodiscard]] Transaction take_sas();
+    /// Its SAs are the kernel's own business then.
+    void forgo_offload();
+
     [[nodiscard]] const std::vector<Addition>& additions() const { return additions_; }
     [[nodiscard]] const std::vector<Removal>& removals() const { return removals_; }
 

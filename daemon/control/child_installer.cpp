@@ -33,32 +33,81 @@ Result<void> ChildInstaller::room() const {
 }
 
 void ChildInstaller::perform(ike::InstallChild action) {
-    const ike::EspSpi inbound = action.spec.inbound;
-    auto free = room();
-    auto transaction =
-        free ? translator_.install(std::move(action)) : Result<xfrm::Transaction>(pass_on(std::move(free)));
-    if (!transaction) {
-        owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = pass_on(std::move(transaction))});
+    if (action.spec.offload == ike::Offload::off || kernel_.full()) {
+        install(std::move(action));
+    } else {
+        find_device(std::move(action));
+    }
+}
+
+void ChildInstaller::find_device(ike::InstallChild action) {
+    const ike::ChildSaSpec& spec = action.spec;
+    kernel_.submit([this, inbound = spec.inbound, local = spec.local,
+                    remote = spec.remote](Databases& databases) -> KernelThread::Then {
+        return [this, inbound, device = databases.device_towards(local, remote)]() mutable {
+            on_device(inbound, std::move(device));
+        };
+    });
+    Offloaded& offloaded = offloaded_[spec.inbound];
+    offloaded.state.requested = spec.offload;
+    offloaded.waiting = std::move(action);
+}
+
+void ChildInstaller::on_device(ike::EspSpi inbound, Result<netlink::Device> device) {
+    const auto found = offloaded_.find(inbound);
+    if (found == offloaded_.end() || !found->second.waiting) {
+        owner_.on_progress();  // removed meanwhile
         return;
     }
-    kernel_.submit(*std::move(transaction), [this, inbound](Result<void> result) {
-        if (!result) {
-            submit(translator_.refused(inbound, result.error()), "what a refused CHILD SA left behind");
+    Offloaded& offloaded = found->second;
+    ike::InstallChild action = *std::exchange(offloaded.waiting, {});
+    const ike::Offload requested = offloaded.state.requested;
+    if (device) {
+        offloaded.wish = OffloadWish{.requested = requested, .device = *std::move(device)};
+    } else if (requested == ike::Offload::automatic) {
+        offloaded.state.reason = device.error().sentence;
+    } else {
+        refuse(inbound, {"offload-declined",
+                         fmt::format("there is no network device to give the SA to: {}", device.error().sentence)});
+        return;
+    }
+    install(std::move(action));
+}
+
+void ChildInstaller::install(ike::InstallChild action) {
+    const ike::EspSpi inbound = action.spec.inbound;
+    auto free = room();
+    auto transaction = free ? translator_.install(std::move(action), wish_of(inbound).transform(offload_of))
+                            : Result<xfrm::Transaction>(pass_on(std::move(free)));
+    if (!transaction) {
+        refuse(inbound, std::move(transaction).error());
+        return;
+    }
+    submit(*std::move(transaction), inbound, [this, inbound](Result<void> result) {
+        if (result) {
+            owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = {}});
+            return;
         }
-        owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = std::move(result)});
+        submit(translator_.refused(inbound, result.error()), "what a refused CHILD SA left behind");
+        refuse(inbound, std::move(result).error());
     });
+}
+
+void ChildInstaller::refuse(ike::EspSpi inbound, Error error) {
+    offloaded_.erase(inbound);
+    owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = std::unexpected(std::move(error))});
 }
 
 void ChildInstaller::perform(ike::InstallOutbound action) {
     const ike::EspSpi inbound = action.spec.inbound;
     auto free = room();
-    auto transaction =
-        free ? translator_.install(std::move(action)) : Result<xfrm::Transaction>(pass_on(std::move(free)));
+    auto transaction = free ? translator_.install(std::move(action), wish_of(inbound).transform(offload_of))
+                            : Result<xfrm::Transaction>(pass_on(std::move(free)));
     if (!transaction) {
         owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(transaction).error()});
         return;
     }
-    kernel_.submit(*std::move(transaction), [this, inbound](Result<void> result) {
+    submit(*std::move(transaction), inbound, [this, inbound](Result<void> result) {
         if (!result) {
             submit(translator_.refused_outbound(inbound, result.error()), "what a refused outbound half left behind");
             owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(result).error()});
@@ -66,7 +115,42 @@ void ChildInstaller::perform(ike::InstallOutbound action) {
     });
 }
 
+std::optional<OffloadWish> ChildInstaller::wish_of(ike::EspSpi inbound) const {
+    const auto found = offloaded_.find(inbound);
+    return found == offloaded_.end() ? std::nullopt : found->second.wish;
+}
+
+void ChildInstaller::submit(xfrm::Transaction transaction, ike::EspSpi inbound, KernelThread::Done done) {
+    const auto wish = wish_of(inbound);
+    if (!wish) {
+        kernel_.submit(std::move(transaction), std::move(done));
+        return;
+    }
+    kernel_.submit([this, wish = *wish, inbound, transaction = std::move(transaction),
+                    done = std::move(done)](Databases& databases) mutable -> KernelThread::Then {
+        return [this, inbound, done = std::move(done),
+                state = install_offloaded(databases, std::move(transaction), wish)]() mutable {
+            if (const auto found = offloaded_.find(inbound); state && found != offloaded_.end()) {
+                if (state->in_force == ike::Offload::off) {
+                    found->second.wish.reset();  // nor is the other half given to a device
+                }
+                found->second.state = *state;
+            }
+            done(state ? Result<void>{} : pass_on(std::move(state)));
+        };
+    });
+}
+
+const OffloadState* ChildInstaller::offload(ike::EspSpi inbound) const {
+    const auto found = offloaded_.find(inbound);
+    return found == offloaded_.end() ? nullptr : &found->second.state;
+}
+
 void ChildInstaller::perform(const ike::MoveChild& action) {
+    if (const auto found = offloaded_.find(action.to.inbound); found != offloaded_.end() && found->second.waiting) {
+        found->second.waiting->spec = action.to;
+        return;
+    }
     xfrm::Transaction transaction = translator_.move(action);
     if (transaction.additions().empty()) {
         return;
@@ -81,6 +165,7 @@ void ChildInstaller::perform(const ike::MoveChild& action) {
 }
 
 void ChildInstaller::perform(const ike::RemoveChild& action) {
+    offloaded_.erase(action.spec.inbound);
     submit(translator_.remove(action), removal_of(action.spec, action.spec.inbound));
 }
 
@@ -102,6 +187,7 @@ void ChildInstaller::untrap_all_but(const ChildNames& kept) {
 }
 
 void ChildInstaller::clear() {
+    offloaded_.clear();
     submit(translator_.clear(), "removal of what is left");
 }
 

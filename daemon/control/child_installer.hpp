@@ -1,10 +1,13 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/control/databases.hpp"
 #include "daemon/control/kernel_thread.hpp"
+#include "daemon/control/offloading.hpp"
 #include "daemon/control/translate.hpp"
 #include "ike/events.hpp"
 
@@ -45,6 +48,8 @@ class ChildInstaller {
     void hear(const xfrm::Event& event);
 
     [[nodiscard]] bool idle() const { return kernel_.idle(); }
+    /// Null where nothing is known: it was not installed, or no offload was asked for.
+    [[nodiscard]] const OffloadState* offload(ike::EspSpi inbound) const;
 
    private:
     void on(const xfrm::Acquire& event);
@@ -52,11 +57,27 @@ class ChildInstaller {
     void on(const xfrm::MappingChange& event);
     void on(const xfrm::Lost& event);
     void compare(const Translator::Account& expected, const std::vector<xfrm::SaState>& found);
+    void find_device(ike::InstallChild action);
+    void on_device(ike::EspSpi inbound, Result<netlink::Device> device);
+    void install(ike::InstallChild action);
+    /// What the CHILD SA still asks of a device.
+    [[nodiscard]] std::optional<OffloadWish> wish_of(ike::EspSpi inbound) const;
+    /// A half of a CHILD SA, or both.
+    void submit(xfrm::Transaction transaction, ike::EspSpi inbound, KernelThread::Done done);
+    void refuse(ike::EspSpi inbound, Error error);
     [[nodiscard]] Result<void> room() const;
     /// Changes of which nobody waits for the result.
     void submit(xfrm::Transaction transaction, std::string what);
 
+    /// A CHILD SA that asks for offload.
+    struct Offloaded {
+        std::optional<ike::InstallChild> waiting;  ///< while the device is looked for
+        std::optional<OffloadWish> wish;           ///< absent until then, and once it is given up
+        OffloadState state;
+    };
+
     Translator translator_;
+    std::map<ike::EspSpi, Offloaded> offloaded_;
     Owner& owner_;
     KernelThread kernel_;
 };

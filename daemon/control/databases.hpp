@@ -3,11 +3,12 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "netlink/route.hpp"
 #include "xfrm/kernel.hpp"
 
 namespace keysluice::control {
 
-/// SAD and SPD as IKE uses them. All calls block, and are made by one thread.
+/// SAD and SPD as IKE uses them, and what goes with them. All calls block, and are made by one thread.
 class Databases {
    public:
     Databases() = default;
@@ -18,18 +19,28 @@ class Databases {
     // As those of xfrm::Kernel.
     [[nodiscard]] virtual Result<void> apply(const xfrm::Transaction& transaction) = 0;
     [[nodiscard]] virtual Result<std::vector<xfrm::SaState>> sas() = 0;
+    [[nodiscard]] virtual Result<xfrm::SaState> sa(const xfrm::SaId& id) = 0;
+
+    /// The network device by which packets go there. Fails as netlink::device_towards() does.
+    [[nodiscard]] virtual Result<netlink::Device> device_towards(const IpAddress& local, const IpAddress& remote) = 0;
 };
 
 /// Those of the running kernel.
 class KernelDatabases final : public Databases {
    public:
-    explicit KernelDatabases(xfrm::Kernel kernel) : kernel_(std::move(kernel)) {}
+    KernelDatabases(xfrm::Kernel kernel, netlink::Socket routes)
+        : kernel_(std::move(kernel)), routes_(std::move(routes)) {}
 
     Result<void> apply(const xfrm::Transaction& transaction) override { return kernel_.apply(transaction); }
     Result<std::vector<xfrm::SaState>> sas() override { return kernel_.sas(); }
+    Result<xfrm::SaState> sa(const xfrm::SaId& id) override { return kernel_.sa(id); }
+    Result<netlink::Device> device_towards(const IpAddress& local, const IpAddress& remote) override {
+        return netlink::device_towards(routes_, local, remote);
+    }
 
    private:
     xfrm::Kernel kernel_;
+    netlink::Socket routes_;
 };
 
 }  // namespace keysluice::control

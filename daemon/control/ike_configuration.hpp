@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,8 +15,6 @@ namespace keysluice::control {
 
 /// on_load: kept up from the start. on_traffic: once a packet asks for it. manual: when somebody asks, the peer too.
 enum class IkeStart : std::uint8_t { on_load, on_traffic, manual };
-/// automatic: the best that the network device can do. crypto, packet: that, or no SA. off: the kernel's software.
-enum class EspOffload : std::uint8_t { automatic, crypto, packet, off };
 
 /// The spellings of the configuration, in the order of the enumerators.
 inline constexpr std::array<std::string_view, 3> kIkeStartNames{"on-load", "on-traffic", "manual"};
@@ -45,7 +42,6 @@ struct IkeConnection {
     std::shared_ptr<ike::Connection> rules = std::make_shared<ike::Connection>();
     std::vector<std::string> groups;
     IkeStart start = IkeStart::manual;
-    std::map<std::string, EspOffload, std::less<>> offload;  ///< by child
     SecretReference psk;
     std::string certificate;  ///< PEM chain, leaf first; empty where no certificate of ours is used, as the next
     SecretReference private_key;

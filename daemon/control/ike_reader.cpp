@@ -80,16 +80,6 @@ void read_limit(Section& section, std::string_view key, std::int64_t least, std:
 
 // ---- children
 
-void read_offload(Section& section, EspOffload& offload) {
-    section.choice("offload", kEspOffloadNames, offload);
-    if (offload == EspOffload::crypto || offload == EspOffload::packet) {
-        section.report(section.position("offload"), "not-in-this-version",
-                       fmt::format("offload = \"{}\": this version of keysluice does not offload IPsec to network "
-                                   "devices yet; expected \"auto\" or \"off\"",
-                                   kEspOffloadNames.at(static_cast<std::size_t>(offload))));
-    }
-}
-
 /// A child's selectors must be able to meet: one family on both sides.
 void check_families(Section& section, const ike::ChildRule& child) {
     const auto has = [](const ike::TrafficSelectors& selectors, Family family) {
@@ -124,8 +114,7 @@ void read_child(const PlacedTable& table, const Names& allow_weak, IkeConnection
     read_duration(section, "rekey_time", kRekeyRange, child.rekey_time);
     read_limit(section, "rekey_bytes", kFewestBytes, child.rekey_bytes);
     read_limit(section, "rekey_packets", kFewestPackets, child.rekey_packets);
-    EspOffload offload = EspOffload::automatic;
-    read_offload(section, offload);
+    section.choice("offload", kEspOffloadNames, child.offload);
     section.require("name", "every child");
     check_families(section, child);
     section.refuse_the_rest();
@@ -133,7 +122,6 @@ void read_child(const PlacedTable& table, const Names& allow_weak, IkeConnection
         section.report(table.where, "duplicate-name",
                        fmt::format("this connection has a child with the name \"{}\" already", child.name));
     }
-    connection.offload[child.name] = offload;
     connection.rules->children.push_back(std::move(child));
 }
 

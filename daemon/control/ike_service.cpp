@@ -1,6 +1,7 @@
 #include "daemon/control/ike_service.hpp"
 
 #include <fmt/format.h>
+#include <linux/netlink.h>
 
 #include <algorithm>
 #include <set>
@@ -66,7 +67,11 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
     if (!events) {
         return pass_on(std::move(events));
     }
-    service->install_into(std::make_unique<KernelDatabases>(*std::move(opened)));
+    auto routes = netlink::Socket::open(NETLINK_ROUTE);
+    if (!routes) {
+        return pass_on(std::move(routes));
+    }
+    service->install_into(std::make_unique<KernelDatabases>(*std::move(opened), *std::move(routes)));
     service->events_ = std::make_unique<KernelEvents>(
         loop, *std::move(events), [owner = service.get()](const xfrm::Event& event) { owner->hear(event); });
     service->go("");
@@ -328,11 +333,19 @@ void IkeService::finish() {
     }
 }
 
+const OffloadState* IkeService::offload_of(const ChildView& child) const {
+    return kernel_ ? kernel_->offload(ike::EspSpi{child.inbound}) : nullptr;
+}
+
 IkeView IkeService::view() const {
     IkeView view{.running = true, .reason = {}, .null_kernel = kernel_ == nullptr, .sas = {}};
     for (const auto& [spi, sa] : endpoint_.sas()) {
         if (sa->state != ike::State::dead) {
-            view.sas.push_back(look_at(*sa, now()));
+            for (ChildView& child : view.sas.emplace_back(look_at(*sa, now())).children) {
+                if (const OffloadState* offload = offload_of(child); offload != nullptr) {
+                    child.offload = *offload;
+                }
+            }
         }
     }
     std::ranges::sort(view.sas, {}, [](const IkeSaView& each) {

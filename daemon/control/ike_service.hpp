@@ -92,6 +92,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
             kernel_->perform(std::forward<Action>(action));
         }
     }
+    [[nodiscard]] const OffloadState* offload_of(const ChildView& child) const;
     void check_farewell();
     void finish();
 

@@ -44,6 +44,7 @@ ChildView look_at(const ike::ChildSa& child, Instant now) {
     view.local = texts(spec.local_selectors);
     view.remote = texts(spec.remote_selectors);
     view.rekey_in = until(child.rekey_at, now);
+    view.offload.requested = spec.offload;
     return view;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/control/offloading.hpp"
 #include "ike/sa.hpp"
 
 namespace keysluice::control {
@@ -20,6 +21,7 @@ struct ChildView {
     std::vector<std::string> local;
     std::vector<std::string> remote;
     std::optional<std::int64_t> rekey_in;  ///< seconds
+    OffloadState offload;                  ///< as far as the kernel was asked
 };
 
 struct IkeSaView {

@@ -69,6 +69,10 @@ json or_null(const std::optional<std::int64_t>& seconds) {
     return seconds ? json(*seconds) : json();
 }
 
+std::string_view word(ike::Offload offload) {
+    return kEspOffloadNames.at(static_cast<std::size_t>(offload));
+}
+
 json child_to_json(const ChildView& child) {
     return {{"name", child.name},
             {"state", child.state},
@@ -78,7 +82,10 @@ json child_to_json(const ChildView& child) {
             {"spi_out", fmt::format("{:08x}", child.outbound)},
             {"local_ts", child.local},
             {"remote_ts", child.remote},
-            {"offload", "none"},
+            {"offload", child.offload.in_force == ike::Offload::off ? "none" : word(child.offload.in_force)},
+            {"offload_requested", word(child.offload.requested)},
+            {"offload_device", child.offload.device},
+            {"offload_reason", child.offload.reason},
             {"rekey_in", or_null(child.rekey_in)}};
 }
 
@@ -118,6 +125,26 @@ std::string time_of(const json& seconds, std::string_view what) {
     return seconds.is_null() ? "" : fmt::format(", {} {} s", what, seconds.get<std::int64_t>());
 }
 
+/// A line of its own, where offload is asked for.
+std::string offload_line(const json& child) {
+    const auto text = [&child](const char* key) { return child.at(key).get<std::string>(); };
+    if (text("offload_requested") == "off") {
+        return {};
+    }
+    const std::string why = text("offload_reason").empty() ? "" : ": " + text("offload_reason");
+    const std::string what =
+        text("offload") == "none" ? "none" + why : text("offload") + " by " + text("offload_device");
+    return fmt::format("      offload (\"{}\" asked for): {}\n", text("offload_requested"), what);
+}
+
+std::string child_lines(const json& child) {
+    const auto text = [&child](const char* key) { return child.at(key).get<std::string>(); };
+    return fmt::format("    {} {} {}: {} to {}, SPIs {} in {} out, {}{}\n", text("name"), text("state"), text("mode"),
+                       joined(child.at("local_ts")), joined(child.at("remote_ts")), text("spi_in"), text("spi_out"),
+                       text("suite"), time_of(child.at("rekey_in"), "rekeyed in")) +
+           offload_line(child);
+}
+
 std::string ike_table_of(const json& ike) {
     if (!ike.at("running").get<bool>()) {
         return fmt::format("IKE does not run: {}\n", ike.at("reason").get<std::string>());
@@ -135,12 +162,7 @@ std::string ike_table_of(const json& ike) {
                              text("spi_responder"), text("suite").empty() ? "" : ", ", text("suite"),
                              time_of(sa.at("age"), "age"), time_of(sa.at("rekey_in"), "rekeyed in"));
         for (const json& child : sa.at("children")) {
-            table +=
-                fmt::format("    {} {} {}: {} to {}, SPIs {} in {} out, {}{}\n", child.at("name").get<std::string>(),
-                            child.at("state").get<std::string>(), child.at("mode").get<std::string>(),
-                            joined(child.at("local_ts")), joined(child.at("remote_ts")),
-                            child.at("spi_in").get<std::string>(), child.at("spi_out").get<std::string>(),
-                            child.at("suite").get<std::string>(), time_of(child.at("rekey_in"), "rekeyed in"));
+            table += child_lines(child);
         }
     }
     return table;

@@ -120,6 +120,27 @@ xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::Child
     return sa;
 }
 
+xfrm::Sa given_to(const std::optional<xfrm::Offload>& offload, xfrm::Sa sa) {
+    if (offload) {
+        sa.offload = {
+            .device = offload->device, .inbound = sa.direction == xfrm::Direction::in, .packet = offload->packet};
+    }
+    return sa;
+}
+
+/// A device that does whole packets needs the policies too.
+xfrm::Policy given_to(const std::optional<xfrm::Offload>& offload, xfrm::Policy policy) {
+    if (offload && offload->packet) {
+        policy.offload_device = offload->device;
+    }
+    return policy;
+}
+
+/// Of two policies for the same packets.
+bool alike(const xfrm::Policy& a, const xfrm::Policy& b) {
+    return a.templates == b.templates && a.offload_device == b.offload_device;
+}
+
 /// For requests whose keys the kernel does not look at.
 ike::ChildDirectionKeys keys_of_zeros(const ike::EspSuite& suite) {
     ike::ChildDirectionKeys keys;
@@ -175,7 +196,7 @@ bool is_ours(xfrm::ReqId reqid) {
 
 // ---- installing
 
-Result<xfrm::Transaction> Translator::install(ike::InstallChild action) {
+Result<xfrm::Transaction> Translator::install(ike::InstallChild action, const Offload& offload) {
     const ike::ChildSaSpec& spec = action.spec;
     const auto selectors = kernel_selectors(spec.local_selectors, spec.remote_selectors);
     if (!selectors) {
@@ -185,19 +206,19 @@ Result<xfrm::Transaction> Translator::install(ike::InstallChild action) {
     Child& child = children_[spec.inbound];
     child.shared = hold(kind_of(spec));
     const xfrm::ReqId reqid = child.shared->reqid;
-    transaction.add(inbound_sa(spec, reqid, std::move(action.inbound)));
+    transaction.add(given_to(offload, inbound_sa(spec, reqid, std::move(action.inbound))));
     if (action.outbound) {
-        transaction.add(outbound_sa(spec, reqid, *std::move(action.outbound)));
+        transaction.add(given_to(offload, outbound_sa(spec, reqid, *std::move(action.outbound))));
     }
-    put_inbound(transaction, child, spec, *selectors);
+    put_inbound(transaction, child, spec, *selectors, offload);
     if (action.outbound) {
-        put_outbound(transaction, child, spec, *selectors);
+        put_outbound(transaction, child, spec, *selectors, offload);
         replace_outbound(transaction, child, spec.remote, action.replaces_outbound);
     }
     return transaction;
 }
 
-Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action) {
+Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, const Offload& offload) {
     const ike::ChildSaSpec& spec = action.spec;
     const auto child = children_.find(spec.inbound);
     if (child == children_.end() || child->second.outbound) {
@@ -211,20 +232,20 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action) {
     }
     xfrm::Transaction transaction;
     const xfrm::ReqId reqid = child->second.shared->reqid;
-    transaction.add(outbound_sa(spec, reqid, std::move(action.outbound)));
-    put_outbound(transaction, child->second, spec, *selectors);
+    transaction.add(given_to(offload, outbound_sa(spec, reqid, std::move(action.outbound))));
+    put_outbound(transaction, child->second, spec, *selectors, offload);
     replace_outbound(transaction, child->second, spec.remote, action.replaces_outbound);
     return transaction;
 }
 
 void Translator::put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
-                             const std::vector<xfrm::Selector>& selectors) {
+                             const std::vector<xfrm::Selector>& selectors, const Offload& offload) {
     child.inbound = inbound_id(spec);
     const xfrm::ReqId reqid = child.shared->reqid;
     for (const xfrm::Selector& selector : selectors) {
         const xfrm::Selector arriving = reversed(selector);
         child.inbound_policies.push_back(
-            policy_of(spec, xfrm::Direction::in, arriving, reqid, xfrm::Purpose::installed));
+            given_to(offload, policy_of(spec, xfrm::Direction::in, arriving, reqid, xfrm::Purpose::installed)));
         if (spec.mode == ike::Mode::tunnel) {
             child.inbound_policies.push_back(
                 policy_of(spec, xfrm::Direction::fwd, arriving, reqid, xfrm::Purpose::installed));
@@ -236,13 +257,13 @@ void Translator::put_inbound(xfrm::Transaction& transaction, Child& child, const
 }
 
 void Translator::put_outbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
-                              const std::vector<xfrm::Selector>& selectors) {
+                              const std::vector<xfrm::Selector>& selectors, const Offload& offload) {
     child.outbound = outbound_id(spec);
     by_outbound_[*child.outbound] = spec.inbound;
     const xfrm::ReqId reqid = child.shared->reqid;
     for (const xfrm::Selector& selector : selectors) {
         child.outbound_policies.push_back(
-            policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::installed));
+            given_to(offload, policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::installed)));
         claim(transaction, child.outbound_policies.back());
     }
 }
@@ -532,8 +553,7 @@ void Translator::unlist(const Shared& shared) {
 
 void Translator::claim(xfrm::Transaction& transaction, const xfrm::Policy& policy) {
     std::vector<Claim>& claims = claims_[policy.id()];
-    const auto same =
-        std::ranges::find_if(claims, [&](const Claim& each) { return each.policy.templates == policy.templates; });
+    const auto same = std::ranges::find_if(claims, [&](const Claim& each) { return alike(each.policy, policy); });
     if (same != claims.end()) {
         ++same->holders;
         return;
@@ -553,8 +573,7 @@ void Translator::claim(xfrm::Transaction& transaction, const xfrm::Policy& polic
 void Translator::release(xfrm::Transaction& transaction, const xfrm::Policy& policy) {
     const auto found = claims_.find(policy.id());
     std::vector<Claim>& claims = found->second;
-    const auto same =
-        std::ranges::find_if(claims, [&](const Claim& each) { return each.policy.templates == policy.templates; });
+    const auto same = std::ranges::find_if(claims, [&](const Claim& each) { return alike(each.policy, policy); });
     if (--same->holders > 0) {
         return;
     }

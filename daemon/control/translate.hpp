@@ -32,9 +32,11 @@ namespace keysluice::control {
 /// refused() where the kernel did not.
 class Translator {
    public:
-    /// Fails as kernel_selectors() does, and then nothing has changed.
-    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallChild action);
-    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallOutbound action);
+    using Offload = std::optional<xfrm::Offload>;
+    /// `offload`: what a device is asked to take over; `inbound` has no meaning here. Fails as kernel_selectors()
+    /// does, and then nothing has changed.
+    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallChild action, const Offload& offload = {});
+    [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallOutbound action, const Offload& offload = {});
     /// Empty where nothing is there any more: what was removed need not be moved.
     [[nodiscard]] xfrm::Transaction move(const ike::MoveChild& action);
     /// Empty where nothing is there any more.
@@ -113,9 +115,9 @@ class Translator {
     void claim(xfrm::Transaction& transaction, const xfrm::Policy& policy);
     void release(xfrm::Transaction& transaction, const xfrm::Policy& policy);
     void put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
-                     const std::vector<xfrm::Selector>& selectors);
+                     const std::vector<xfrm::Selector>& selectors, const Offload& offload);
     void put_outbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
-                      const std::vector<xfrm::Selector>& selectors);
+                      const std::vector<xfrm::Selector>& selectors, const Offload& offload);
     void drop_outbound(xfrm::Transaction& transaction, Child& child);
     void replace_outbound(xfrm::Transaction& transaction, Child& child, const IpAddress& remote,
                           std::optional<ike::EspSpi> old);

@@ -17,9 +17,11 @@ template <typename Ends>
 struct Natted : Ends {
     UdpEndpoint outside{*IpAddress::parse("203.0.113.9"), 61'000};
 
-    explicit Natted(Mode mode = Mode::tunnel) {
+    /// `offload` of z.
+    explicit Natted(Mode mode = Mode::tunnel, Offload offload = Offload::off) {
         this->configure([&](Connection& of_a, Connection& of_z) {
             of_z.remote = std::nullopt;
+            of_z.children[0].offload = offload;
             for (Connection* each : {&of_a, &of_z}) {
                 each->children[0].mode = mode;
                 if (mode == Mode::transport) {
@@ -80,6 +82,19 @@ TEST_SUITE("exchange: where the peer is") {
         ends.event(ends.z, Rekey{"a-z", "net"});
         ends.cross();
         CHECK(ends.inbound_of_z() != inbound);
+        CHECK(ends.child_of_z().spec.udp_ports->second == ends.outside.port);
+        CHECK(ends.z.count(Report::Kind::child_rekeyed) == 1);
+    }
+
+    TEST_CASE_TEMPLATE("another port of the NAT, and a device that makes whole packets: new keys", Ends, Mapped,
+                       RewrittenMapped) {
+        Ends ends(Mode::tunnel, Offload::packet);
+        const EspSpi before = ends.inbound_of_z();
+        ends.outside.port = 62'000;
+        ends.event(ends.z, PeerMoved{before, ends.outside});
+        CHECK(ends.z.kernel.inbound().at(before).spec.udp_ports->second == 61'000);
+        ends.cross();
+        CHECK(ends.inbound_of_z() != before);
         CHECK(ends.child_of_z().spec.udp_ports->second == ends.outside.port);
         CHECK(ends.z.count(Report::Kind::child_rekeyed) == 1);
     }

@@ -116,6 +116,31 @@ TEST_SUITE("exchange: rekeying a CHILD SA") {
         }
     }
 
+    TEST_CASE_TEMPLATE("the new one asks for the same offload, at each end that of its own rule", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Ends ends;
+        ends.configure([](Connection& of_a, Connection& of_z) {
+            of_a.children[0].offload = Offload::crypto;
+            of_z.children[0].offload = Offload::packet;
+        });
+        ends.initiate(ends.a);
+        ends.settle();
+        for (int round = 0; round < 2; ++round) {
+            ends.event(round == 0 ? ends.a : ends.z, Rekey{"a-z", "net"});
+            ends.settle();
+            CHECK(ends.a.sa()->children.size() == 2);
+            for (auto& [end, offload] : {std::pair(&ends.a, Offload::crypto), std::pair(&ends.z, Offload::packet)}) {
+                for (const ChildSa& child : end->sa()->children) {
+                    CHECK(child.spec.offload == offload);
+                }
+                for (const auto& [spi, half] : end->kernel.outbound()) {
+                    CHECK(half.spec.offload == offload);
+                }
+            }
+            ends.pass(kLinger);
+        }
+    }
+
     TEST_CASE_TEMPLATE("by its own clock, before the lifetime is over", Ends, TwoEnds, RewrittenEnds) {
         Ends ends;
         up(ends);

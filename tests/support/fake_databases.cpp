@@ -26,6 +26,12 @@ Result<std::vector<xfrm::SaState>> FakeDatabases::sas() {
     return all;
 }
 
+Result<xfrm::SaState> FakeDatabases::sa(const xfrm::SaId& id) {
+    const auto found = tables_.sas.find(id);
+    return found == tables_.sas.end() || !tables_.tells ? fail("xfrm-missing", "there is none")
+                                                        : Result<xfrm::SaState>(found->second);
+}
+
 void FakeDatabases::add(const xfrm::Sa& sa) {
     xfrm::SaState state;
     state.id = sa.id();
@@ -36,6 +42,12 @@ void FakeDatabases::add(const xfrm::Sa& sa) {
     state.hard = sa.hard;
     state.soft = sa.soft;
     state.encapsulation = sa.encapsulation;
+    if (tables_.takes(sa)) {
+        state.offload = sa.offload;
+        if (state.offload && !tables_.takes_packets) {
+            state.offload->packet = false;
+        }
+    }
     tables_.sas.insert_or_assign(state.id, state);
 }
 

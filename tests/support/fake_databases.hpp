@@ -18,12 +18,22 @@ class FakeDatabases final : public control::Databases {
         /// Says no, or nothing.
         std::function<Result<void>(const xfrm::Transaction&)> refuse;
         std::size_t transactions = 0;
+        /// By which everything goes.
+        Result<netlink::Device> device = netlink::Device{7, "eth7"};
+        /// Of these, the device takes over what it is asked to.
+        std::function<bool(const xfrm::Sa&)> takes = [](const xfrm::Sa&) { return false; };
+        bool takes_packets = true;  ///< or only their cryptography, when it is asked for both
+        bool tells = true;          ///< what became of one SA
     };
 
     explicit FakeDatabases(Tables& tables) : tables_(tables) {}
 
     Result<void> apply(const xfrm::Transaction& transaction) override;
     Result<std::vector<xfrm::SaState>> sas() override;
+    Result<xfrm::SaState> sa(const xfrm::SaId& id) override;
+    Result<netlink::Device> device_towards(const IpAddress& /*local*/, const IpAddress& /*remote*/) override {
+        return tables_.device;
+    }
 
    private:
     void add(const xfrm::Sa& sa);

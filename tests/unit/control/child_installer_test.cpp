@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <future>
 #include <string>
 #include <vector>
@@ -28,12 +29,38 @@ ike::ChildSaSpec spec(const std::string& child, std::uint32_t inbound) {
     return made;
 }
 
+const xfrm::SaId kInbound{.destination = *IpAddress::parse("192.0.2.1"), .spi = {300}};
+const xfrm::SaId kOutbound{.destination = *IpAddress::parse("198.51.100.7"), .spi = {1300}};
+
+ike::ChildDirectionKeys some_keys() {
+    ike::ChildDirectionKeys keys;
+    std::ranges::fill(keys.encryption.writable(20), std::uint8_t{1});
+    return keys;
+}
+
+/// Its inbound half, as a responder installs it.
+ike::InstallChild child_that_asks(ike::Offload offload) {
+    ike::ChildSaSpec asking = spec("net", 300);
+    asking.offload = offload;
+    return {.spec = asking, .inbound = some_keys(), .outbound = {}, .replaces_outbound = {}};
+}
+
+ike::InstallOutbound late_half(ike::Offload offload) {
+    return {.spec = child_that_asks(offload).spec, .outbound = some_keys(), .replaces_outbound = {}};
+}
+
 struct Fixture : ChildInstaller::Owner {
     void on_kernel(ike::Event event) override { events.push_back(std::move(event)); }
     void on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& /*packet*/) override {
         wanted.push_back(child.child);
     }
-    void on_progress() override {}
+    void on_progress() override { ++progress; }
+    /// Of the CHILD SA that was to be installed last, why it was not; empty where it was.
+    [[nodiscard]] std::string_view installed() const {
+        REQUIRE_FALSE(events.empty());
+        const auto& result = std::get<ike::ChildInstalled>(events.back()).result;
+        return result ? "" : result.error().reason;
+    }
     void await_idle() {
         for (int i = 0; i < 10'000 && !installer->idle(); ++i) {
             loop.turn(std::chrono::milliseconds(10));
@@ -45,6 +72,7 @@ struct Fixture : ChildInstaller::Owner {
     FakeDatabases::Tables tables;
     std::vector<ike::Event> events;
     std::vector<std::string> wanted;
+    int progress = 0;
     std::unique_ptr<ChildInstaller> installer =
         std::make_unique<ChildInstaller>(loop, std::make_unique<FakeDatabases>(tables), *this);
 };
@@ -88,6 +116,106 @@ TEST_CASE_FIXTURE(Fixture, "selectors that the kernel can't have are refused bef
     REQUIRE(events.size() == 1);
     CHECK(std::get<ike::ChildInstalled>(events[0]).result.error().reason == "selectors-empty");
     CHECK(installer->idle());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a child that asks for no offload: no device is looked for") {
+    tables.device = fail("no-route", "nowhere");
+    installer->perform(child_that_asks(ike::Offload::off));
+    await_idle();
+    CHECK(installed() == "");
+    CHECK(installer->offload({300}) == nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture, "offload of both halves, of which the later one comes alone") {
+    tables.takes = [](const xfrm::Sa&) { return true; };
+    installer->perform(child_that_asks(ike::Offload::crypto));
+    await_idle();
+    CHECK(installed() == "");
+    installer->perform(late_half(ike::Offload::crypto));
+    await_idle();
+    CHECK(events.size() == 1);
+    CHECK(tables.sas.at(kInbound).offload == xfrm::Offload{7, true, false});
+    CHECK(tables.sas.at(kOutbound).offload == xfrm::Offload{7, false, false});
+    REQUIRE(installer->offload({300}) != nullptr);
+    CHECK(installer->offload({300})->in_force == ike::Offload::crypto);
+    CHECK(installer->offload({300})->device == "eth7");
+    installer->perform(ike::RemoveChild{spec("net", 300)});
+    CHECK(installer->offload({300}) == nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "where one half stays with the kernel, no offload is in force, and the other is not given away") {
+    bool inbound = false;
+    SUBCASE("the first") {}
+    SUBCASE("the later one") {
+        inbound = true;
+    }
+    tables.takes = [inbound](const xfrm::Sa& sa) { return (sa.direction == xfrm::Direction::in) == inbound; };
+    installer->perform(child_that_asks(ike::Offload::automatic));
+    await_idle();
+    CHECK(installed() == "");
+    installer->perform(late_half(ike::Offload::automatic));
+    await_idle();
+    CHECK(events.size() == 1);
+    CHECK(tables.sas.at(kInbound).offload.has_value() == inbound);
+    CHECK_FALSE(tables.sas.at(kOutbound).offload);
+    CHECK(installer->offload({300})->in_force == ike::Offload::off);
+    CHECK(installer->offload({300})->reason.starts_with("eth7 does not take over"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a later half that the device does not take, where nothing less will do") {
+    tables.takes = [](const xfrm::Sa& sa) { return sa.direction == xfrm::Direction::in; };
+    installer->perform(child_that_asks(ike::Offload::crypto));
+    await_idle();
+    CHECK(installed() == "");
+    installer->perform(late_half(ike::Offload::crypto));
+    await_idle();
+    REQUIRE(events.size() == 2);
+    CHECK(std::get<ike::ChildLost>(events[1]).why.reason == "offload-declined");
+    CHECK_FALSE(tables.sas.contains(kOutbound));
+}
+
+TEST_CASE_FIXTURE(Fixture, "no way to the peer, so no device") {
+    tables.device = fail("no-route", "nowhere");
+    installer->perform(child_that_asks(ike::Offload::packet));
+    await_idle();
+    CHECK(installed() == "offload-declined");
+    CHECK(tables.sas.empty());
+    CHECK(installer->offload({300}) == nullptr);
+    installer->perform(child_that_asks(ike::Offload::automatic));
+    await_idle();
+    CHECK(installed() == "");
+    CHECK(*installer->offload({300}) == OffloadState{.requested = ike::Offload::automatic,
+                                                     .in_force = ike::Offload::off,
+                                                     .device = {},
+                                                     .reason = "nowhere"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "the device is looked for, and meanwhile …") {
+    ike::InstallChild child = child_that_asks(ike::Offload::automatic);
+    child.spec.udp_ports = {4500, 4500};
+    const ike::ChildSaSpec before = child.spec;
+    installer->perform(std::move(child));
+    SUBCASE("the peer moves") {
+        ike::ChildSaSpec after = before;
+        after.udp_ports = {4500, 62000};
+        installer->perform(ike::MoveChild{.from = before, .to = after});
+        await_idle();
+        CHECK(installed() == "");
+        CHECK(tables.sas.at(kInbound).encapsulation->source_port == 62000);
+    }
+    SUBCASE("the child is no longer wanted") {
+        installer->perform(ike::RemoveChild{before});
+        await_idle();
+        CHECK(events.empty());
+        CHECK(tables.sas.empty());
+        CHECK(progress > 0);  // who waits for the end hears of it
+    }
+    SUBCASE("everything is taken out") {
+        installer->clear();
+        await_idle();
+        CHECK(tables.sas.empty());
+    }
 }
 
 TEST_CASE_FIXTURE(Fixture, "a packet that meets a trap asks for its child") {

@@ -115,7 +115,7 @@ TEST_CASE("the contract's example") {
     CHECK(net.rekey_time == 1h);
     CHECK(net.rekey_bytes == 0);
     CHECK(net.rekey_packets == 0);
-    CHECK(hq.offload.at("net") == EspOffload::automatic);
+    CHECK(net.offload == ike::Offload::automatic);
 }
 
 TEST_CASE("what is left out") {
@@ -157,7 +157,7 @@ TEST_CASE("every key that isn't at its default") {
     CHECK(made.rules->children[0].rekey_time == 5s);
     CHECK(made.rules->children[0].rekey_bytes == 100'000'000'000'000);
     CHECK(made.rules->children[0].rekey_packets == 1000);
-    CHECK(made.offload.at("c") == EspOffload::off);
+    CHECK(made.rules->children[0].offload == ike::Offload::off);
 
     const auto settings = parse_configuration(
         "[ike]\nport = 1500\nnat_port = 14500\ncookie_after = 0\nhalf_open_per_address = 1000000\n"
@@ -321,12 +321,8 @@ TEST_CASE("children") {
     CHECK(said(child("local_ts = [\"10.0.0.0/8\"]\nremote_ts = [\"fd00::/8\"]")) ==
           "f:8:13: local_ts and remote_ts have no address family in common, so no packet fits both");
     CHECK(said(child("local_ts = [\"10.0.0.0/8\", \"fd01::/16\"]\nremote_ts = [\"fd00::/8\"]")) == "ok");
-    for (const std::string offload : {"crypto", "packet"}) {
-        CHECK(said(child("offload = \"" + offload + "\"")) ==
-              "f:7:11: offload = \"" + offload +
-                  "\": this version of keysluice does not offload IPsec to network devices yet; expected \"auto\" or "
-                  "\"off\"");
-    }
+    CHECK(read(child("offload = \"crypto\"")).rules->children[0].offload == ike::Offload::crypto);
+    CHECK(read(child("offload = \"packet\"")).rules->children[0].offload == ike::Offload::packet);
 }
 
 TEST_CASE("names and keys that stand twice") {

@@ -216,6 +216,41 @@ TEST_CASE_FIXTURE(CertifiedGateways, "by certificates, as soon as an engine sign
     await_up();
 }
 
+/// The left gateway's child asks for it.
+struct Offloading : TwoGateways {
+    Offloading()
+        : TwoGateways([](IkeConnection& of_left, IkeConnection& of_right) {
+              of_left.rules->children[0].offload = ike::Offload::crypto;
+              of_right.rules->children[0].offload = ike::Offload::off;
+          }) {}
+};
+
+TEST_CASE_FIXTURE(Offloading, "offload that no device does is no CHILD SA, and the peer hears of it") {
+    REQUIRE(await([&] { return log.text().find("(offload-declined)") != std::string::npos; }));
+    CHECK(log.text().find("eth7 does not take over ESP's cryptography") != std::string::npos);
+    CHECK(await([&] { return right.children().empty() && right.tables.sas.empty(); }));
+    CHECK(left.children().empty());
+    CHECK(left.tables.sas.empty());
+}
+
+TEST_CASE_FIXTURE(TwoGateways, "\"auto\" is the default; a rekeyed child asks again") {
+    await_up();
+    CHECK(left.only_child()->offload.requested == ike::Offload::automatic);
+    CHECK(left.only_child()->offload.in_force == ike::Offload::off);
+    for (Gateway* gateway : {&left, &right}) {
+        gateway->tables.takes = [](const xfrm::Sa&) { return true; };
+    }
+    left.service->hear(expire(*left.only_child(), kLeft, false));
+    REQUIRE(await([&] { return rekeyed(left) && rekeyed(right); }));
+    for (const Gateway* gateway : {&left, &right}) {
+        CHECK(await([&] {
+            const auto children = gateway->children();
+            return children.size() == 2 && children[1].offload.in_force == ike::Offload::crypto &&
+                   children[1].offload.device == "eth7";
+        }));
+    }
+}
+
 TEST_CASE_FIXTURE(TwoGateways, "a soft limit leads to a rekeying") {
     await_up();
     const ChildView before = *left.only_child();

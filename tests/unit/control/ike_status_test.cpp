@@ -77,19 +77,51 @@ TEST_SUITE_BEGIN("ike status");
 TEST_CASE("an IKE SA and its child") {
     const IkeView ike = view();
     const std::string text = to_json(one_connection(), {}, {}, &ike);
-    for (const char* part :
-         {R"("connection": "hq")", R"("state": "established")", R"("role": "initiator")",
-          R"("local_id": "gw1.example")", R"("remote_id": "gw2.example")", R"("local": "192.0.2.1:500")",
-          R"("remote": "[2001:db8::7]:4500")", R"("suite": "aes256gcm16-prfsha384-x25519")",
-          R"("spi_initiator": "0102030405060708")", R"("spi_responder": "f0f1f2f3f4f5f6f7")", R"("age": 61)",
-          R"("rekey_in": 3599)", R"("name": "net")", R"("spi_in": "c0000001")", R"("spi_out": "0000abcd")",
-          R"("rekey_in": null)", R"("offload": "none")", R"("running": true)", R"("null_kernel": false)"}) {
+    for (const char* part : {R"("connection": "hq")",
+                             R"("state": "established")",
+                             R"("role": "initiator")",
+                             R"("local_id": "gw1.example")",
+                             R"("remote_id": "gw2.example")",
+                             R"("local": "192.0.2.1:500")",
+                             R"("remote": "[2001:db8::7]:4500")",
+                             R"("suite": "aes256gcm16-prfsha384-x25519")",
+                             R"("spi_initiator": "0102030405060708")",
+                             R"("spi_responder": "f0f1f2f3f4f5f6f7")",
+                             R"("age": 61)",
+                             R"("rekey_in": 3599)",
+                             R"("name": "net")",
+                             R"("spi_in": "c0000001")",
+                             R"("spi_out": "0000abcd")",
+                             R"("rekey_in": null)",
+                             R"("offload": "none")",
+                             R"("offload_requested": "off")",
+                             R"("running": true)",
+                             R"("null_kernel": false)"}) {
         INFO(part);
         CHECK(text.find(part) != std::string::npos);
     }
     CHECK(to_table(text).value() == kTable);
     CHECK(text.find("5a5a") == std::string::npos);
     CHECK(text.find("ZZ") == std::string::npos);
+}
+
+TEST_CASE("offload: what was asked for, what is in force, by which device and why it is less") {
+    IkeView ike = view();
+    OffloadState& offload = ike.sas[0].children[0].offload;
+    offload.requested = ike::Offload::automatic;
+    const auto table = [&] { return to_table(to_json(one_connection(), {}, {}, &ike)).value(); };
+    CHECK(table() == std::string(kTable) + "      offload (\"auto\" asked for): none\n");
+    offload.device = "eth7";
+    offload.reason = "eth7 does not";
+    CHECK(table() == std::string(kTable) + "      offload (\"auto\" asked for): none: eth7 does not\n");
+    const std::string text = to_json(one_connection(), {}, {}, &ike);
+    for (const char* part : {R"("offload": "none")", R"("offload_requested": "auto")", R"("offload_device": "eth7")",
+                             R"("offload_reason": "eth7 does not")"}) {
+        INFO(part);
+        CHECK(text.find(part) != std::string::npos);
+    }
+    offload = {.requested = ike::Offload::packet, .in_force = ike::Offload::packet, .device = "eth7", .reason = {}};
+    CHECK(table() == std::string(kTable) + "      offload (\"packet\" asked for): packet by eth7\n");
 }
 
 TEST_CASE("a negotiation shows nothing that is not known yet") {

@@ -531,6 +531,29 @@ TEST_CASE("a move to where another peer is known already") {
           tables.sas.at({.destination = *IpAddress::parse("192.0.2.1"), .spi = {1002}}));
 }
 
+TEST_CASE("a device gets both halves, and the policies where it does whole packets") {
+    for (const bool packet : {false, true}) {
+        CAPTURE(packet);
+        Translator translator;
+        const xfrm::Offload device{.device = 7, .inbound = false, .packet = packet};
+        const auto first = translator.install(inbound_only(spec(1001, 2001)), device);
+        const auto second = translator.install(
+            ike::InstallOutbound{.spec = spec(1001, 2001), .outbound = keys(1), .replaces_outbound = {}}, device);
+        REQUIRE(first);
+        REQUIRE(second);
+        CHECK(std::get<xfrm::Sa>(first->additions().at(0)).offload == xfrm::Offload{7, true, packet});
+        CHECK(std::get<xfrm::Sa>(second->additions().at(0)).offload == xfrm::Offload{7, false, packet});
+        for (const xfrm::Policy& policy :
+             {std::get<xfrm::Policy>(first->additions().at(1)), std::get<xfrm::Policy>(second->additions().at(1))}) {
+            CHECK(policy.offload_device == (packet ? std::optional<std::uint32_t>(7) : std::nullopt));
+        }
+        // Another one of the same traffic, without a device, has policies of its own where they differ: not fwd.
+        const auto other = translator.install(whole(spec(1002, 2002)));
+        REQUIRE(other);
+        CHECK(other->additions().size() == (packet ? 4 : 2));
+    }
+}
+
 TEST_CASE("whose SA it is") {
     Translator translator;
     REQUIRE(translator.install(whole(spec(1001, 2001))));

@@ -1,0 +1,124 @@
+#include "daemon/control/offloading.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+namespace keysluice::control {
+namespace {
+
+std::string_view what_of(const OffloadWish& wish) {
+    return offload_of(wish).packet ? "whole ESP packets" : "ESP's cryptography";
+}
+
+std::vector<xfrm::SaId> sas_in(const xfrm::Transaction& transaction) {
+    std::vector<xfrm::SaId> ids;
+    for (const auto& addition : transaction.additions()) {
+        if (const auto* sa = std::get_if<xfrm::Sa>(&addition)) {
+            ids.push_back(sa->id());
+        }
+    }
+    return ids;
+}
+
+/// Nobody uses them yet.
+std::string take_back(Databases& databases, const std::vector<xfrm::SaId>& ids) {
+    xfrm::Transaction removal;
+    for (const xfrm::SaId& id : ids) {
+        removal.remove(id);
+    }
+    const auto removed = databases.apply(removal);
+    return removed ? "" : fmt::format("; undoing the rest failed: {}", removed.error().sentence);
+}
+
+/// Whether the device has all of these SAs, and as it was asked to.
+Result<bool> has_taken(Databases& databases, const std::vector<xfrm::SaId>& ids, const OffloadWish& wish) {
+    for (const xfrm::SaId& id : ids) {
+        const auto state = databases.sa(id);
+        if (!state) {
+            return std::unexpected(state.error());
+        }
+        if (!state->offload || state->offload->packet != offload_of(wish).packet) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/// What the kernel reports of these SAs.
+OffloadState compare(Databases& databases, const std::vector<xfrm::SaId>& ids, const OffloadWish& wish) {
+    OffloadState state{
+        .requested = wish.requested, .in_force = ike::Offload::off, .device = wish.device.name, .reason = {}};
+    const auto taken = has_taken(databases, ids, wish);
+    if (!taken) {
+        state.reason = taken.error().sentence;
+    } else if (*taken) {
+        state.in_force = offload_of(wish).packet ? ike::Offload::packet : ike::Offload::crypto;
+    } else {
+        state.reason = fmt::format("{} does not take over {}: the kernel took the SA and does it itself",
+                                   wish.device.name, what_of(wish));
+    }
+    return state;
+}
+
+/// Whether it may be for the device that the kernel refuses something.
+bool concerns_device(const Error& error) {
+    return error.reason == "netlink-refused" || error.reason == "netlink-not-supported" ||
+           error.reason == "netlink-busy";
+}
+
+std::string refusal(const Error& error, const OffloadWish& wish) {
+    return fmt::format("{} was to take over {}: {}", wish.device.name, what_of(wish), error.sentence);
+}
+
+Result<OffloadState> try_device(Databases& databases, xfrm::Transaction transaction, const OffloadWish& wish) {
+    auto applied = databases.apply(transaction);
+    if (applied) {
+        return compare(databases, sas_in(transaction), wish);
+    }
+    if (!concerns_device(applied.error())) {
+        return pass_on(std::move(applied));
+    }
+    transaction.forgo_offload();
+    if (auto without = databases.apply(transaction); !without) {
+        return pass_on(std::move(without));
+    }
+    return OffloadState{.requested = wish.requested,
+                        .in_force = ike::Offload::off,
+                        .device = wish.device.name,
+                        .reason = refusal(applied.error(), wish)};
+}
+
+Result<OffloadState> insist_on_device(Databases& databases, xfrm::Transaction transaction, const OffloadWish& wish) {
+    // The SAs alone, before policies lead into them.
+    const xfrm::Transaction sas = transaction.take_sas();
+    const std::vector<xfrm::SaId> ids = sas_in(sas);
+    if (auto added = databases.apply(sas); !added) {
+        return concerns_device(added.error()) ? fail("offload-refused", refusal(added.error(), wish))
+                                              : pass_on(std::move(added));
+    }
+    OffloadState state = compare(databases, ids, wish);
+    if (state.in_force == ike::Offload::off) {
+        return fail("offload-declined", state.reason + take_back(databases, ids));
+    }
+    if (auto rest = databases.apply(transaction); !rest) {
+        Error error = std::move(rest).error();
+        error.sentence += take_back(databases, ids);
+        return std::unexpected(std::move(error));
+    }
+    return state;
+}
+
+}  // namespace
+
+xfrm::Offload offload_of(const OffloadWish& wish) {
+    return {.device = wish.device.index, .inbound = false, .packet = wish.requested == ike::Offload::packet};
+}
+
+Result<OffloadState> install_offloaded(Databases& databases, xfrm::Transaction transaction, const OffloadWish& wish) {
+    return wish.requested == ike::Offload::automatic ? try_device(databases, std::move(transaction), wish)
+                                                     : insist_on_device(databases, std::move(transaction), wish);
+}
+
+}  // namespace keysluice::control

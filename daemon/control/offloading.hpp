@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.hpp"
+#include "daemon/control/databases.hpp"
+#include "ike/connection.hpp"
+#include "netlink/route.hpp"
+
+namespace keysluice::control {
+
+/// What became of the wish that a network device takes over a part of ESP.
+struct OffloadState {
+    ike::Offload requested = ike::Offload::off;
+    ike::Offload in_force = ike::Offload::off;  ///< crypto, packet or off, of all SAs
+    std::string device;                         ///< empty: none was asked
+    std::string reason;                         ///< why less is in force than was asked for
+
+    bool operator==(const OffloadState&) const = default;
+};
+
+/// What is asked of which device.
+struct OffloadWish {
+    ike::Offload requested = ike::Offload::automatic;
+    netlink::Device device;
+};
+
+/// What the kernel is asked for: with Offload::automatic, cryptography.
+[[nodiscard]] xfrm::Offload offload_of(const OffloadWish& wish);
+
+/// Carries out a transaction whose SAs ask for what offload_of() says, all of it or nothing, and compares that with
+/// what the kernel reports afterwards: to the kernel, a device that knows nothing of IPsec is no failure. With
+/// Offload::automatic, what the device does not take stays with the kernel.
+///
+/// Fails with "offload-declined" and "offload-refused" (the kernel's words in the sentence), and as
+/// Databases::apply() does.
+[[nodiscard]] Result<OffloadState> install_offloaded(Databases& databases, xfrm::Transaction transaction,
+                                                     const OffloadWish& wish);
+
+}  // namespace keysluice::control
