@@ -219,6 +219,9 @@ constexpr std::array kReasons{
            "The connection stays in userspace because the kernel has no kTLS: `modprobe tls`."},
     Reason{"key-derivation-failed", ReasonArea::internal,
            "OpenSSL could not derive a key. Is its default provider loaded?"},
+    Reason{"key-exchange-busy", ReasonArea::ike,
+           "More key exchanges in large groups (MODP, P-384, P-521, X448) wait than this machine can be expected to "
+           "compute. The peers try again; X25519 or P-256 cost far less."},
     Reason{"key-exchange-failed", ReasonArea::internal,
            "OpenSSL could not compute a Diffie-Hellman value. Is its default provider loaded?"},
     Reason{"key-exchange-refused", ReasonArea::ike,

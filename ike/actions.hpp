@@ -100,6 +100,17 @@ struct VerifyPeer {
     std::shared_ptr<const crypto::Authorities> authorities;
 };
 
+/// Compute a key exchange in a group that takes too long for an event loop: exchange_keys(). Answer with
+/// KeysExchanged.
+struct ExchangeKeys {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;   ///< to be given back
+    crypto::Sha256 message{};  ///< of the peer's message that it is for; to be given back
+    /// Without a public value it is yet to be made: then the private value is the randomness for it.
+    crypto::KeyPair own;
+    std::optional<wire::Octets> peer_public;  ///< none: there is only a pair to make
+};
+
 /// Something happened that a person may want to know.
 struct Report {
     enum class Kind {
@@ -121,7 +132,7 @@ struct Report {
 };
 
 using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,
-                            VerifyPeer, Report>;
+                            VerifyPeer, ExchangeKeys, Report>;
 using Actions = std::vector<Action>;
 
 }  // namespace keysluice::ike

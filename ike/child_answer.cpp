@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "ike/rekey_ike.hpp"
+#include "ike/delay.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -247,23 +247,27 @@ std::optional<Refusal> accept(Context& context, Sa& sa, const Incoming& message,
         return Refusal{notify(wire::NotifyType::invalid_syntax),
                        {"ike-malformed", "CREATE_CHILD_SA without a nonce"}};
     }
+    std::optional<Exchanged> exchange;
+    if (group != GroupId::none) {
+        const crypto::KeyPair own = unmade_pair(context.random, group_of(group));
+        if (waits_for_keys(context, sa, message, false, own, ke->value)) {
+            return {};
+        }
+        auto computed = exchanged(context, own, ke->value);
+        if (!computed) {
+            return Refusal{notify(wire::NotifyType::invalid_syntax), std::move(computed).error()};
+        }
+        exchange = *std::move(computed);
+    }
     AwaitedResponse response{message.id, message.exchange, message.digest, {}, {}, {}};
     const wire::Octets own_nonce = new_nonce(context.random);
-    ChildMaterial material{.nonces = {nonce->data, own_nonce}, .shared = nullptr};
-    std::optional<crypto::SharedSecret> shared;
+    const ChildMaterial material{.nonces = {nonce->data, own_nonce},
+                                 .shared = exchange ? &exchange->shared : nullptr};
     ChildSa child = child_of(context, sa, *fit, old);
     add_answer(response.payloads, child, fit->choice, true);
     response.payloads.emplace_back(wire::NoncePayload{own_nonce});
-    if (group != GroupId::none) {
-        auto pair = new_key_pair(context.random, group);
-        auto secret = pair ? crypto::shared_secret(*pair, ke->value)
-                           : Result<crypto::SharedSecret>(std::unexpected(pair.error()));
-        if (!secret) {
-            return Refusal{notify(wire::NotifyType::invalid_syntax), std::move(secret).error()};
-        }
-        shared = *std::move(secret);
-        material.shared = &*shared;
-        response.payloads.emplace_back(wire::KePayload{.group = ke->group, .value = pair->public_value});
+    if (exchange) {
+        response.payloads.emplace_back(wire::KePayload{.group = ke->group, .value = exchange->own.public_value});
     }
     response.refusal.emplace_back(notify(wire::NotifyType::no_proposal_chosen));
     if (old != nullptr) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ike/child_answer.hpp"
+#include "ike/delay.hpp"
 #include "ike/rekey_ike.hpp"
 
 namespace keysluice::ike {
@@ -164,7 +165,12 @@ void start_create_child(Context& context, Sa& sa, ChildOffer& offer) {
             return;
         }
     }
-    if (offer.group != GroupId::none && !offer.key_pair) {
+    const bool lacks_pair = offer.group != GroupId::none && !offer.key_pair;
+    if (lacks_pair && takes_long(group_of(offer.group))) {
+        wait_for_pair(context, sa, std::move(offer));
+        return;
+    }
+    if (lacks_pair) {
         auto pair = new_key_pair(context.random, offer.group);
         if (!pair) {
             report(context, sa, Report::Kind::failed, std::move(pair).error(), offer.child);
@@ -209,13 +215,13 @@ void on_create_child_response(Context& context, Sa& sa, ChildOffer offer, const 
         finish_child_offer(context, sa, std::move(offer), message.payloads, nonces, nullptr);
         return;
     }
-    auto shared = crypto::shared_secret(*offer.key_pair, ke->value);
-    if (!shared) {
-        report(context, sa, Report::Kind::failed, std::move(shared).error(), offer.child);
+    const auto exchange = exchanged(context, *offer.key_pair, ke->value);
+    if (!exchange) {
+        report(context, sa, Report::Kind::failed, exchange.error(), offer.child);
         sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
         return;
     }
-    finish_child_offer(context, sa, std::move(offer), message.payloads, nonces, &*shared);
+    finish_child_offer(context, sa, std::move(offer), message.payloads, nonces, &exchange->shared);
 }
 
 void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloads& payloads, const Nonces& nonces,

@@ -7,6 +7,7 @@
 #include "ike/auth.hpp"
 #include "ike/child_events.hpp"
 #include "ike/create_child.hpp"
+#include "ike/delay.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
 #include "ike/peer_address.hpp"
@@ -408,6 +409,13 @@ void Endpoint::handle(Context& context, const Signed& event) {
 void Endpoint::handle(Context& context, const PeerVerified& event) {
     if (Sa* sa = find(event.sa)) {
         on_peer_verified(context, *sa, event);
+        start_next(context, *sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const KeysExchanged& event) {
+    if (Sa* sa = find(event.sa)) {
+        on_keys_exchanged(context, *sa, event);
         start_next(context, *sa);
     }
 }

@@ -66,6 +66,7 @@ class Endpoint final : private Registry {
     void handle(Context& context, const PeerMoved& event);
     void handle(Context& context, const Signed& event);
     void handle(Context& context, const PeerVerified& event);
+    void handle(Context& context, const KeysExchanged& event);
     void on_init_request(Context& context, const wire::Outer& message, const DatagramReceived& datagram);
     void on_other_version(Context& context, const DatagramReceived& datagram, Error error);
     [[nodiscard]] bool cookie_passes(Context& context, const wire::Outer& message, const DatagramReceived& datagram);

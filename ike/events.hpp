@@ -73,7 +73,15 @@ struct PeerVerified {
     Result<void> result;
 };
 
+/// The answer to ExchangeKeys, for which the same holds.
+struct KeysExchanged {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;
+    crypto::Sha256 message{};
+    Result<Exchanged> result;
+};
+
 using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, ChildLost,
-                           ChildSpent, PeerMoved, Signed, PeerVerified>;
+                           ChildSpent, PeerMoved, Signed, PeerVerified, KeysExchanged>;
 
 }  // namespace keysluice::ike

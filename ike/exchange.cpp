@@ -122,6 +122,7 @@ void end(Context& context, Sa& sa) {
     sa.current.reset();
     sa.waiting.clear();
     sa.awaited.reset();
+    sa.delayed.reset();
     sa.negotiation.reset();
     sa.window.outstanding.reset();
     sa.reassembly.reset();

@@ -7,6 +7,7 @@
 
 #include "ike/auth.hpp"
 #include "ike/create_child.hpp"
+#include "ike/delay.hpp"
 #include "ike/nat_detection.hpp"
 #include "ike/peer_certificate.hpp"
 #include "ike/signature_auth.hpp"
@@ -46,15 +47,32 @@ void note_refusal(Context& context, Sa& sa, Error refusal) {
     }
 }
 
-void begin_anew(Context& context, Sa& sa) {
-    if (++sa.negotiation->attempts > kMostAttempts) {
-        note_refusal(context, sa,
-                     {"ike-init-loop", fmt::format("{} asked for a new IKE_SA_INIT {} times: it keeps demanding "
-                                                   "cookies or other groups; look at its log",
-                                                   peer_text(sa), kMostAttempts)});
+bool may_begin_anew(Context& context, Sa& sa) {
+    if (++sa.negotiation->attempts <= kMostAttempts) {
+        return true;
+    }
+    note_refusal(context, sa,
+                 {"ike-init-loop", fmt::format("{} asked for a new IKE_SA_INIT {} times: it keeps demanding "
+                                               "cookies or other groups; look at its log",
+                                               peer_text(sa), kMostAttempts)});
+    return false;
+}
+
+/// Sends the request once there is a key pair of the group for it.
+void send_with_new_pair(Context& context, Sa& sa) {
+    Negotiation& negotiation = *sa.negotiation;
+    negotiation.key_pair.reset();
+    if (takes_long(group_of(negotiation.group))) {
+        sa.window.outstanding.reset();
+        ask_for_exchange(context, sa);
         return;
     }
-    sa.window.next_request = MessageId{0};
+    auto pair = new_key_pair(context.random, negotiation.group);
+    if (!pair) {
+        fail_and_end(context, sa, std::move(pair).error());
+        return;
+    }
+    negotiation.key_pair = *std::move(pair);
     send_request(context, sa);
 }
 
@@ -72,14 +90,10 @@ void on_other_group(Context& context, Sa& sa, const wire::NotifyPayload& refused
                          print(negotiation.offered))});
         return;
     }
-    auto pair = new_key_pair(context.random, group);
-    if (!pair) {
-        fail_and_end(context, sa, std::move(pair).error());
-        return;
+    if (may_begin_anew(context, sa)) {
+        negotiation.group = group;
+        send_with_new_pair(context, sa);
     }
-    negotiation.group = group;
-    negotiation.key_pair = *std::move(pair);
-    begin_anew(context, sa);
 }
 
 void on_refusal(Context& context, Sa& sa, const Payloads& payloads) {
@@ -88,7 +102,9 @@ void on_refusal(Context& context, Sa& sa, const Payloads& payloads) {
             return;  // section 2.6: "between 1 and 64 octets in length (inclusive)"
         }
         sa.negotiation->cookie = cookie->data;
-        begin_anew(context, sa);
+        if (may_begin_anew(context, sa)) {
+            send_request(context, sa);
+        }
     } else if (const auto* group = find_notify(payloads, wire::NotifyType::invalid_ke_payload)) {
         on_other_group(context, sa, *group);
     } else if (const auto* error = find_error(payloads)) {
@@ -99,15 +115,15 @@ void on_refusal(Context& context, Sa& sa, const Payloads& payloads) {
     }
 }
 
-Result<void> derive(Context& context, Sa& sa, const crypto::KeyPair& own, const wire::KePayload& peer) {
-    auto shared = crypto::shared_secret(own, peer.value);
-    if (!shared) {
-        return pass_on(std::move(shared));
+Result<void> derive(Context& context, Sa& sa, const Result<Exchanged>& exchange) {
+    if (!exchange) {
+        return std::unexpected(exchange.error());
     }
     const Negotiation& negotiation = *sa.negotiation;
     const Nonces nonces = sa.initiator ? Nonces{negotiation.own_nonce, negotiation.peer_nonce}
                                        : Nonces{negotiation.peer_nonce, negotiation.own_nonce};
-    auto keys = derive_ike_keys(context.tools, sa.suite, nonces, sa.initiator_spi, sa.responder_spi, *shared);
+    auto keys =
+        derive_ike_keys(context.tools, sa.suite, nonces, sa.initiator_spi, sa.responder_spi, exchange->shared);
     if (!keys) {
         return pass_on(std::move(keys));
     }
@@ -115,7 +131,8 @@ Result<void> derive(Context& context, Sa& sa, const crypto::KeyPair& own, const 
     return {};
 }
 
-Result<void> accept_answer(Context& context, Sa& sa, const wire::Outer& message) {
+/// Checks and remembers what was chosen.
+Result<void> accept_answer(Sa& sa, const wire::Outer& message) {
     Negotiation& negotiation = *sa.negotiation;
     const auto* answer = find<wire::SaPayload>(message.payloads);
     const auto* ke = find<wire::KePayload>(message.payloads);
@@ -138,7 +155,41 @@ Result<void> accept_answer(Context& context, Sa& sa, const wire::Outer& message)
     sa.responder_spi = message.header.responder_spi;
     negotiation.peer_nonce = nonce->data;
     assert(negotiation.key_pair);
-    return derive(context, sa, *negotiation.key_pair, *ke);
+    return {};
+}
+
+/// An answer that may have been anybody's comes to nothing: another one is waited for.
+void drop_answer(Context& context, Sa& sa, Error error) {
+    sa.responder_spi = IkeSpi{};
+    sa.negotiation->peer_first_message.clear();
+    note_refusal(context, sa, std::move(error));
+}
+
+/// The initiator has keys: IKE_AUTH is next.
+void go_on(Context& context, Sa& sa, const wire::Outer& message) {
+    sa.negotiation->key_pair.reset();
+    sa.negotiation->peer_hashes = read_hash_algorithms(message.payloads);
+    sa.fragmentation = find_notify(message.payloads, wire::NotifyType::fragmentation_supported) != nullptr;
+    const NatFound nat = find_nat(message.payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
+    sa.nat_here = nat.here;
+    sa.nat_there = nat.there;
+    if (nat.here || nat.there) {
+        // Section 2.23: "The IKE initiator MUST check the NAT_DETECTION_SOURCE_IP or NAT_DETECTION_DESTINATION_IP
+        // payloads if present, and if they do not match the addresses in the outer packet, MUST tunnel all future IKE
+        // and ESP packets associated with this IKE SA over UDP port 4500."
+        sa.local.port = context.settings.nat_port;
+        sa.remote.port = context.settings.nat_port;
+    }
+    close_exchange(sa);
+    start_auth(context, sa);
+}
+
+void on_answer_exchanged(Context& context, Sa& sa, const wire::Outer& message, const Result<Exchanged>& exchange) {
+    if (auto derived = derive(context, sa, exchange); derived) {
+        go_on(context, sa, message);
+    } else {
+        drop_answer(context, sa, std::move(derived).error());
+    }
 }
 
 }  // namespace
@@ -159,43 +210,34 @@ std::unique_ptr<Sa> initiate(Context& context, ConnectionPtr connection, const C
     negotiation.group = first_group(negotiation.offered);
     negotiation.own_nonce = new_nonce(context.random);
     negotiation.child = new_offer(context, *sa, child, nullptr, false);
-    auto pair = new_key_pair(context.random, negotiation.group);
-    if (!pair) {
-        fail_and_end(context, *sa, std::move(pair).error());
-        return sa;
-    }
-    negotiation.key_pair = *std::move(pair);
-    send_request(context, *sa);
+    send_with_new_pair(context, *sa);
     return sa;
 }
 
 void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Bytes datagram) {
+    if (sa.negotiation->exchanging) {
+        return;  // one answer is looked at, and no other until that comes to nothing
+    }
     if (find<wire::SaPayload>(message.payloads) == nullptr) {
         on_refusal(context, sa, message.payloads);
         return;
     }
     // Keys made from a forged answer come to nothing in IKE_AUTH; but a malformed one must not end what a good one
     // could.
-    if (auto accepted = accept_answer(context, sa, message); !accepted) {
+    auto accepted = accept_answer(sa, message);
+    if (!accepted) {
         note_refusal(context, sa, std::move(accepted).error());
         return;
     }
     sa.negotiation->peer_first_message.assign(datagram.begin(), datagram.end());
-    sa.negotiation->key_pair.reset();
-    sa.negotiation->peer_hashes = read_hash_algorithms(message.payloads);
-    sa.fragmentation = find_notify(message.payloads, wire::NotifyType::fragmentation_supported) != nullptr;
-    const NatFound nat = find_nat(message.payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
-    sa.nat_here = nat.here;
-    sa.nat_there = nat.there;
-    if (nat.here || nat.there) {
-        // Section 2.23: "The IKE initiator MUST check the NAT_DETECTION_SOURCE_IP or NAT_DETECTION_DESTINATION_IP
-        // payloads if present, and if they do not match the addresses in the outer packet, MUST tunnel all future IKE
-        // and ESP packets associated with this IKE SA over UDP port 4500."
-        sa.local.port = context.settings.nat_port;
-        sa.remote.port = context.settings.nat_port;
+    if (takes_long(group_of(sa.suite.group))) {
+        ask_for_exchange(context, sa);
+        return;
     }
-    close_exchange(sa);
-    start_auth(context, sa);
+    const auto& own = sa.negotiation->key_pair;
+    const auto* ke = find<wire::KePayload>(message.payloads);
+    assert(own && ke != nullptr);
+    on_answer_exchanged(context, sa, message, exchange_keys(*own, ke->value));
 }
 
 namespace {
@@ -222,11 +264,12 @@ std::unique_ptr<Sa> half_open(Context& context, const wire::Outer& message, Byte
 }
 
 void send_answer(Context& context, Sa& sa, const wire::Outer& message, const IkeChoice& choice,
-                 const crypto::KeyPair& own, const std::vector<ConnectionPtr>& candidates) {
+                 const wire::Octets& own_public) {
+    const auto candidates = context.registry.connections(sa.local.address, sa.remote.address);
     Payloads payloads;
     payloads.emplace_back(answer(choice, {}));
     payloads.emplace_back(
-        wire::KePayload{.group = static_cast<std::uint16_t>(choice.suite.group), .value = own.public_value});
+        wire::KePayload{.group = static_cast<std::uint16_t>(choice.suite.group), .value = own_public});
     payloads.emplace_back(wire::NoncePayload{sa.negotiation->own_nonce});
     announce_addresses(payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
     if (sa.fragmentation) {
@@ -248,6 +291,16 @@ void send_answer(Context& context, Sa& sa, const wire::Outer& message, const Ike
                                     .datagrams = {sa.negotiation->own_first_message}};
     sa.window.expected_request = MessageId{1};
     send_datagrams(context, sa.local, sa.remote, sa.window.given->datagrams);
+}
+
+Result<void> answer_with(Context& context, Sa& sa, const wire::Outer& message, const Result<Exchanged>& exchange) {
+    auto choice = choose_ike(*find<wire::SaPayload>(message.payloads), sa.connection->proposals, sa.suite.group);
+    auto derived = derive(context, sa, exchange);
+    if (!choice || !derived) {
+        return std::unexpected(!choice ? std::move(choice).error() : std::move(derived).error());
+    }
+    send_answer(context, sa, message, *choice, exchange->own.public_value);
+    return {};
 }
 
 InitAnswer refuse(wire::NotifyType type, Error refusal) {
@@ -300,19 +353,95 @@ InitAnswer on_init_request(Context& context, const wire::Outer& message, Bytes d
     if (selected->choice.suite.group != group) {
         return {.sa = {}, .answer = {suggest_group(selected->choice.suite.group)}, .refusal = {}};
     }
-    auto pair = new_key_pair(context.random, group);
-    if (!pair) {
-        return {.sa = {}, .answer = {}, .refusal = std::move(pair).error()};
-    }
     auto sa = half_open(context, message, datagram, local, remote);
     sa->connection = std::move(selected->connection);
     sa->suite = selected->choice.suite;
     sa->negotiation->peer_nonce = nonce->data;
-    if (auto derived = derive(context, *sa, *pair, *ke); !derived) {
-        return refuse(wire::NotifyType::invalid_syntax, std::move(derived).error());
+    if (takes_long(group_of(group))) {
+        ask_for_exchange(context, *sa);
+        return {.sa = std::move(sa), .answer = {}, .refusal = {}};
     }
-    send_answer(context, *sa, message, selected->choice, *pair, candidates);
+    const crypto::KeyPair own = unmade_pair(context.random, group_of(group));
+    if (auto answered = answer_with(context, *sa, message, exchange_keys(own, ke->value)); !answered) {
+        return refuse(wire::NotifyType::invalid_syntax, std::move(answered).error());
+    }
     return {.sa = std::move(sa), .answer = {}, .refusal = {}};
+}
+
+// ---- key exchanges that take long
+
+void ask_for_exchange(Context& context, Sa& sa) {
+    Negotiation& negotiation = *sa.negotiation;
+    negotiation.exchanging = true;
+    negotiation.asked = true;
+    ExchangeKeys job{.sa = sa.own_spi(),
+                     .epoch = context.settings.epoch,
+                     .message = crypto::sha256(negotiation.peer_first_message),
+                     .own = {},
+                     .peer_public = {}};
+    job.own = negotiation.key_pair
+                  ? duplicate(*negotiation.key_pair)
+                  : unmade_pair(context.random, group_of(sa.initiator ? negotiation.group : sa.suite.group));
+    if (negotiation.peer_first_message.empty()) {
+        negotiation.until = std::min(negotiation.until, context.now + kExchangePatience);
+    } else {
+        const auto message = wire::parse(negotiation.peer_first_message);
+        const auto* ke = message ? find<wire::KePayload>(message->payloads) : nullptr;
+        assert(ke != nullptr);  // it was accepted with one
+        job.peer_public = ke->value;
+    }
+    context.actions.emplace_back(std::move(job));
+}
+
+namespace {
+
+void on_first_pair(Context& context, Sa& sa, const Result<Exchanged>& made) {
+    if (!made) {
+        fail_and_end(context, sa, made.error());
+        return;
+    }
+    Negotiation& negotiation = *sa.negotiation;
+    if (!negotiation.refusal) {
+        negotiation.until = Instant::max();
+    }
+    negotiation.key_pair = duplicate(made->own);
+    send_request(context, sa);
+}
+
+void refuse_exchange(Context& context, Sa& sa, const wire::Outer& message, Error error) {
+    if (error.reason == "key-exchange-refused") {
+        wire::Header header = message.header;
+        header.from_initiator = false;
+        header.is_response = true;
+        send_datagrams(context, sa.local, sa.remote,
+                       {wire::emit(header, {notify(wire::NotifyType::invalid_syntax)})});
+    }
+    report(context, sa, Report::Kind::refused, std::move(error));
+    end(context, sa);
+    sa.close_at = context.now;  // nothing that it has said could be asked for again
+}
+
+}  // namespace
+
+void on_init_exchanged(Context& context, Sa& sa, const KeysExchanged& event) {
+    Negotiation& negotiation = *sa.negotiation;
+    const wire::Octets datagram = negotiation.peer_first_message;
+    if (!negotiation.exchanging || !negotiation.asked || event.message != crypto::sha256(datagram)) {
+        return;
+    }
+    negotiation.exchanging = false;
+    negotiation.asked = false;
+    if (datagram.empty()) {
+        on_first_pair(context, sa, event.result);
+        return;
+    }
+    const auto message = wire::parse(datagram);
+    assert(message);  // it was accepted
+    if (sa.initiator) {
+        on_answer_exchanged(context, sa, *message, event.result);
+    } else if (auto answered = answer_with(context, sa, *message, event.result); !answered) {
+        refuse_exchange(context, sa, *message, std::move(answered).error());
+    }
 }
 
 }  // namespace keysluice::ike

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ike/events.hpp"
 #include "ike/exchange.hpp"
 
 namespace keysluice::ike {
@@ -10,6 +11,11 @@ namespace keysluice::ike {
 
 /// The responder's answer to our IKE_SA_INIT, of which nothing is authenticated yet.
 void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Bytes datagram);
+
+/// Has our first key pair made elsewhere, or the key exchange with the peer's first message computed; what follows
+/// waits for it.
+void ask_for_exchange(Context& context, Sa& sa);
+void on_init_exchanged(Context& context, Sa& sa, const KeysExchanged& event);
 
 /// The deadline of an initiator that has nothing but an unauthenticated refusal (RFC 7296 section 2.21.1).
 inline constexpr Duration kRefusalPatience = std::chrono::seconds(2);

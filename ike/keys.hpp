@@ -46,6 +46,12 @@ struct ChildKeys {
     ChildDirectionKeys responder;
 };
 
+/// What a key exchange makes.
+struct Exchanged {
+    crypto::KeyPair own;
+    crypto::SharedSecret shared;  ///< empty where there was no value of the peer's yet
+};
+
 struct Nonces {
     Bytes initiator;
     Bytes responder;

@@ -7,6 +7,7 @@
 
 #include "ike/auth.hpp"
 #include "ike/create_child.hpp"
+#include "ike/delay.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
 #include "ike/peer_address.hpp"
@@ -29,8 +30,12 @@ bool answer_repetition(Context& context, const Sa& sa, const wire::Header& heade
 }
 
 /// Section 2.3: what lies outside the window (of one) is not looked at. While a signature is made or checked, that is
-/// every request: the one that is being worked on, repeated, and what an initiator's peer may have sent since.
+/// every request: the one that is being worked on, repeated, and what an initiator's peer may have sent since. While
+/// a message waits for a key exchange, it is everything.
 bool in_window(const Sa& sa, const wire::Header& header) {
+    if (sa.delayed) {
+        return false;
+    }
     if (header.is_response) {
         const auto& outstanding = sa.window.outstanding;
         return outstanding && outstanding->id == header.message_id && outstanding->exchange == header.exchange;
@@ -114,6 +119,9 @@ void on_response(Context& context, Sa& sa, const Incoming& message) {
         on_auth_response(context, sa, message);
         return;
     }
+    if (response_waits_for_keys(context, sa, message)) {
+        return;
+    }
     close_exchange(sa);
     Task task = *std::move(sa.current);
     sa.current.reset();
@@ -160,7 +168,7 @@ void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wi
     if (!message.header.is_response && answer_repetition(context, sa, message.header, datagram)) {
         return;
     }
-    if (sa.state == State::dead || !in_window(sa, message.header)) {
+    if (sa.state == State::dead || sa.keys.d.empty() || !in_window(sa, message.header)) {
         return;
     }
     auto whole = unprotect(context, sa, message.header.message_id, part, datagram);
@@ -179,11 +187,7 @@ void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wi
         return;
     }
     const Incoming incoming{message.header.message_id, message.header.exchange, digest, *std::move(payloads)};
-    if (message.header.is_response) {
-        on_response(context, sa, incoming);
-    } else {
-        on_request(context, sa, incoming);
-    }
+    on_incoming(context, sa, incoming, message.header.is_response);
 }
 
 void on_silence(Context& context, Sa& sa, unsigned sent) {
@@ -222,10 +226,16 @@ void on_waiting(Context& context, Sa& sa) {
     }
 }
 
-/// The time for a true answer, or for a half-open peer to go on, is over.
+/// The time for a true answer, for a half-open peer to go on, or for our first key pair is over.
 void on_patience_end(Context& context, Sa& sa, Negotiation& negotiation) {
     auto& refusal = negotiation.refusal;
-    fail_and_end(context, sa, refusal ? *std::move(refusal) : half_open_timeout(context, sa));
+    if (refusal) {
+        fail_and_end(context, sa, *std::move(refusal));
+    } else if (sa.initiator) {
+        fail_and_end(context, sa, late_exchange());
+    } else {
+        fail_and_end(context, sa, half_open_timeout(context, sa));
+    }
 }
 
 void on_established_time(Context& context, Sa& sa) {
@@ -263,6 +273,14 @@ void remove_lingering(Context& context, Sa& sa) {
 
 }  // namespace
 
+void on_incoming(Context& context, Sa& sa, const Incoming& message, bool is_response) {
+    if (is_response) {
+        on_response(context, sa, message);
+    } else {
+        on_request(context, sa, message);
+    }
+}
+
 void on_message(Context& context, Sa& sa, const wire::Outer& message, const DatagramReceived& datagram) {
     if (message.header.from_initiator == sa.initiator) {
         return;  // our own message, come back
@@ -286,6 +304,10 @@ void on_time(Context& context, Sa& sa) {
         on_waiting(context, sa);
     } else if (sa.negotiation && context.now >= sa.negotiation->until) {
         on_patience_end(context, sa, *sa.negotiation);
+    } else if (sa.negotiation && sa.negotiation->exchanging && !sa.negotiation->asked) {
+        ask_for_exchange(context, sa);  // a restored one
+    } else if (sa.delayed && context.now >= sa.delayed->until) {
+        on_delay_end(context, sa);
     }
     if (auto& request = sa.window.outstanding; request && context.now >= request->again_at) {
         if (request->sent >= context.settings.retransmission.tries) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "ike/delay.hpp"
+
 namespace keysluice::ike {
 namespace {
 
@@ -35,14 +37,10 @@ std::unique_ptr<Sa> successor(Context& context, const Sa& old, bool initiator, c
     return sa;
 }
 
-Result<void> derive(Context& context, const Sa& old, Sa& next, const crypto::KeyPair& own, Bytes peer_public,
+Result<void> derive(Context& context, const Sa& old, Sa& next, const crypto::SharedSecret& shared,
                     const Nonces& nonces) {
-    auto shared = crypto::shared_secret(own, peer_public);
-    if (!shared) {
-        return pass_on(std::move(shared));
-    }
     auto keys = derive_rekeyed_ike_keys(context.tools, old.suite.prf, old.keys.d, next.suite, nonces,
-                                        next.initiator_spi, next.responder_spi, *shared);
+                                        next.initiator_spi, next.responder_spi, shared);
     if (!keys) {
         return pass_on(std::move(keys));
     }
@@ -117,7 +115,11 @@ Result<std::unique_ptr<Sa>> accepted(Context& context, const Sa& sa, const IkeOf
     next->initiator_spi = offer.spi;
     next->responder_spi = choice->spi;
     assert(offer.key_pair);
-    if (auto derived = derive(context, sa, *next, *offer.key_pair, ke->value, nonces); !derived) {
+    auto exchange = exchanged(context, *offer.key_pair, ke->value);
+    if (!exchange) {
+        return pass_on(std::move(exchange));
+    }
+    if (auto derived = derive(context, sa, *next, exchange->shared, nonces); !derived) {
         return pass_on(std::move(derived));
     }
     return next;
@@ -158,15 +160,19 @@ void answer_rekeying(Context& context, Sa& sa, const Incoming& message, const wi
         send_response(context, sa, message, {suggest_group(choice->suite.group)});
         return;
     }
+    const crypto::KeyPair own_pair = unmade_pair(context.random, group_of(choice->suite.group));
+    if (waits_for_keys(context, sa, message, false, own_pair, ke.value)) {
+        return;
+    }
     auto next = successor(context, sa, false, choice->suite);
     next->predecessor = sa.own_spi();
     next->initiator_spi = choice->spi;
     next->responder_spi = context.registry.new_ike_spi();
     const wire::Octets own_nonce = new_nonce(context.random);
     const Nonces nonces{nonce.data, own_nonce};
-    auto pair = new_key_pair(context.random, choice->suite.group);
-    auto derived =
-        pair ? derive(context, sa, *next, *pair, ke.value, nonces) : Result<void>(std::unexpected(pair.error()));
+    auto exchange = exchanged(context, own_pair, ke.value);
+    auto derived = exchange ? derive(context, sa, *next, exchange->shared, nonces)
+                            : Result<void>(std::unexpected(exchange.error()));
     if (!derived || choice->spi.value == 0) {
         refuse(notify(wire::NotifyType::invalid_syntax),
                derived ? Error{"ike-malformed", "a rekeying without a new SPI"} : std::move(derived).error());
@@ -174,7 +180,7 @@ void answer_rekeying(Context& context, Sa& sa, const Incoming& message, const wi
     }
     send_response(context, sa, message,
                   {answer(*choice, octets_of(next->responder_spi)), wire::NoncePayload{own_nonce},
-                   wire::KePayload{.group = ke.group, .value = pair->public_value}});
+                   wire::KePayload{.group = ke.group, .value = exchange->own.public_value}});
     Sa& adopted = context.registry.adopt(std::move(next));
     auto* own = sa.current ? std::get_if<IkeOffer>(&*sa.current) : nullptr;
     if (own != nullptr) {
@@ -205,6 +211,10 @@ IkeOffer new_ike_offer(Context& context, const Sa& sa) {
 
 void start_rekey_ike(Context& context, Sa& sa, IkeOffer& offer) {
     if (sa.state != State::established) {
+        return;
+    }
+    if (!offer.key_pair && takes_long(group_of(offer.group))) {
+        wait_for_pair(context, sa, std::move(offer));
         return;
     }
     if (!offer.key_pair) {

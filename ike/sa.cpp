@@ -19,8 +19,11 @@ ChildSa* Sa::find_child_by_outbound(EspSpi outbound) {
 }
 
 Instant due_time(const Task& task) {
-    const auto* offer = std::get_if<ChildOffer>(&task);
-    return offer != nullptr ? offer->not_before : Instant{};
+    if (const auto* child = std::get_if<ChildOffer>(&task)) {
+        return std::max(child->not_before, child->pair_until);
+    }
+    const auto* ike = std::get_if<IkeOffer>(&task);
+    return ike != nullptr ? ike->pair_until : Instant{};
 }
 
 void become(Context& /*context*/, Sa& sa, State to) {
@@ -54,7 +57,12 @@ const char* inconsistency(const Sa& sa) {
     const Rule negotiating{sa.negotiation != nullptr, "no negotiation"};
     const Rule outstanding{asked, "nothing is outstanding"};
     switch (sa.state) {
-        case State::init_sent:
+        case State::init_sent: {
+            const bool exchanging = sa.negotiation && sa.negotiation->exchanging;
+            return first_broken({{sa.initiator, "a responder that initiates"},
+                                 negotiating,
+                                 {asked || exchanging, "nothing is outstanding"}});
+        }
         case State::auth_sent:
             return first_broken({{sa.initiator, "a responder that initiates"}, negotiating, outstanding});
         case State::signing:
@@ -67,9 +75,13 @@ const char* inconsistency(const Sa& sa) {
                                  {waits, "waits for a signature without a limit"},
                                  {has_message != begins, "the peer's IKE_AUTH is not where it belongs"}});
         }
-        case State::half_open:
-            return first_broken(
-                {{!sa.initiator, "an initiator that responds"}, negotiating, {timed, "without a limit"}});
+        case State::half_open: {
+            const bool exchanging = sa.negotiation && sa.negotiation->exchanging;
+            return first_broken({{!sa.initiator, "an initiator that responds"},
+                                 negotiating,
+                                 {timed, "without a limit"},
+                                 {exchanging == sa.keys.d.empty(), "no keys, or a key exchange after them"}});
+        }
         case State::established:
             return first_broken({{!sa.negotiation && !sa.keys.proof, "secrets of the negotiation are still there"},
                                  {!sa.keys.d.empty(), "no keys"},
@@ -81,7 +93,9 @@ const char* inconsistency(const Sa& sa) {
         case State::closing:
             return first_broken({outstanding});
         case State::dead:
-            return first_broken({{sa.children.empty(), "children of a dead SA"}, {!asked, "a dead SA asks"}});
+            return first_broken({{sa.children.empty(), "children of a dead SA"},
+                                 {!asked, "a dead SA asks"},
+                                 {!sa.delayed, "a dead SA computes"}});
     }
     return "no such state";
 }
@@ -94,9 +108,13 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
     }
     if (sa.negotiation) {
         at(sa.negotiation->until);
-        if ((sa.state == State::signing || sa.state == State::verifying) && !sa.negotiation->asked) {
+        const bool waits = sa.state == State::signing || sa.state == State::verifying || sa.negotiation->exchanging;
+        if (waits && !sa.negotiation->asked) {
             at(Instant{});  // a restored one: its process has yet to ask
         }
+    }
+    if (sa.delayed) {
+        at(sa.delayed->until);
     }
     if (!sa.window.outstanding) {
         for (const Task& task : sa.waiting) {

@@ -52,6 +52,7 @@ struct ChildOffer {
     TrafficSelectors remote;
     unsigned attempts = 0;
     Instant not_before{};  ///< the peer was busy: when to ask again
+    Instant pair_until{};  ///< a thread was asked for the key pair: when to ask again; unwritten
     /// The peer rekeyed the same CHILD SA at the same time: its exchange's lower nonce and what came of it.
     struct Rival {
         EspSpi inbound;
@@ -68,6 +69,7 @@ struct IkeOffer {
     GroupId group = GroupId::none;
     wire::SaPayload offered;
     unsigned attempts = 0;
+    Instant pair_until{};  ///< as in a ChildOffer
     struct Rival {
         IkeSpi spi;  ///< our SPI of the IKE SA that the peer's exchange made
         wire::Octets lowest_nonce;
@@ -105,8 +107,16 @@ struct Negotiation {
     std::optional<ChildOffer> child;         ///< initiator: rides in IKE_AUTH
     std::vector<std::uint16_t> peer_hashes;  ///< that the peer knows for signatures; empty: it told none
     std::optional<Incoming> auth;            ///< the peer's IKE_AUTH while a signature is made or checked
-    bool asked = false;                      ///< for that, by this process
+    bool exchanging = false;  ///< our first key pair is being made, or the exchange with the peer's first message
+    bool asked = false;       ///< for a signature, its check, or the key exchange: by this process
     Instant until = Instant::max();  ///< how long it may stay half-open, or wait for a signature made or checked
+};
+
+/// A message that waits for a key exchange which takes long; meanwhile nothing else that comes is looked at.
+struct Delayed {
+    Incoming message;
+    bool is_response = false;
+    Instant until{};  ///< when it is given up; Instant{}: this process has yet to ask. Unwritten
 };
 
 /// A response that waits for the kernel.
@@ -143,6 +153,7 @@ struct Sa {
     Rare<Task> current;  ///< the exchange of window.outstanding, once established
     std::list<Task> waiting;
     Rare<AwaitedResponse> awaited;
+    Rare<Delayed> delayed;
     bool replacement = false;           ///< made by rekeying: no IKE_AUTH of its own
     bool we_replace = false;            ///< replaced by an exchange of ours: deleting it is our part
     std::optional<IkeSpi> predecessor;  ///< our SPI of the IKE SA that the peer replaced by this one
@@ -207,6 +218,7 @@ struct Context {
     const Settings& settings;
     Instant now;
     Actions& actions;
+    const Result<Exchanged>* exchanged = nullptr;  ///< for the message that is handled again
 };
 
 /// The only door for changes of state. Aborts on a change that kTransitions does not have.

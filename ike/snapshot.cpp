@@ -189,7 +189,11 @@ template <typename Archive, Like<Negotiation> T>
 void describe(Archive& archive, T& value) {
     archive(value.key_pair, value.offered, value.cookie, value.group, value.attempts, value.own_first_message,
             value.peer_first_message, value.own_nonce, value.peer_nonce, value.child, value.peer_hashes, value.auth,
-            value.until);
+            value.exchanging, value.until);
+}
+template <typename Archive, Like<Delayed> T>
+void describe(Archive& archive, T& value) {
+    archive(value.message, value.is_response);
 }
 template <typename Archive, Like<AwaitedResponse> T>
 void describe(Archive& archive, T& value) {
@@ -200,8 +204,8 @@ void describe(Archive& archive, T& value) {
     archive(value.state, value.initiator, value.initiator_spi, value.responder_spi, value.local, value.remote,
             value.nat_here, value.nat_there, value.fragmentation, value.suite, value.keys, value.peer_id,
             value.window, value.negotiation, value.children, value.current, value.waiting, value.awaited,
-            value.replacement, value.we_replace, value.predecessor, value.busy_since, value.established_at,
-            value.rekey_at, value.close_at, value.heard_at, value.sent_at);
+            value.delayed, value.replacement, value.we_replace, value.predecessor, value.busy_since,
+            value.established_at, value.rekey_at, value.close_at, value.heard_at, value.sent_at);
 }
 
 SecretBuffer write_snapshot(const Sa& sa) {

@@ -32,7 +32,7 @@ IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration, Signer
       configuration_(configuration),
       endpoint_(settings_of(configuration.settings), random_),
       signers_(signers),
-      verifiers_(loop),
+      errands_(loop),
       deadline_(loop, [this] { take(ike::TimePassed{}); }),
       retry_(loop, [this] { begin_connections(); }),
       farewell_(loop, [this] { finish(); }) {
@@ -288,7 +288,11 @@ void IkeService::perform(ike::Sign action) {
 }
 
 void IkeService::perform(ike::VerifyPeer action) {
-    verifiers_.verify(std::move(action), [this](ike::PeerVerified verified) { take(std::move(verified)); });
+    errands_.run(std::move(action), [this](ike::Event answer) { take(std::move(answer)); });
+}
+
+void IkeService::perform(ike::ExchangeKeys action) {
+    errands_.run(std::move(action), [this](ike::Event answer) { take(std::move(answer)); });
 }
 
 void IkeService::perform(const ike::Report& report) {

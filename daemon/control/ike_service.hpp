@@ -7,11 +7,11 @@
 
 #include "daemon/control/child_installer.hpp"
 #include "daemon/control/ike_configuration.hpp"
+#include "daemon/control/ike_errands.hpp"
 #include "daemon/control/ike_sockets.hpp"
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/kernel_events.hpp"
 #include "daemon/control/signers.hpp"
-#include "daemon/control/verifiers.hpp"
 #include "daemon/shared/system_random.hpp"
 #include "daemon/shared/timer.hpp"
 #include "ike/endpoint.hpp"
@@ -84,6 +84,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::InstallChild action);
     void perform(ike::Sign action);
     void perform(ike::VerifyPeer action);
+    void perform(ike::ExchangeKeys action);
     void perform(const ike::Report& report);
     template <typename Action>
         requires requires(ChildInstaller& kernel, Action&& action) { kernel.perform(std::forward<Action>(action)); }
@@ -106,7 +107,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     std::deque<ike::Event> waiting_;
     bool taking_ = false;
     Signers& signers_;
-    Verifiers verifiers_;
+    IkeErrands errands_;
     std::vector<const IkeConnection*> unreachable_;
     Timer deadline_;
     Timer retry_;

@@ -5,10 +5,11 @@
 #include <array>
 #include <map>
 #include <memory>
-#include <queue>
+#include <string>
 #include <variant>
 #include <vector>
 
+#include "ike/key_exchange.hpp"
 #include "ike/transitions.hpp"
 #include "tests/support/ike_end.hpp"
 
@@ -37,23 +38,17 @@ struct KernelRefusal {
     unsigned life = 0;
     EspSpi inbound;
 };
-/// A signature was made or checked.
-struct EngineAnswer {
+/// A signature was made or checked, or a key exchange computed.
+struct Answer {
     std::size_t end = 0;
     unsigned life = 0;
     Event event;
 };
 struct Mischief {};
 
-struct Planned {
-    Instant at;
-    std::uint64_t order = 0;
-    std::variant<Arrival, KernelAnswer, KernelRefusal, EngineAnswer, Mischief> what;
+using Planned = std::variant<Arrival, KernelAnswer, KernelRefusal, Answer, Mischief>;
 
-    bool operator>(const Planned& other) const { return std::pair(at, order) > std::pair(other.at, other.order); }
-};
-
-ChildRule child_rule(std::size_t spoke, bool at_hub, Random& random) {
+ChildRule child_rule(std::size_t spoke, bool at_hub, const std::string& group, Random& random) {
     ChildRule child;
     child.name = "net";
     const auto own = *parse_selector(fmt::format("10.{}.0.0/16", spoke));
@@ -61,14 +56,15 @@ ChildRule child_rule(std::size_t spoke, bool at_hub, Random& random) {
     child.local = {at_hub ? hub : own};
     child.remote = {at_hub ? own : hub};
     const bool pfs = spoke % 2 == 0;
-    child.proposals = {*parse_esp_proposal(pfs ? "aes128gcm16-x25519" : "aes128gcm16", {})};
+    child.proposals = {*parse_esp_proposal(pfs ? "aes128gcm16-" + group : "aes128gcm16", {})};
     child.rekey_time = seconds(20 + random.number<std::uint8_t>() % 60);
     return child;
 }
 
 class Simulation {
    public:
-    Simulation(std::uint64_t seed, bool narrate) : chance_(seed), narrate_(narrate), certified_(seed % 3 == 0) {
+    Simulation(std::uint64_t seed, bool narrate)
+        : chance_(seed), narrate_(narrate), certified_(seed % 3 == 0), group_(seed % 8 < 2 ? "x448" : "x25519") {
         const std::size_t spokes = 1 + seed % 2;
         for (std::size_t each = 0; each <= spokes; ++each) {
             Settings settings;
@@ -135,9 +131,9 @@ class Simulation {
         connection->local_id = *parse_identity(host.end.name + ".example");
         connection->remote_id = *IdentityPattern::parse(other.end.name + ".example");
         connection->keys.set_for_all(SharedKey(as_bytes("secret")));
-        connection->proposals = {*parse_ike_proposal(
-            own == 0 && dice(3) == 0 ? "aes128gcm16-prfsha256-x25519" : "aes128gcm16-prfsha256-x25519-ecp256", {})};
-        connection->children.push_back(child_rule(own == 0 ? peer : own, own == 0, chance_));
+        connection->proposals = {
+            *parse_ike_proposal("aes128gcm16-prfsha256-" + group_ + (own == 0 && dice(3) == 0 ? "" : "-ecp256"), {})};
+        connection->children.push_back(child_rule(own == 0 ? peer : own, own == 0, group_, chance_));
         connection->rekey_time = seconds(30 + dice(90));
         connection->liveness = seconds(5 + dice(10));
         connection->keep_up = own != 0;
@@ -174,10 +170,7 @@ class Simulation {
         }
     }
 
-    template <typename What>
-    void plan(Duration wait, What what) {
-        planned_.push({now_ + wait, order_++, std::move(what)});
-    }
+    void plan(Duration wait, Planned what) { planned_.emplace(std::pair(now_ + wait, order_++), std::move(what)); }
 
     void send(SendDatagram datagram) {
         if (datagram.keepalive) {
@@ -229,6 +222,12 @@ class Simulation {
             const bool believed = calm_ || dice(50) != 0;
             answer(own, PeerVerified{verify->sa, verify->epoch,
                                      believed ? Result<void>{} : fail("certificate-revoked", "no")});
+        } else if (const auto* exchange = std::get_if<ExchangeKeys>(&action)) {
+            KeysExchanged exchanged = exchange_keys(*exchange);
+            if (!calm_ && dice(50) == 0) {
+                exchanged.result = fail("key-exchange-busy", "no");
+            }
+            answer(own, std::move(exchanged));
         } else if (const auto* report = std::get_if<Report>(&action)) {
             say(fmt::format("{} reports {} {} {}", host.end.name, static_cast<int>(report->kind),
                             report->error.reason, report->error.sentence));
@@ -239,7 +238,7 @@ class Simulation {
     void answer(std::size_t own, Event event) {
         if (calm_ || dice(20) != 0) {
             const Duration wait = milliseconds(dice(!calm_ && dice(8) == 0 ? 20'000 : 20));
-            plan(wait, EngineAnswer{own, hosts_[own]->life, std::move(event)});
+            plan(wait, Answer{own, hosts_[own]->life, std::move(event)});
         }
     }
 
@@ -277,7 +276,7 @@ class Simulation {
             event(refusal.end, ChildLost{refusal.inbound, {"kernel-refused", "no"}});
         }
     }
-    void happen(EngineAnswer& answer) {
+    void happen(Answer& answer) {
         if (hosts_[answer.end]->life == answer.life) {
             event(answer.end, answer.event);
         }
@@ -369,7 +368,7 @@ class Simulation {
     void run_until(Instant end) {
         while (fault_.empty()) {
             const Instant deadline = next_deadline();
-            const Instant arrival = planned_.empty() ? Instant::max() : planned_.top().at;
+            const Instant arrival = planned_.empty() ? Instant::max() : planned_.begin()->first.first;
             if (std::min(deadline, arrival) > end) {
                 break;
             }
@@ -377,10 +376,9 @@ class Simulation {
                 blame("it never comes to rest");
             }
             if (arrival <= deadline) {
-                Planned planned = planned_.top();
-                planned_.pop();
-                now_ = std::max(now_, planned.at);
-                std::visit([&](auto& what) { happen(what); }, planned.what);
+                auto planned = planned_.extract(planned_.begin());
+                now_ = std::max(now_, arrival);
+                std::visit([&](auto& what) { happen(what); }, planned.mapped());
                 continue;
             }
             now_ = std::max(now_, deadline);
@@ -431,9 +429,10 @@ class Simulation {
 
     SeededRandom chance_;
     bool narrate_;
-    bool certified_;  ///< all prove who they are by certificates
+    bool certified_;     ///< all prove who they are by certificates
+    std::string group_;  ///< of key exchanges: one that takes long, or not
     std::vector<std::unique_ptr<Host>> hosts_;
-    std::priority_queue<Planned, std::vector<Planned>, std::greater<>> planned_;
+    std::map<std::pair<Instant, std::uint64_t>, Planned> planned_;  ///< by time, and in order
     std::uint64_t order_ = 0;
     std::uint64_t steps_ = 0;
     Instant now_{std::chrono::hours(1)};

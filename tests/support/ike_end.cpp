@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "ike/key_exchange.hpp"
 #include "ike/peer_certificate.hpp"
 #include "ike/snapshot.hpp"
 
@@ -43,6 +44,9 @@ void End::configure(ConnectionPtr connection) {
 Event End::answer(const Action& errand) const {
     if (const auto* job = std::get_if<VerifyPeer>(&errand)) {
         return PeerVerified{job->sa, job->epoch, verify_peer(*job, std::chrono::system_clock::now())};
+    }
+    if (const auto* job = std::get_if<ExchangeKeys>(&errand)) {
+        return exchange_keys(*job);
     }
     const auto& job = std::get<Sign>(errand);
     const auto key = signing_keys.find(job.key_id);

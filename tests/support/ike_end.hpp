@@ -38,12 +38,12 @@ class End {
     std::vector<Report> reports;
     /// Private keys, by the name that Sign has for them.
     std::map<crypto::Sha256, std::shared_ptr<EVP_PKEY>> signing_keys;
-    bool holds_errands = false;  ///< Sign and VerifyPeer stay in `errands`, unanswered
+    bool holds_errands = false;  ///< Sign, VerifyPeer and ExchangeKeys stay in `errands`, unanswered
     std::vector<Action> errands;
     bool holds_installs = false;  ///< what the kernel says to InstallChild does not come back
 
     void configure(ConnectionPtr connection);
-    /// What an engine or a thread would say to Sign or VerifyPeer.
+    /// What an engine or a thread would say to Sign, VerifyPeer or ExchangeKeys.
     [[nodiscard]] Event answer(const Action& errand) const;
     /// Another process takes over, from what the one before has written.
     void rewrite();
