@@ -55,12 +55,12 @@ void ChildInstaller::find_device(ike::InstallChild action) {
 
 void ChildInstaller::on_device(ike::EspSpi inbound, Result<netlink::Device> device) {
     const auto found = offloaded_.find(inbound);
-    if (found == offloaded_.end() || !found->second.waiting) {
+    auto action = found == offloaded_.end() ? std::nullopt : std::exchange(found->second.waiting, {});
+    if (!action) {
         owner_.on_progress();  // removed meanwhile
         return;
     }
     Offloaded& offloaded = found->second;
-    ike::InstallChild action = *std::exchange(offloaded.waiting, {});
     const ike::Offload requested = offloaded.state.requested;
     if (device) {
         offloaded.wish = OffloadWish{.requested = requested, .device = *std::move(device)};
@@ -71,7 +71,7 @@ void ChildInstaller::on_device(ike::EspSpi inbound, Result<netlink::Device> devi
                          fmt::format("there is no network device to give the SA to: {}", device.error().sentence)});
         return;
     }
-    install(std::move(action));
+    install(*std::move(action));
 }
 
 void ChildInstaller::install(ike::InstallChild action) {
@@ -147,9 +147,11 @@ const OffloadState* ChildInstaller::offload(ike::EspSpi inbound) const {
 }
 
 void ChildInstaller::perform(const ike::MoveChild& action) {
-    if (const auto found = offloaded_.find(action.to.inbound); found != offloaded_.end() && found->second.waiting) {
-        found->second.waiting->spec = action.to;
-        return;
+    if (const auto found = offloaded_.find(action.to.inbound); found != offloaded_.end()) {
+        if (std::optional<ike::InstallChild>& waiting = found->second.waiting) {
+            waiting->spec = action.to;
+            return;
+        }
     }
     xfrm::Transaction transaction = translator_.move(action);
     if (transaction.additions().empty()) {

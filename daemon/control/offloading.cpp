@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,8 @@ Result<bool> has_taken(Databases& databases, const std::vector<xfrm::SaId>& ids,
         if (!state) {
             return std::unexpected(state.error());
         }
-        if (!state->offload || state->offload->packet != offload_of(wish).packet) {
+        const std::optional<xfrm::Offload>& offload = state->offload;
+        if (!offload || offload->packet != offload_of(wish).packet) {
             return false;
         }
     }

@@ -9,11 +9,11 @@ from support.scenario import Skip, eventually, expect, expect_equal
 
 
 @contextlib.contextmanager
-def network(world, nat=None, swans=("right",)):
+def network(world, nat=None, swans=("right",), simulated=False):
     """The network of a scenario. At its end no error counter of /proc/net/xfrm_stat may have moved."""
     if not world.kernel:
         raise Skip("this kernel has no ESP")
-    made = Network(nat, swans)
+    made = Network(nat, swans, simulated)
     before = made.errors()
     yield made
     expect_equal(made.errors(), before, "/proc/net/xfrm_stat of both gateways")

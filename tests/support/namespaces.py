@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import socket
 import subprocess
 
 from support.scenario import Failure
@@ -57,6 +58,10 @@ class Namespace:
     def ip(self, *commands):
         """Several `ip` commands in one go: a process takes its time under emulation."""
         return self.run("ip -batch -", "".join(f"{each}\n" for each in commands))
+
+    def index_of(self, device):
+        with self.entered():
+            return socket.if_nametoindex(device)
 
     def switch(self, **values):
         """Kernel settings below net: dots written as two underscores."""

@@ -7,6 +7,7 @@ With a NAT before one of them, that one is 192.168.7.2 and the other sees it as 
 import dataclasses
 import types
 
+from support import netdevsim
 from support.namespaces import Namespace
 
 OUTER = {"left": {4: "192.0.2.1", 6: "2001:db8::1"}, "right": {4: "192.0.2.2", 6: "2001:db8::2"}}
@@ -49,9 +50,11 @@ class Network:
     """`nat` names the gateway that is behind a NAT.
 
     `swans` names those where strongSwan is: in a rekeying it deletes the old outbound SA at once, and a packet that is
-    with the kernel at that moment is not sent (UNSENT counts it). That is not held against anybody."""
+    with the kernel at that moment is not sent (UNSENT counts it). That is not held against anybody.
 
-    def __init__(self, nat=None, swans=("right",)):
+    `simulated`: the wire is a pair of netdevsim's devices. They pretend to offload ESP, so IKE gets through, and no ESP."""
+
+    def __init__(self, nat=None, swans=("right",), simulated=False):
         self.swans = swans
         self.forgiven = set()
         self.left, self.right = _end("left", 1, nat == "left"), _end("right", 2, nat == "right")
@@ -60,10 +63,13 @@ class Network:
         if nat:
             self._connect_through_nat(*((self.left, self.right) if nat == "left" else (self.right, self.left)))
         else:
-            self._connect()
+            self._connect(simulated)
 
-    def _connect(self):
-        self.left.namespace.ip(f"link add wire type veth peer name wire netns {self.right.namespace.path}")
+    def _connect(self, simulated):
+        if simulated:
+            netdevsim.connect(*(end.namespace for end in self.ends), "wire")
+        else:
+            self.left.namespace.ip(f"link add wire type veth peer name wire netns {self.right.namespace.path}")
         for end, other in (self.ends, self.ends[::-1]):
             self._dress(end, [f"addr add {end.outer[4]}/24 dev wire", f"addr add {end.outer[6]}/64 dev wire nodad",
                               "link set wire up", f"route add {other.network[4]} via {other.outer[4]}",
