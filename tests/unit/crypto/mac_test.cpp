@@ -50,7 +50,7 @@ struct HmacVector {
     const char* sha512;
 };
 
-/// RFC 4231 section 4, without case 5 (truncation).
+/// RFC 4231 section 4. Case 5 has the first 128 bits alone.
 std::vector<HmacVector> rfc4231() {
     return {
         {Octets(20, 0x0b), octets("Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
@@ -71,6 +71,8 @@ std::vector<HmacVector> rfc4231() {
          "3e8a69b7783c25851933ab6290af6ca77a9981480850009cc5577c6e1f573b4e6801dd23c4a7d679ccf8a386c674cffb",
          "b0ba465637458c6990e5a8c5f61d4af7e576d97ff94b872de76f8050361ee3db"
          "a91ca5c11aa25eb4d679275cc5788063a5f19741120c4f2de2adebeb10a298dd"},
+        {Octets(20, 0x0c), octets("Test With Truncation"), "a3b6167473100ee06e0c796c2955552b",
+         "3abf34c3503b2a23a46efc619baef897", "415fad6271580a531d4179bc891d87a6"},
         {Octets(131, 0xaa), octets("Test Using Larger Than Block-Size Key - Hash Key First"),
          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
          "4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952",
@@ -91,9 +93,9 @@ std::vector<HmacVector> rfc4231() {
 TEST_CASE("HMAC-SHA2 gives the codes of RFC 4231, one context for all keys") {
     Macs macs;
     for (const HmacVector& vector : rfc4231()) {
-        CHECK(code(macs, MacAlgorithm::hmac_sha256, vector.key, vector.message) == vector.sha256);
-        CHECK(code(macs, MacAlgorithm::hmac_sha384, vector.key, vector.message) == vector.sha384);
-        CHECK(code(macs, MacAlgorithm::hmac_sha512, vector.key, vector.message) == vector.sha512);
+        CHECK(code(macs, MacAlgorithm::hmac_sha256, vector.key, vector.message).starts_with(vector.sha256));
+        CHECK(code(macs, MacAlgorithm::hmac_sha384, vector.key, vector.message).starts_with(vector.sha384));
+        CHECK(code(macs, MacAlgorithm::hmac_sha512, vector.key, vector.message).starts_with(vector.sha512));
     }
 }
 

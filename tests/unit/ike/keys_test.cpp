@@ -7,11 +7,14 @@
 #include <string>
 
 #include "tests/support/hex.hpp"
+#include "tests/vectors/nist_ikev2_kdf.hpp"
 
 using namespace keysluice;
 using namespace keysluice::ike;
-using testing::from_hex;
-using testing::to_hex;
+using keysluice::ike::testing::KdfVector;
+using keysluice::ike::testing::kKdfVectors;
+using keysluice::testing::from_hex;
+using keysluice::testing::to_hex;
 
 namespace {
 
@@ -42,6 +45,11 @@ std::string joined(const IkeKeys& keys) {
 std::string joined(const ChildKeys& keys) {
     return hex(keys.initiator.encryption) + hex(keys.initiator.integrity) + hex(keys.responder.encryption) +
            hex(keys.responder.integrity);
+}
+
+/// What is as long as the shorter of the two.
+std::string common(std::string_view text, std::string_view other) {
+    return std::string(text.substr(0, other.size()));
 }
 
 std::string sha256(std::string_view hexadecimal) {
@@ -122,32 +130,41 @@ IkeKeys derive(Toolbox& tools, const IkeSuite& suite, const Inputs& inputs) {
 
 }  // namespace
 
-TEST_CASE("IKE keys are those of NIST's CAVP vector for HMAC-SHA1, rekeyed ones too") {
+TEST_CASE("IKE and CHILD SA keys are those of NIST's vectors, rekeyed ones too") {
     Toolbox tools;
-    const IkeSuite suite{kAesCbc128, IntegrityId::hmac_sha1_96, PrfId::hmac_sha1, GroupId::modp1024};
-    const Octets ni = from_hex("32b50d5f4a3763f3");
-    const Octets nr = from_hex("9206a04b26564cb1");
-    const IkeSpi spi_i{0x34c9e7c188868785};
-    const IkeSpi spi_r{0x3ff77d760d2b2199};
-    const crypto::SharedSecret shared{from_hex("4b2c1f971981a8ad8d0abeafabf38cf75fc8349c148142465ed9c8b516b8be52")};
-    const auto keys = derive_ike_keys(tools, suite, {ni, nr}, spi_i, spi_r, shared);
-    REQUIRE(keys);
-    CHECK(joined(*keys) ==
-          "a14293677cc80ff8f9cc0eee30d895da9d8f405666e30ef0dfcb63c634a46002a2a63080e514a062768b76606f9fa5e9"
-          "92204fc5a670bde3f10d6b027113936a5c55b648a194ae587b0088d52204b702c979fa280870d2ed41efa9c549fd1119"
-          "8af1670b143d384bd275c5f594cf266b05ebadca855e4249520a441a81157435a7a56cc4");
+    for (const KdfVector& vector : kKdfVectors) {
+        CAPTURE(std::string(vector.name));
+        const IkeSuite suite{kAesCbc128, IntegrityId::hmac_sha2_256_128, vector.prf, GroupId::modp2048};
+        const Octets ni = from_hex(vector.ni);
+        const Octets nr = from_hex(vector.nr);
+        const Octets spis = from_hex(std::string(vector.spi_i) + vector.spi_r);
+        Reader reader(spis);
+        const IkeSpi spi_i{reader.be<std::uint64_t>()};
+        const IkeSpi spi_r{reader.be<std::uint64_t>()};
+        const crypto::SharedSecret shared{from_hex(vector.shared)};
+        const crypto::SharedSecret new_shared{from_hex(vector.new_shared)};
+        const auto keys = derive_ike_keys(tools, suite, {ni, nr}, spi_i, spi_r, shared);
+        REQUIRE(keys);
+        CHECK(common(joined(*keys), vector.keys) == common(vector.keys, joined(*keys)));
 
-    // Of the rekeyed SA the vector tells SKEYSEED alone.
-    const crypto::SharedSecret new_shared{
-        from_hex("863f3c9d06efd39d2b907b97f8699e5dd5251ef64a2a176f36ee40c87d4f9330")};
-    const auto rekeyed =
-        derive_rekeyed_ike_keys(tools, suite.prf, keys->d, suite, {ni, nr}, spi_i, spi_r, new_shared);
-    REQUIRE(rekeyed);
-    Octets expected(132);
-    const Octets spis = from_hex("34c9e7c1888687853ff77d760d2b2199");
-    REQUIRE(crypto::prf_plus(tools.macs, crypto::Prf::hmac_sha1, from_hex("63e81194946ebd05df7df5ebf5d8750056bf1f1d"),
-                             std::array{Bytes{ni}, Bytes{nr}, Bytes{spis}}, expected));
-    CHECK(joined(*rekeyed) == to_hex(expected));
+        const EspSuite esp{kAesCbc128, IntegrityId::hmac_sha2_256_128, GroupId::none, false};
+        const auto child = derive_child_keys(tools, suite.prf, keys->d, esp, {ni, nr}, nullptr);
+        REQUIRE(child);
+        CHECK(common(joined(*child), vector.child) == common(vector.child, joined(*child)));
+        const auto with_exchange = derive_child_keys(tools, suite.prf, keys->d, esp, {ni, nr}, &new_shared);
+        REQUIRE(with_exchange);
+        CHECK(common(joined(*with_exchange), vector.child_with_exchange) ==
+              common(vector.child_with_exchange, joined(*with_exchange)));
+
+        // Of the rekeyed SA the vectors tell SKEYSEED alone.
+        const auto rekeyed =
+            derive_rekeyed_ike_keys(tools, suite.prf, keys->d, suite, {ni, nr}, spi_i, spi_r, new_shared);
+        REQUIRE(rekeyed);
+        Octets expected(joined(*rekeyed).size() / 2);
+        REQUIRE(crypto::prf_plus(tools.macs, prf_of(vector.prf), from_hex(vector.rekeyed_seed),
+                                 std::array{Bytes{ni}, Bytes{nr}, Bytes{spis}}, expected));
+        CHECK(joined(*rekeyed) == to_hex(expected));
+    }
 }
 
 TEST_CASE("keys of every PRF are those of an independent computation") {

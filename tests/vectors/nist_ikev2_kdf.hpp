@@ -1,0 +1,127 @@
+#pragma once
+
+#include <array>
+
+#include "ike/algorithms.hpp"
+
+namespace keysluice::ike::testing {
+
+/// SKEYSEED and what is derived from it, in hexadecimal. Empty: not published. Of long results, the beginning.
+struct KdfVector {
+    const char* name;
+    PrfId prf;
+    const char* ni;
+    const char* nr;
+    const char* spi_i;
+    const char* spi_r;
+    const char* shared;
+    const char* new_shared;
+    const char* keys;                 ///< prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
+    const char* child;                ///< prf+(SK_d, Ni | Nr)
+    const char* child_with_exchange;  ///< prf+(SK_d, g^ir (new) | Ni | Nr)
+    const char* rekeyed_seed;         ///< prf(SK_d, g^ir (new) | Ni | Nr)
+};
+
+/// NIST's vectors for the key derivation of IKEv2 (SP 800-135). CAVP: the samples of its validation of existing
+/// application-specific key derivation functions. ACVP: the samples kdf-components-ikev2-1.0 of the ACVP server.
+inline constexpr std::array kKdfVectors{
+    KdfVector{"CAVP: SHA-1", PrfId::hmac_sha1, "32b50d5f4a3763f3", "9206a04b26564cb1", "34c9e7c188868785",
+              "3ff77d760d2b2199", "4b2c1f971981a8ad8d0abeafabf38cf75fc8349c148142465ed9c8b516b8be52",
+              "863f3c9d06efd39d2b907b97f8699e5dd5251ef64a2a176f36ee40c87d4f9330",
+              "a14293677cc80ff8f9cc0eee30d895da9d8f405666e30ef0dfcb63c634a46002a2a63080e514a062768b76606f9fa5e9"
+              "92204fc5a670bde3f10d6b027113936a5c55b648a194ae587b0088d52204b702c979fa280870d2ed41efa9c549fd1119"
+              "8af1670b143d384bd275c5f594cf266b05ebadca855e4249520a441a81157435a7a56cc4",
+              "", "", "63e81194946ebd05df7df5ebf5d8750056bf1f1d"},
+    KdfVector{"CAVP: SHA-256", PrfId::hmac_sha2_256, "3f302be1abcb28e1", "8c332ee006064c9b", "40dac39e1e1a8640",
+              "8619a1cf9a6e4c07", "0f4d257d7a58fc4545c7d7a88119eee5d5c9690c5b4c989171d3abbfd99d1d29",
+              "25f3b12d6f282739256e39bf54eda53b60ffcf379bb7bcc90c27b4c4c578616c",
+              "0b137d669b0947d7d026d593f0305ad401ff0c471357d695778a9c7f4b4869ece98aca531188d16041b3bb936d2dbb3b"
+              "4993a6e768a809160de45d0283f273a6cdf6854379e31be72b8d3d1fa990cf9c5b015ca9f918a7df6253c958114a09d4"
+              "e1c19bdcd4db14b29d98db1a74ad405c588662c14a04d0d36aa4ab55e90f8986d12d4aad",
+              "", "", "2d63f6debc92048b4fef3889c4c99ca67d6496e0fac14a2bca9a2d6566ff2398"},
+    KdfVector{"CAVP: SHA-384", PrfId::hmac_sha2_384, "fd1b572a8e735591", "6013b0ef88dacd3d", "2116ad07ce61f749",
+              "24880e55f11a65b7", "d3288cd87565101e88fe3bad918f31939d8dd26ff1071f8b2d7f447524e58d7c",
+              "3358f620539473aee8d07e779764c4c6a9aabddc79a28e136b3bac021dbde44a",
+              "4f904c2025c90c817ea5ff9b662a6fdb445a73b57cdf09eacd379b95e1f03cacb04cd6deeda4f952191dd9bc1f7a9502"
+              "471a648d74dc06d38112de48a42501f6b1a3ad55c2099cd9a648e5f17e5bf3e34bf9b5953decb768a34f875fe2b78dca"
+              "0c2fcca81ec1a412006dfaed38fa06882e61f4c148105fb8e231fdb33c4d484c001721d4",
+              "", "",
+              "e0548c1682e13bce454026b3b1bdf42985b24e4e7408095a7c529de38c3d1fcb04c9fe6868042a34c9614c6c99e3fcea"},
+    KdfVector{"ACVP: group 7, case 121, SHA2-256", PrfId::hmac_sha2_256,
+              "f096bc348f4c0be7a0932e065f72da82f9e312379cbec86574837e535dedd0f81e86fe52f9d89336b17bf5dc030e766e"
+              "71d25b60d724aaefe8b60c2383bd6395703214d6e04c545443e95b47adb11c80a60110c083402b335cdf9e4e2cd6200d"
+              "c3a28d1f8e1d6f8293dea1025707ce870439f9a3cb2638fe52a3f350cee833e4ebb34f7c3920b9a0a4dce7bc3e7dd650"
+              "2f6d365fbb0bc0131fc74048bd145e7b9be07f2e58fdf53a98b5af8c3958c592ecb1642d63cec46be1a77a2e5b525554"
+              "682114040fc201949b992e8076a2ba99f59c9b1368c69cb0e48ff0599290d4c635262ef4f1bb2e87c4cdf4ff7ea9fad2"
+              "010cbf30198b7a961606bf3e49c5618f",
+              "aa241ead5c65408ae109d09993dba807ff23e00883a466f2f408bced7a8bb37729abb124de79a7652cdd450911b4ff1a"
+              "252d11b8d6ef065b48fd2703cb6d682712e24e92f6ce3511dbb6f78affafef1b0b875ae2b3c559783ea7f2138b831c23"
+              "6845b800d00aa28010c47d2f6744033a10b286e791d16dcbe31e9c994e45d659e65ecf03eaffcd916febb320913c97db"
+              "41415961dc02823849a2009d9c126cc4e50f6cfe1f447c691463ea1309b66de3bc39abbb0abc69525def486669e1f45a"
+              "ffbdd6fe1f5314edfc631e4655df289108697f906c6c82bc0d8c52343278cd32a93ff33247764d3cca18278c7876deb0"
+              "247ade36149d99f3ef1e746d90de0524",
+              "dc90d7d683d1c342", "4baddac5301b550b",
+              "9e3d6f5b906fac77cc7c877948f19113ff2aac2b51dda3d03803808e09b840e1e73dc8489c31659bdd78218b367da86d"
+              "c0ea41408acadc67860c8df60a8af0ee07bef7f05e51fd416b37f62d4429dcc5fa8a19faa648a0df2d279a9a72d0d2d4"
+              "a666b51342a2f7d9e4e7882aa90a8f20a7ffc6dd5e9755bdd23a92562be228f462a037d34a84c4c1677791fb067219c0"
+              "7ec57c9bc43474de3a009707635f5175e38f9dc3ca0de6249a8b12d37590be6942f6b67c580c83ff6402e130a85f4c79"
+              "4a078cc4dc5bb73542d5a74734d8e11c313f67b0d99c7d6f53791f824228f942d346ac56acefa9a9a79018d57cd67983"
+              "842459a1a21fc0f65e38b386045ec55b",
+              "5540b8884168c2d05b43fc37a9bc613d0f66ff3eef3783d126dcc18eb6bbae71376572f77f43874becc9fcb3ec7be89d"
+              "1f8d923143fba7c83838cbc8b3af9a58f7e9b2915a81cba198423a96ffbb09f2a4753e5014a65beaf7cd784be5208e26"
+              "60fc6ef66d8c135edea6d89ee59e96b083b1e842d6fa5466df1f1e6edfa94870e11f35966c8da38db7144a680c3a0a16"
+              "3c57f42e916f469692db83101aca72290fe4d9efb4d20877df79b11c90e6416330393951d25855ba0fea687505820669"
+              "31db4f4e9d3b4f75a9c786e62a5680fb5088932034a3045f33762b0348b23f6560dc7311e291ebc4596df5d7b789313a"
+              "eeb12744e86645a4ec31e089ffa8e39e",
+              "cddd59534e22d7306c94d07d5c14fad33e58838e02c7a8fa9c421f66fb72e51b553bc4798039dc7dd51967d2df6759c4"
+              "196849e790d3874066c14443938ff6b04305b4a6e1297fc561554af242f404342721a1a92f0aa5fd66ea1835dec56404"
+              "2326b81ddde622818bfa1b413bd02817f3aadd4dc43dfd64ac1ec3f072088e972d871e1100a0c23ec40484a456858899"
+              "73984a17e8e081d0e80c91267d152e6b258c18525124fd2667249e1c645d98f6586e791222c5d4b94ae15f59d147f128",
+              "6e7cc5b65bb20cbdb06825802b98b62357d824f72d7756f9c97fd132788216f6594726217705098da118a2023849dff1"
+              "a502e4ba5d8dfe9ffecefdee2bf79a3713c8e7a5c63a1429539aab4c7c372c5a561bdcc82ccfaeaafff9abdebb2ea3b9",
+              "81c3d430d4c808318288287ae8bef264942d5deb2dc42b8be559315640e50ed9bfeca0f62b108ffb4e485beb859b1704"
+              "266d5b4450d7dab7a65697f4ce95310a75e66ea170791911db8d934d8da9dbf47976666f61183ad2d98cd6bfc7442763",
+              "aaebe45ee40bc364248febd74a9869b56e5df1ea23d3619d23d0afc1681e3f72"},
+    KdfVector{"ACVP: group 13, case 241, SHA2-512", PrfId::hmac_sha2_512,
+              "834ea4753e9a06832072fa15e89e799035a1285ce241caf3b5c724ece8ecd0d2d1ac46fab3d9d86bf2ebf4cc8f93e06c"
+              "5342415e14dfcbc949574e1606f96f143e8aa8c80bccd376ff3d3bae0b134a04dd2ae557010e5d7a7552c6864fd8a82d"
+              "99ffdfda97be97389a426d7259411b10dd9eefae2709141e654087a2056eb86daf95ef262328a2cdd90c61152dc2bbfc"
+              "f4ccf4084557c3892603023a8b7045fc589a35143e10dcd1a73406ea923b21687a12134b6a1007e4aa2e37fffa4901df"
+              "f6f3514e2b350f08175e194d3c6db75e03fd838d503cefa9e9604a4e18f330c08142574a992465fea063875abaf144f4"
+              "7c50f32a0a83224e3eea739033af6b9f",
+              "f833709de457fb58abe1d26e8decc8fe889d503954c4812ac0f41271394af7c148b15a241c2d6d6502c3c57dae854a97"
+              "bfb3ccdcec650153578ccb51bdfe1c715e81f3d78488b1547a3c9e5617d9b78b46d06f56bb56423c88deaccd82e7a2a1"
+              "1add56651091682f0987332ea28a32045a4d39609f364eb5e70468ecb7bbdcad6b41e04add11d97f300e8d0a0c2941f1"
+              "cb64885f940ee2fa273477e910983e96913f58e37bfd68e3adcd6e813176e95fee7985f5526eedc3245c4746f5864d9e"
+              "90bf80f6882f6a505adacd81d106576f7a6c705e37ce551235e012e64ec3be7b4f3f8889e664cc5ed7bcc4a88022a437"
+              "439609b3019cde1948665a548e420d1e",
+              "6e5f49d279f4fbbb", "ff7ae472aa4dd7af",
+              "9566a04bf95f433c6497b3ae8cb0f600043f8438eb2b9e97e912af1c5ace9a73a8884bf1ff80a895eb97a6f5494b6cea"
+              "5b1c3123c3a9cbe057a0cba2f52fd40a8dfdf9f99b521d356347e2b70cf637b5b4a44c2ed92770a281e6431cb50bddce"
+              "4fb2ec8100218fa84b0a4a344c4dc79bbc81add2fd23bc797efa1b2afa6840ad7b2e04d391f33662774a5296a0ef9c9c"
+              "113e84f5b958fd54857e75378406f29da1eb23e9e9d9d94177672bfa7742f7f4319f31ed06e1999e17eeac6b35adc9a2"
+              "45cad998e3ce3c422b8ad752f7144332e9aae44ea837677a8406b7261c04cb4eb9230fba75e09e16eeda246d5b1da5cf"
+              "14c96f00fc83c555854e7982e52a1d4f",
+              "f34450ec9f4b07881ff17db4ae1681b26f2fc8cbecdb7ef0463b09c4fe79f8414fbea9fd3e7c18c845d04e283e1eeb78"
+              "24484c72354a7a9c418e69b8134d596e1abcd2998ea5fabca1fd156678bf7fb0f31c1158e812fd215837a23938bac55b"
+              "37c6e8becedf9435a03484326cd2d4e3c7a273d8a99135027aa17823da9bf0263082394ca3475266f5bae91d1577c3d1"
+              "5a7dd429e1f5de70138b05214589ef8a519aa930a42f609ccc54ce8701488e80c2beacca2542c0d9b2dd7c04e41ebbc3"
+              "41eb65a3f786900747fa6ca2cf914e908fea40014d3175b73da1b63437a89638f69e184fd91e6a02c0f9fc9afafe7b68"
+              "11b3ac7a57b2615a3b3fc26289500143",
+              "2bd66826c397a19618e3133ace96f6168a04ef9afa53f2f07cecda9e0f6139c37cc6512551f523006b74d501c5dd1ae5"
+              "02689ece8a43ce7b3d866c7372176b1d5bc4a0b863f642351fd4822c79f0a8d97b03b09fa1393679149432798bea545f"
+              "70c663675e751a68aeeb7b238ca790229c7775e6a074becdfaad324ac546eeb5d0a9480b1aa06b6f225cbfac7447de3d"
+              "8d292b0beb7d9a5b709c02946a10f8799dd4e4b18c6d10ceda39a82b9dae01efebe6c31735590ef7d44e1c8dbbad98da"
+              "fe620843065e5141d7c57770234128599e3223139656dbb3d0c494faba482ae9740faa3d3957efd9d90fd24144bc9b31"
+              "7c7955722426a6719d0095d068fd0b63469140d1ef9ddefc43b2bcfff971a08a7e67e75b8f0ded8c4737175abf04c32b",
+              "0b0d01a13515ac0727f7d90456d3d2fd9c1172096cded4a20bda43fc796184baeb3a7f34ffc09c584dd9beebc7629a36"
+              "a5d143dfb1c2931f369e6702769b6a01aa20b7b955c30481d7894df2aebab0dd669c3e1e168be5f122f8a9d8a589f3c6"
+              "c48efc031129481e2dea1f6fc10e07f3",
+              "48e185dc18e52193e01eca3c0d739c3070a73b89a4d0fac7b40e4d51250eeae7232c2031daa700e3a2d570ba67eca56f"
+              "1dbe5de5b96cd718faf2fcc7ebca08d1fefa2db5b024cc9a03f50ef310d43a3e66d53912af846cff6bb039cbff37bdd1"
+              "c2d329993a98d3faf9026a32ebf6747e",
+              "1cc9237ebb1704d703952b6edbe275ca51ac17e2e224f13e38f4c49f5fa9af00f8ecb96fa0ecd6ff282c08a29d3e313a"
+              "b4a4ee1022580118b8deff0cd8432a00"},
+};
+
+}  // namespace keysluice::ike::testing
