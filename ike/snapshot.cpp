@@ -148,8 +148,8 @@ void describe(Archive& archive, T& value) {
 template <typename Archive, Like<ChildSaSpec> T>
 void describe(Archive& archive, T& value) {
     archive(value.connection, value.child, value.reqid, value.mode, value.local, value.remote, value.udp_ports,
-            value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors,
-            value.offload, value.lifetime);
+            value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors, value.offload,
+            value.lifetime);
 }
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {

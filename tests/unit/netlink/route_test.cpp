@@ -9,8 +9,8 @@ using namespace keysluice::netlink;
 
 TEST_CASE("the device that leads to an address") {
     const test::NetworkNamespace there;
-    there.shell("ip link add one type dummy && ip addr add 192.0.2.1/24 dev one && ip link set one up");
-    there.shell("ip addr add 2001:db8::1/64 dev one nodad");
+    there.shell("ip link add one type veth peer name other && ip addr add 192.0.2.1/24 dev one");
+    there.shell("ip addr add 2001:db8::1/64 dev one nodad && ip link set other up && ip link set one up");
     const Device one = there.run([] {
         auto socket = Socket::open(NETLINK_ROUTE);
         REQUIRE(socket);
