@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -19,8 +20,11 @@ Result<TcpPair> connect_through(const sockaddr* any_port, socklen_t size) {
     const int type = SOCK_STREAM | SOCK_CLOEXEC;
     const UniqueFd listener{::socket(any_port->sa_family, type, 0)};
     TcpPair pair{.client = UniqueFd{::socket(any_port->sa_family, type, 0)}, .server = {}};
-    if (!listener || !pair.client || ::bind(listener.get(), any_port, size) != 0 ||
-        ::listen(listener.get(), 1) != 0) {
+    // Some kernels drop the SYN where `lo` is down, and would send it again for two minutes.
+    const int once_more = 1;
+    if (!listener || !pair.client ||
+        ::setsockopt(pair.client.get(), IPPROTO_TCP, TCP_SYNCNT, &once_more, sizeof(once_more)) != 0 ||
+        ::bind(listener.get(), any_port, size) != 0 || ::listen(listener.get(), 1) != 0) {
         return unavailable();
     }
     sockaddr_storage address{};
