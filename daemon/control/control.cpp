@@ -92,17 +92,20 @@ void Control::stop(std::function<void()> done) {
     }
 }
 
-std::string Control::status_document(std::vector<ProcessCounters> processes) const {
+StatusServer::Document Control::collect_status(std::vector<ProcessCounters> processes) const {
     const Hello ourselves{ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())};
     processes.push_back({.process = ourselves, .counts = {}, .longest_round = loop_.take_longest_round()});
-    const KernelView kernel = look_at_kernel(kernel_, configuration_.services);
-    if (configuration_.ike.connections.empty()) {
-        return to_json(configuration_, processes, kernel);
+    std::optional<IkeView> ike;
+    if (!configuration_.ike.connections.empty()) {
+        const IkeView refused{.running = false, .reason = ike_refused_, .null_kernel = false, .sas = {}};
+        ike = ike_ ? ike_->view() : refused;
     }
-    IkeView refused;
-    refused.reason = ike_refused_;
-    const IkeView ike = ike_ ? ike_->view() : refused;
-    return to_json(configuration_, processes, kernel, &ike);
+    Configuration shown;
+    shown.services = configuration_.services;
+    return
+        [capabilities = kernel_, shown = std::move(shown), processes = std::move(processes), ike = std::move(ike)] {
+            return to_json(shown, processes, look_at_kernel(capabilities, shown.services), ike ? &*ike : nullptr);
+        };
 }
 
 void Control::on_connected(Uplink& /*uplink*/) {
@@ -144,7 +147,7 @@ void Control::start_serving() {
     });
     status_ = std::make_unique<StatusServer>(
         loop_, std::move(*status), [this](std::uint32_t token) { return ask_all(token); },
-        [this](std::vector<ProcessCounters> processes) { return status_document(std::move(processes)); });
+        [this](std::vector<ProcessCounters> processes) { return collect_status(std::move(processes)); });
 }
 
 bool Control::bind_missing() {

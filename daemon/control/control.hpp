@@ -50,7 +50,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void on_closed(Channel& channel, std::string_view why) override;
 
     void start_ike();
-    [[nodiscard]] std::string status_document(std::vector<ProcessCounters> processes) const;
+    [[nodiscard]] StatusServer::Document collect_status(std::vector<ProcessCounters> processes) const;
     void start_serving();
     [[nodiscard]] bool bind_missing();
     [[nodiscard]] bool bind_service(std::size_t index);

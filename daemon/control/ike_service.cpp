@@ -343,18 +343,17 @@ const OffloadState* IkeService::offload_of(const ChildView& child) const {
 
 IkeView IkeService::view() const {
     IkeView view{.running = true, .reason = {}, .null_kernel = kernel_ == nullptr, .sas = {}};
+    view.sas.reserve(endpoint_.sas().size());
+    const Instant when = now();
     for (const auto& [spi, sa] : endpoint_.sas()) {
         if (sa->state != ike::State::dead) {
-            for (ChildView& child : view.sas.emplace_back(look_at(*sa, now())).children) {
+            for (ChildView& child : view.sas.emplace_back(look_at(*sa, when)).children) {
                 if (const OffloadState* offload = offload_of(child); offload != nullptr) {
                     child.offload = *offload;
                 }
             }
         }
     }
-    std::ranges::sort(view.sas, {}, [](const IkeSaView& each) {
-        return std::tie(each.connection, each.remote, each.initiator_spi);
-    });
     return view;
 }
 

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "daemon/control/status.hpp"
 #include "daemon/shared/counters.hpp"
@@ -89,9 +91,23 @@ json child_to_json(const ChildView& child) {
             {"rekey_in", or_null(child.rekey_in)}};
 }
 
+/// In an order that stays the same.
+std::vector<const IkeSaView*> sorted(const std::vector<IkeSaView>& sas) {
+    std::vector<const IkeSaView*> order;
+    order.reserve(sas.size());
+    for (const IkeSaView& sa : sas) {
+        order.push_back(&sa);
+    }
+    std::ranges::sort(order, {}, [](const IkeSaView* each) {
+        return std::tie(each->connection, each->remote, each->initiator_spi);
+    });
+    return order;
+}
+
 json ike_to_json(const IkeView& ike) {
     json sas = json::array();
-    for (const IkeSaView& sa : ike.sas) {
+    for (const IkeSaView* each : sorted(ike.sas)) {
+        const IkeSaView& sa = *each;
         json& one = sas.emplace_back(json{{"connection", sa.connection},
                                           {"state", sa.state},
                                           {"role", sa.initiator ? "initiator" : "responder"},
@@ -109,7 +125,9 @@ json ike_to_json(const IkeView& ike) {
             one["children"].push_back(child_to_json(child));
         }
     }
-    return {{"running", ike.running}, {"reason", ike.reason}, {"null_kernel", ike.null_kernel}, {"sas", sas}};
+    json document{{"running", ike.running}, {"reason", ike.reason}, {"null_kernel", ike.null_kernel}};
+    document["sas"] = std::move(sas);  // in a list of initializers it would be copied
+    return document;
 }
 
 std::string joined(const json& texts) {

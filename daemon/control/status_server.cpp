@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "daemon/shared/clock.hpp"
@@ -27,8 +28,12 @@ Result<UniqueFd> StatusServer::bind(const std::string& path) {
     return socket;
 }
 
-StatusServer::StatusServer(Loop& loop, UniqueFd socket, Ask ask, Render render)
-    : loop_(loop), socket_(std::move(socket)), ask_(std::move(ask)), render_(std::move(render)) {
+StatusServer::StatusServer(Loop& loop, UniqueFd socket, Ask ask, Collect collect)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      ask_(std::move(ask)),
+      collect_(std::move(collect)),
+      writer_(loop, 1, 1) {
     loop_.add(socket_.get(), EPOLLIN, *this);
 }
 
@@ -50,7 +55,7 @@ void StatusServer::on_events(std::uint32_t /*events*/) {
     reader.self = std::prev(readers_.end());
     loop_.add(reader.fd.get(), 0, reader);
     loop_.arm(reader, now() + kReaderPatience);
-    if (!std::exchange(collecting_, true)) {
+    if (!std::exchange(under_way_, true)) {
         collected_.clear();
         for (const Hello& asked : ask_(++token_)) {
             collected_.push_back({.process = asked, .answered = false, .counts = {}});
@@ -61,7 +66,7 @@ void StatusServer::on_events(std::uint32_t /*events*/) {
 }
 
 void StatusServer::on_counters(const Hello& from, Counters counters) {
-    if (!collecting_ || counters.token != token_) {
+    if (missing_ == 0 || counters.token != token_) {
         return;
     }
     const auto asked =
@@ -72,35 +77,41 @@ void StatusServer::on_counters(const Hello& from, Counters counters) {
     asked->counts = std::move(counters.counts);
     if (--missing_ == 0) {
         loop_.disarm(*this);
-        answer_all();
+        write_document();
     }
 }
 
-void StatusServer::answer_all() {
-    collecting_ = false;
-    const std::string text = render_(collected_);
+void StatusServer::write_document() {
+    missing_ = 0;
+    writer_.submit([this, document = collect_(std::exchange(collected_, {}))]() mutable -> WorkerPool::Done {
+        return [this, text = std::make_shared<const std::string>(document())] { answer_all(text); };
+    });
+}
+
+void StatusServer::answer_all(const std::shared_ptr<const std::string>& text) {
+    under_way_ = false;
     for (auto next = readers_.begin(); next != readers_.end();) {
         Reader& reader = *next++;
-        if (!reader.answered) {
+        if (!reader.text) {
             reader.answer(text);
         }
     }
 }
 
-void StatusServer::Reader::answer(std::string text) {
-    answered = true;
-    rest = std::move(text);
+void StatusServer::Reader::answer(std::shared_ptr<const std::string> document) {
+    text = std::move(document);
     owner.loop_.modify(fd.get(), EPOLLOUT, *this);
 }
 
 void StatusServer::Reader::on_events(std::uint32_t events) {
-    if ((events & EPOLLOUT) != 0U && answered) {
+    if ((events & EPOLLOUT) != 0U && text) {
+        const std::string_view rest = std::string_view(*text).substr(sent);
         const ssize_t size = send(fd.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size < 0 && errno == EAGAIN) {
             return;
         }
-        rest.erase(0, size < 0 ? rest.size() : static_cast<std::size_t>(size));
-        if (!rest.empty()) {
+        sent += size < 0 ? rest.size() : static_cast<std::size_t>(size);
+        if (sent < text->size()) {
             return;
         }
     }

@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "daemon/control/status.hpp"
+#include "daemon/control/worker_pool.hpp"
 #include "daemon/shared/channel.hpp"
 
 namespace keysluice::control {
 
 /// Answers whoever connects to status.sock with one JSON document, and closes. It asks engines and relays first;
-/// the document names those that do not answer in time, and a reader that does not read is dropped.
+/// the document names those that do not answer in time, and a reader that does not read is dropped. A thread writes
+/// the document, which may have many megabytes.
 class StatusServer final : Watcher, Deadline {
    public:
     static constexpr Duration kPatience = std::chrono::seconds(2);
@@ -21,10 +23,12 @@ class StatusServer final : Watcher, Deadline {
 
     /// Sends the question to all processes; returns those that it went to.
     using Ask = std::function<std::vector<Hello>(std::uint32_t token)>;
-    using Render = std::function<std::string(const std::vector<ProcessCounters>&)>;
+    /// Called on the thread: what it works with is its own.
+    using Document = std::move_only_function<std::string()>;
+    using Collect = std::function<Document(std::vector<ProcessCounters>)>;
 
     [[nodiscard]] static Result<UniqueFd> bind(const std::string& path);
-    StatusServer(Loop& loop, UniqueFd socket, Ask ask, Render render);
+    StatusServer(Loop& loop, UniqueFd socket, Ask ask, Collect collect);
     ~StatusServer() override;
 
     void on_counters(const Hello& from, Counters counters);
@@ -34,29 +38,31 @@ class StatusServer final : Watcher, Deadline {
         Reader(StatusServer& server, UniqueFd socket) : owner(server), fd(std::move(socket)) {}
         void on_events(std::uint32_t events) override;
         void on_deadline() override { owner.drop(*this); }
-        void answer(std::string text);
+        void answer(std::shared_ptr<const std::string> document);
 
         StatusServer& owner;
         UniqueFd fd;
-        std::string rest;
-        bool answered = false;
+        std::shared_ptr<const std::string> text;  ///< null: not yet
+        std::size_t sent = 0;
         std::list<Reader>::iterator self;
     };
 
     void on_events(std::uint32_t events) override;
-    void on_deadline() override { answer_all(); }
-    void answer_all();
+    void on_deadline() override { write_document(); }
+    void write_document();
+    void answer_all(const std::shared_ptr<const std::string>& text);
     void drop(Reader& reader);
 
     Loop& loop_;
     UniqueFd socket_;
     Ask ask_;
-    Render render_;
+    Collect collect_;
+    WorkerPool writer_;
     std::list<Reader> readers_;
     std::vector<ProcessCounters> collected_;
     std::uint32_t token_ = 0;
     std::size_t missing_ = 0;
-    bool collecting_ = false;
+    bool under_way_ = false;  ///< a document
 };
 
 }  // namespace keysluice::control

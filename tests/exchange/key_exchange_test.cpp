@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -34,6 +35,21 @@ Event take_answer(End& end) {
 KeysExchanged failing(const Action& errand, const char* reason) {
     const auto& job = std::get<ExchangeKeys>(errand);
     return {.sa = job.sa, .epoch = job.epoch, .message = job.message, .result = fail(reason, "a test wants it so")};
+}
+
+/// The same for another message, or for another process.
+std::array<KeysExchanged, 2> mistaken(const Event& answer) {
+    const auto& right = std::get<KeysExchanged>(answer);
+    std::array<KeysExchanged, 2> wrong;
+    for (KeysExchanged& each : wrong) {
+        each.sa = right.sa;
+        each.epoch = right.epoch;
+        each.message = right.message;
+        each.result = fail("key-exchange-refused", "it was for somebody else");
+    }
+    wrong[0].message[0] ^= 1U;
+    ++wrong[1].epoch;
+    return wrong;
 }
 
 void hold_errands(TwoEnds& ends, bool hold) {
@@ -157,6 +173,20 @@ TEST_SUITE("exchange: key exchanges that take long") {
         ends.event(ends.a, computed);
         ends.event(ends.a, computed);  // as if it came twice
         CHECK(ends.wire.size() == 1);
+        ends.settle();
+        ends.check_up();
+    }
+
+    TEST_CASE("an answer that is for somebody else changes nothing") {
+        TwoEnds ends;
+        ask_z(ends);
+        const Event computed = take_answer(ends.z);
+        for (KeysExchanged& wrong : mistaken(computed)) {
+            ends.event(ends.z, std::move(wrong));
+        }
+        CHECK(ends.z.reports.empty());
+        hold_errands(ends, false);
+        ends.event(ends.z, computed);
         ends.settle();
         ends.check_up();
     }
@@ -374,6 +404,38 @@ TEST_SUITE("exchange: rekeyings whose key exchange takes long") {
         hold_errands(ends, false);
         ends.event(ends.z, computed);
         check_rekeyed(ends, "net");
+    }
+
+    TEST_CASE("an answer that is for somebody else changes nothing") {
+        TwoEnds ends;
+        ask_z_to_rekey(ends, "net");
+        const Event computed = take_answer(ends.z);
+        for (KeysExchanged& wrong : mistaken(computed)) {
+            ends.event(ends.z, std::move(wrong));
+        }
+        CHECK(ends.z.last_reason().empty());
+        hold_errands(ends, false);
+        ends.event(ends.z, computed);
+        check_rekeyed(ends, "net");
+    }
+
+    TEST_CASE("a peer that has lost its memory comes back while its request waits") {
+        for (const std::string& child : kBoth) {
+            TwoEnds ends;
+            ask_z_to_rekey(ends, child);
+            const Event computed = take_answer(ends.z);
+            hold_errands(ends, false);
+            ++ends.a.settings.epoch;
+            ends.a.endpoint = std::make_unique<Endpoint>(ends.a.settings, ends.a.random);
+            ends.a.endpoint->configure(ends.a.connections);
+            ends.a.kernel = {};
+            ends.initiate(ends.a);
+            ends.settle();
+            ends.check_up();
+            ends.event(ends.z, computed);
+            CHECK(ends.wire.empty());
+            ends.check_up();
+        }
     }
 
     TEST_CASE("a pair that nobody has time to make is asked for again") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
 #include <list>
 #include <string>
 #include <vector>
@@ -25,7 +26,7 @@ struct Fixture {
     void answer(std::uint16_t index, std::uint32_t token) {
         server.on_counters({ProcessKind::engine, index, 1}, {.token = token, .counts = {}});
     }
-    std::string render(const std::vector<ProcessCounters>& answers) const {
+    static std::string render(const std::vector<ProcessCounters>& answers, const std::string& padding) {
         std::string text = "engines:";
         for (const ProcessCounters& process : answers) {
             const std::string index = std::to_string(process.process.index);
@@ -38,13 +39,21 @@ struct Fixture {
     Loop loop;
     std::vector<Hello> processes{{ProcessKind::engine, 0, 1}, {ProcessKind::engine, 1, 1}};
     std::string padding;
+    std::shared_future<void> wait;  ///< before a document is written
     std::vector<std::uint32_t> asked;
     StatusServer server{loop, StatusServer::bind(folder / "status.sock").value(),
                         [this](std::uint32_t token) {
                             asked.push_back(token);
                             return processes;
                         },
-                        [this](const std::vector<ProcessCounters>& all) { return render(all); }};
+                        [this](std::vector<ProcessCounters> all) -> StatusServer::Document {
+                            return [all = std::move(all), padding = padding, wait = wait] {
+                                if (wait.valid()) {
+                                    wait.wait();
+                                }
+                                return render(all, padding);
+                            };
+                        }};
 };
 
 /// What came so far, and whether that was all.
@@ -61,6 +70,17 @@ struct Read {
     bool ended = false;
 };
 
+/// Everything up to the end.
+std::string read_all(Loop& loop, const UniqueFd& socket) {
+    std::string text;
+    turn_until(loop, [&] {
+        const Read read(socket);
+        text += read.text;
+        return read.ended;
+    });
+    return text;
+}
+
 }  // namespace
 
 TEST_CASE("an answer comes when all processes have answered, and is the last word") {
@@ -72,10 +92,7 @@ TEST_CASE("an answer comes when all processes have answered, and is the last wor
     settle(fixture.loop);
     CHECK_FALSE(Read(client).ended);
     fixture.answer(1, fixture.asked[0]);
-    settle(fixture.loop);
-    const Read read(client);
-    CHECK(read.text == "engines: 0 1");
-    CHECK(read.ended);
+    CHECK(read_all(fixture.loop, client) == "engines: 0 1");
 }
 
 TEST_CASE("who does not answer in time is named") {
@@ -84,9 +101,7 @@ TEST_CASE("who does not answer in time is named") {
     const UniqueFd client = fixture.connect();
     settle(fixture.loop);
     fixture.answer(1, fixture.asked.at(0));
-    std::string text;
-    turn_until(fixture.loop, [&] { return !(text = Read(client).text).empty(); });
-    CHECK(text == "engines: (0) 1");
+    CHECK(read_all(fixture.loop, client) == "engines: (0) 1");
     CHECK(now() - start >= StatusServer::kPatience);
 }
 
@@ -94,8 +109,7 @@ TEST_CASE("without any process the answer comes at once") {
     Fixture fixture;
     fixture.processes.clear();
     const UniqueFd client = fixture.connect();
-    settle(fixture.loop);
-    CHECK(Read(client).text == "engines:");
+    CHECK(read_all(fixture.loop, client) == "engines:");
 }
 
 TEST_CASE("readers who come while the question is out share its answer; the next one asks anew") {
@@ -106,9 +120,8 @@ TEST_CASE("readers who come while the question is out share its answer; the next
     CHECK(fixture.asked.size() == 1);
     fixture.answer(0, fixture.asked[0]);
     fixture.answer(1, fixture.asked[0]);
-    settle(fixture.loop);
-    CHECK(Read(first).text == "engines: 0 1");
-    CHECK(Read(second).text == "engines: 0 1");
+    CHECK(read_all(fixture.loop, first) == "engines: 0 1");
+    CHECK(read_all(fixture.loop, second) == "engines: 0 1");
 
     const UniqueFd third = fixture.connect();
     settle(fixture.loop);
@@ -120,8 +133,23 @@ TEST_CASE("readers who come while the question is out share its answer; the next
     settle(fixture.loop);
     CHECK_FALSE(Read(third).ended);
     fixture.answer(0, fixture.asked[1]);
+    CHECK(read_all(fixture.loop, third) == "engines: 0 1");
+}
+
+TEST_CASE("the document is written beside the loop, and who comes meanwhile gets it too") {
+    Fixture fixture;
+    fixture.processes.clear();
+    std::promise<void> wait;
+    fixture.wait = wait.get_future().share();
+    const UniqueFd first = fixture.connect();
+    settle(fixture.loop);  // does not wait
+    const UniqueFd second = fixture.connect();
     settle(fixture.loop);
-    CHECK(Read(third).text == "engines: 0 1");
+    fixture.answer(0, fixture.asked.at(0));  // late, and no reason for another document
+    wait.set_value();
+    CHECK(read_all(fixture.loop, first) == "engines:");
+    CHECK(read_all(fixture.loop, second) == "engines:");
+    CHECK(fixture.asked.size() == 1);
 }
 
 TEST_CASE("one process can't answer for another one") {
@@ -134,8 +162,7 @@ TEST_CASE("one process can't answer for another one") {
     settle(fixture.loop);
     CHECK_FALSE(Read(client).ended);
     fixture.answer(0, fixture.asked[0]);
-    settle(fixture.loop);
-    CHECK(Read(client).text == "engines: 0 1");
+    CHECK(read_all(fixture.loop, client) == "engines: 0 1");
 }
 
 TEST_CASE("a reader who leaves early disturbs nobody") {
@@ -147,8 +174,7 @@ TEST_CASE("a reader who leaves early disturbs nobody") {
     settle(fixture.loop);
     fixture.answer(0, fixture.asked.at(0));
     fixture.answer(1, fixture.asked.at(0));
-    settle(fixture.loop);
-    CHECK(Read(second).text == "engines: 0 1");
+    CHECK(read_all(fixture.loop, second) == "engines: 0 1");
 }
 
 TEST_CASE("a document that is longer than the socket's buffer arrives whole") {
@@ -156,13 +182,7 @@ TEST_CASE("a document that is longer than the socket's buffer arrives whole") {
     fixture.processes.clear();
     fixture.padding = std::string(4UL << 20U, '.');
     const UniqueFd client = fixture.connect();
-    std::string text;
-    turn_until(fixture.loop, [&] {
-        const Read read(client);
-        text += read.text;
-        return read.ended;
-    });
-    CHECK(text == "engines:" + fixture.padding);
+    CHECK(read_all(fixture.loop, client) == "engines:" + fixture.padding);
 }
 
 TEST_CASE("only so many readers at once") {
