@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ike/child_install.hpp"
 #include "ike/delay.hpp"
 
 namespace keysluice::ike {
@@ -163,17 +164,12 @@ Result<void> install(Context& context, Sa& sa, ChildSa child, const ChildMateria
     if (!keys) {
         return pass_on(std::move(keys));
     }
-    InstallChild install{
-        .spec = child.spec, .inbound = std::move(keys->initiator), .outbound = {}, .replaces_outbound = {}};
-    if (child.complete) {
-        install.outbound = std::move(keys->responder);
-    } else {
-        child.outbound = std::move(keys->responder);
-    }
+    child.inbound_keys = std::move(keys->initiator);
+    child.outbound_keys = std::move(keys->responder);
     response.child = child.spec.inbound;
     sa.awaited = std::move(response);
     sa.children.push_back(std::move(child));
-    context.actions.emplace_back(std::move(install));
+    context.actions.push_back(*unconfirmed(sa, sa.children.back()));
     return {};
 }
 

@@ -13,6 +13,13 @@ bool asks_for_successor(const Task& task, EspSpi inbound) {
 
 }  // namespace
 
+void on_outbound_installed(Sa& sa, EspSpi inbound) {
+    ChildSa& child = *sa.find_child(inbound);
+    if (child.state == ChildState::installed) {
+        child.outbound_keys.reset();
+    }
+}
+
 bool on_child_lost(Context& context, Sa& sa, const ChildLost& event) {
     ChildSa& child = *sa.find_child(event.inbound);
     if (sa.state != State::established ||
@@ -26,6 +33,7 @@ bool on_child_lost(Context& context, Sa& sa, const ChildLost& event) {
     }
     std::erase_if(sa.waiting, [&](const Task& task) { return asks_for_successor(task, event.inbound); });
     child.state = ChildState::deleting;
+    child.outbound_keys.reset();
     sa.waiting.emplace_back(DeleteChildren{{event.inbound}});
     return true;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ike/child_answer.hpp"
+#include "ike/child_install.hpp"
 #include "ike/delay.hpp"
 #include "ike/rekey_ike.hpp"
 
@@ -253,17 +254,11 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
         sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
         return;
     }
-    const ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
     apply_rule(context, sa, *child);
-    InstallChild install{.spec = child->spec,
-                         .inbound = std::move(keys->responder),
-                         .outbound = std::move(keys->initiator),
-                         .replaces_outbound = {}};
-    if (old != nullptr) {
-        install.replaces_outbound = old->spec.outbound;
-    }
+    child->inbound_keys = std::move(keys->responder);
+    child->outbound_keys = std::move(keys->initiator);
     sa.children.push_back(*std::move(child));
-    context.actions.emplace_back(std::move(install));
+    context.actions.push_back(*unconfirmed(sa, sa.children.back()));
 }
 
 void on_child_installed(Context& context, Sa& sa, EspSpi inbound, Result<void> result) {
@@ -274,6 +269,10 @@ void on_child_installed(Context& context, Sa& sa, EspSpi inbound, Result<void> r
     const std::string name = child->spec.child;
     if (result) {
         child->state = child->complete ? ChildState::installed : ChildState::inbound_only;
+        child->inbound_keys.reset();
+        if (child->complete) {
+            child->outbound_keys.reset();
+        }
     } else {
         report(context, sa, Report::Kind::failed, std::move(result).error(), name);
         context.actions.emplace_back(RemoveChild{child->spec});
@@ -308,10 +307,8 @@ void retire_child(Context& context, Sa& sa, EspSpi inbound) {
         return;
     }
     if (next->state == ChildState::inbound_only) {
-        context.actions.emplace_back(InstallOutbound{.spec = next->spec,
-                                                     .outbound = *std::exchange(next->outbound, {}),
-                                                     .replaces_outbound = old->spec.outbound});
         next->state = ChildState::installed;
+        context.actions.push_back(*unconfirmed(sa, *next));
     }
     next->replaces.reset();
     old->state = ChildState::lingering;

@@ -6,6 +6,7 @@
 
 #include "ike/auth.hpp"
 #include "ike/child_events.hpp"
+#include "ike/child_install.hpp"
 #include "ike/create_child.hpp"
 #include "ike/delay.hpp"
 #include "ike/informational.hpp"
@@ -81,6 +82,18 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName&
         deadlines_.set(adopted, ike::next_deadline(adopted, settings_));
     }
     touched_.clear();
+}
+
+Actions Endpoint::unconfirmed() const {
+    Actions actions;
+    for (const auto& [spi, sa] : sas_) {
+        for (const ChildSa& child : sa->children) {
+            if (auto action = ike::unconfirmed(*sa, child)) {
+                actions.push_back(*std::move(action));
+            }
+        }
+    }
+    return actions;
 }
 
 Actions Endpoint::on(const Event& event, Instant now) {
@@ -380,6 +393,12 @@ void Endpoint::handle(Context& context, const ChildInstalled& event) {
     }
 }
 
+void Endpoint::handle(Context& /*context*/, const OutboundInstalled& event) {
+    if (Sa* sa = owner_of(event.inbound)) {
+        on_outbound_installed(*sa, event.inbound);
+    }
+}
+
 void Endpoint::handle(Context& context, const ChildLost& event) {
     if (Sa* sa = owner_of(event.inbound); sa != nullptr && on_child_lost(context, *sa, event)) {
         complete(context, *sa, sa->find_child(event.inbound)->spec.child);
@@ -472,7 +491,7 @@ void Endpoint::tidy(Instant now) {
             deadlines_.set(sa, ike::next_deadline(sa, settings_));
         }
     }
-    touched_.clear();
+    changed_ = std::exchange(touched_, {});
 }
 
 }  // namespace keysluice::ike

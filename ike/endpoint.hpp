@@ -29,7 +29,13 @@ class Endpoint final : private Registry {
     /// Takes over what another process had (read_snapshot). Comes after configure() and before the first event.
     void restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName& wanted);
 
+    /// After restore(): what the process before asked the kernel for and did not see confirmed. Where the kernel has
+    /// it, say so (ChildInstalled, OutboundInstalled); else ask again.
+    [[nodiscard]] Actions unconfirmed() const;
+
     [[nodiscard]] Actions on(const Event& event, Instant now);
+    /// The IKE SAs that the last event may have changed, by our SPIs; some of them may be there no longer.
+    [[nodiscard]] const std::vector<IkeSpi>& changed() const { return changed_; }
 
     /// When TimePassed is due; Instant::max() for never.
     [[nodiscard]] Instant next_deadline() const;
@@ -61,6 +67,7 @@ class Endpoint final : private Registry {
     void handle(Context& context, const Terminate& event);
     void handle(Context& context, const Rekey& event);
     void handle(Context& context, const ChildInstalled& event);
+    void handle(Context& context, const OutboundInstalled& event);
     void handle(Context& context, const ChildLost& event);
     void handle(Context& context, const ChildSpent& event);
     void handle(Context& context, const PeerMoved& event);
@@ -95,7 +102,8 @@ class Endpoint final : private Registry {
     SaIndex index_;
     std::unordered_map<EspSpi, IkeSpi> owners_;  ///< of CHILD SAs
     Deadlines deadlines_;
-    std::vector<IkeSpi> touched_;
+    std::vector<IkeSpi> touched_;  ///< by the event that is being handled
+    std::vector<IkeSpi> changed_;
     WantedList wanted_;
     std::uint32_t next_reqid_ = 1;
     Context* context_ = nullptr;  ///< of the event that is being handled

@@ -42,6 +42,11 @@ struct ChildInstalled {
 
 // Of CHILD SAs that were installed, by their inbound SPIs.
 
+/// The kernel has taken the outbound half (InstallOutbound).
+struct OutboundInstalled {
+    EspSpi inbound;
+};
+
 /// The kernel did not take the outbound half (InstallOutbound), or it has deleted an SA that came to a hard limit.
 struct ChildLost {
     EspSpi inbound;
@@ -81,7 +86,7 @@ struct KeysExchanged {
     Result<Exchanged> result;
 };
 
-using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, ChildLost,
-                           ChildSpent, PeerMoved, Signed, PeerVerified, KeysExchanged>;
+using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled,
+                           OutboundInstalled, ChildLost, ChildSpent, PeerMoved, Signed, PeerVerified, KeysExchanged>;
 
 }  // namespace keysluice::ike

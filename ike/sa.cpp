@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <cassert>
 #include <initializer_list>
+#include <utility>
 
 namespace keysluice::ike {
 
 ChildSa* Sa::find_child(EspSpi inbound) {
+    return const_cast<ChildSa*>(std::as_const(*this).find_child(inbound));
+}
+
+const ChildSa* Sa::find_child(EspSpi inbound) const {
     const auto found =
         std::ranges::find_if(children, [&](const ChildSa& each) { return each.spec.inbound == inbound; });
     return found == children.end() ? nullptr : &*found;
@@ -51,6 +56,11 @@ const char* first_broken(std::initializer_list<Rule> rules) {
 }  // namespace
 
 const char* inconsistency(const Sa& sa) {
+    for (const ChildSa& child : sa.children) {
+        if (child.state == ChildState::installing && (!child.inbound_keys || !child.outbound_keys)) {
+            return "the kernel could not be asked again for a CHILD SA";
+        }
+    }
     const bool timed = next_deadline(sa, Settings{}) != Instant::max();
     const bool asked = sa.window.outstanding.has_value();
     const bool busy = sa.current || !sa.waiting.empty();

@@ -30,10 +30,11 @@ enum class ChildState : std::uint8_t {
 struct ChildSa {
     ChildState state = ChildState::installing;
     ChildSaSpec spec;
-    Rare<ChildDirectionKeys> outbound;  ///< until it is handed to the kernel, where that is later than the inbound
-    bool complete = false;              ///< while installing: both halves, not the inbound one alone
-    std::optional<EspSpi> replaces;     ///< the inbound SPI of the CHILD SA that this one rekeys
-    bool ours = false;                  ///< we were the initiator of the exchange that made it
+    Rare<ChildDirectionKeys> inbound_keys;   ///< until the kernel has confirmed that it has them
+    Rare<ChildDirectionKeys> outbound_keys;  ///< the same
+    bool complete = false;                   ///< while installing: both halves, not the inbound one alone
+    std::optional<EspSpi> replaces;          ///< the inbound SPI of the CHILD SA that this one rekeys
+    bool ours = false;                       ///< we were the initiator of the exchange that made it
     Instant rekey_at = Instant::max();
     Instant remove_at = Instant::max();
 };
@@ -182,6 +183,7 @@ struct Sa {
     [[nodiscard]] const PrfKey& own_p() const { return initiator ? keys.proof->initiator : keys.proof->responder; }
     [[nodiscard]] const PrfKey& peer_p() const { return initiator ? keys.proof->responder : keys.proof->initiator; }
     [[nodiscard]] ChildSa* find_child(EspSpi inbound);
+    [[nodiscard]] const ChildSa* find_child(EspSpi inbound) const;
     [[nodiscard]] ChildSa* find_child_by_outbound(EspSpi outbound);
 };
 

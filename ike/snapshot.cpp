@@ -99,7 +99,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 5;
+constexpr std::uint16_t kVersion = 6;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -153,8 +153,8 @@ void describe(Archive& archive, T& value) {
 }
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {
-    archive(value.state, value.spec, value.outbound, value.complete, value.replaces, value.ours, value.rekey_at,
-            value.remove_at);
+    archive(value.state, value.spec, value.inbound_keys, value.outbound_keys, value.complete, value.replaces,
+            value.ours, value.rekey_at, value.remove_at);
 }
 template <typename Archive, Like<ChildOffer::Rival> T>
 void describe(Archive& archive, T& value) {

@@ -111,7 +111,9 @@ void ChildInstaller::perform(ike::InstallOutbound action) {
         if (!result) {
             submit(translator_.refused_outbound(inbound, result.error()), "what a refused outbound half left behind");
             owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(result).error()});
+            return;
         }
+        owner_.on_kernel(ike::OutboundInstalled{inbound});
     });
 }
 

@@ -67,8 +67,13 @@ void TwoEnds::perform(End& end, Actions actions) {
                 event(end, ChildInstalled{install->spec.inbound, std::move(result)});
             }
         } else if (auto* outbound = std::get_if<InstallOutbound>(&action)) {
+            if (end.holds_outbound) {
+                continue;
+            }
             if (auto result = end.kernel.install(*outbound); !result) {
                 event(end, ChildLost{outbound->spec.inbound, std::move(result).error()});
+            } else {
+                event(end, OutboundInstalled{outbound->spec.inbound});
             }
         } else if (const auto* move = std::get_if<MoveChild>(&action)) {
             end.kernel.move(*move);

@@ -32,11 +32,12 @@ struct KernelAnswer {
     EspSpi inbound;
     bool accepted = true;
 };
-/// The kernel did not take an outbound half.
-struct KernelRefusal {
+/// About an outbound half.
+struct OutboundAnswer {
     std::size_t end = 0;
     unsigned life = 0;
     EspSpi inbound;
+    bool accepted = true;
 };
 /// A signature was made or checked, or a key exchange computed.
 struct Answer {
@@ -46,7 +47,7 @@ struct Answer {
 };
 struct Mischief {};
 
-using Planned = std::variant<Arrival, KernelAnswer, KernelRefusal, Answer, Mischief>;
+using Planned = std::variant<Arrival, KernelAnswer, OutboundAnswer, Answer, Mischief>;
 
 ChildRule child_rule(std::size_t spoke, bool at_hub, const std::string& group, Random& random) {
     ChildRule child;
@@ -207,9 +208,8 @@ class Simulation {
             plan(milliseconds(dice(20)), KernelAnswer{own, host.life, install->spec.inbound, accepted});
         } else if (const auto* outbound = std::get_if<InstallOutbound>(&action)) {
             host.end.kernel.refuses = !calm_ && dice(50) == 0;
-            if (!host.end.kernel.install(*outbound)) {
-                plan(milliseconds(dice(20)), KernelRefusal{own, host.life, outbound->spec.inbound});
-            }
+            const bool accepted = host.end.kernel.install(*outbound).has_value();
+            plan(milliseconds(dice(20)), OutboundAnswer{own, host.life, outbound->spec.inbound, accepted});
         } else if (const auto* move = std::get_if<MoveChild>(&action)) {
             host.end.kernel.move(*move);
         } else if (const auto* remove = std::get_if<RemoveChild>(&action)) {
@@ -271,9 +271,14 @@ class Simulation {
                   ChildInstalled{answer.inbound, answer.accepted ? Result<void>{} : fail("kernel-refused", "no")});
         }
     }
-    void happen(KernelRefusal& refusal) {
-        if (hosts_[refusal.end]->life == refusal.life) {
-            event(refusal.end, ChildLost{refusal.inbound, {"kernel-refused", "no"}});
+    void happen(OutboundAnswer& answer) {
+        if (hosts_[answer.end]->life != answer.life) {
+            return;
+        }
+        if (answer.accepted) {
+            event(answer.end, OutboundInstalled{answer.inbound});
+        } else {
+            event(answer.end, ChildLost{answer.inbound, {"kernel-refused", "no"}});
         }
     }
     void happen(Answer& answer) {
@@ -307,7 +312,7 @@ class Simulation {
                 break;
             case 4:
                 say(host.end.name + " is replaced by another process");
-                host.end.rewrite();
+                take_over(own);
                 break;
             case 5:
                 say(host.end.name + " loses its memory");
@@ -342,6 +347,25 @@ class Simulation {
             say(hosts_[own]->end.name + "'s child comes to a hard limit");
             kernel.delete_expired(inbound);
             event(own, ChildLost{inbound, {"sa-expired", "the kernel has deleted it"}});
+        }
+    }
+
+    /// By another process: what the kernel and others say to the one before, nobody hears.
+    void take_over(std::size_t own) {
+        Host& host = *hosts_[own];
+        ++host.life;
+        host.end.rewrite();
+        for (Action& action : host.end.endpoint->unconfirmed()) {
+            const FakeKernel& kernel = host.end.kernel;
+            if (const auto* install = std::get_if<InstallChild>(&action);
+                install != nullptr && kernel.inbound().contains(install->spec.inbound)) {
+                event(own, ChildInstalled{install->spec.inbound, {}});
+            } else if (const auto* outbound = std::get_if<InstallOutbound>(&action);
+                       outbound != nullptr && kernel.outbound().contains(outbound->spec.outbound)) {
+                event(own, OutboundInstalled{outbound->spec.inbound});
+            } else {
+                perform(own, action);
+            }
         }
     }
 

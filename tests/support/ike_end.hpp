@@ -41,6 +41,7 @@ class End {
     bool holds_errands = false;  ///< Sign, VerifyPeer and ExchangeKeys stay in `errands`, unanswered
     std::vector<Action> errands;
     bool holds_installs = false;  ///< what the kernel says to InstallChild does not come back
+    bool holds_outbound = false;  ///< InstallOutbound does not come to the kernel
 
     void configure(ConnectionPtr connection);
     /// What an engine or a thread would say to Sign, VerifyPeer or ExchangeKeys.

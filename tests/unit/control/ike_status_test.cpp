@@ -47,7 +47,7 @@ ike::Sa standing() {
     child.spec.local_selectors = {ike::parse_selector("10.1.0.0/16").value()};
     child.spec.remote_selectors = {ike::parse_selector("10.2.0.0/16").value(),
                                    ike::parse_selector("10.3.0.0/16/tcp/443").value()};
-    for (std::uint8_t& octet : child.outbound.emplace().encryption.writable(20)) {
+    for (std::uint8_t& octet : child.outbound_keys.emplace().encryption.writable(20)) {
         octet = 0x5a;
     }
     return sa;
