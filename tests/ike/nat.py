@@ -23,7 +23,7 @@ def behind(world, inside):
         expect_equal((sa.get("nat-local", "no"), sa.get("nat-remote", "no")),
                      ("yes", "no") if inside == "strongSwan" else ("no", "yes"), "where strongSwan sees the NAT")
         expect_equal(swan.child_sas()[0].get("encap"), "yes", "ESP is in UDP")
-        checks.traffic_flows(world, place, tunnel, swan)
+        checks.traffic_flows(world, place, tunnel, swan, 100_000)  # well within rekey_time
         with streams(world, place, tunnel):
             for each in both.values():
                 each.rekey_child()
