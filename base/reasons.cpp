@@ -234,6 +234,9 @@ constexpr std::array kReasons{
            "an internal_error alert."},
     Reason{"key-update-flood", ReasonArea::tls,
            "The TLS peer changes its keys again and again and hardly sends data, so the connection was closed."},
+    Reason{"keyring-unavailable", ReasonArea::kernel,
+           "The kernel's keyring takes no key (CONFIG_KEYS, its quota in /proc/keys, or a filter of system "
+           "calls), so IKE SAs do not outlive keysluiced: its restart negotiates them anew."},
     Reason{"keys-in-use", ReasonArea::kernel,
            "The kernel has keys for this direction of a connection already and does not replace them."},
     Reason{
@@ -447,6 +450,21 @@ constexpr std::array kReasons{
     Reason{"socket-bypass-refused", ReasonArea::kernel,
            "The kernel did not let a socket of IKE pass by its IPsec policies: keysluiced lacks CAP_NET_ADMIN, or "
            "the kernel CONFIG_XFRM_USER."},
+    Reason{"state-damaged", ReasonArea::ike,
+           "An IKE SA was not taken over, since what the process before wrote of it is damaged. It is negotiated "
+           "anew; what the kernel has of it goes when its successor stands."},
+    Reason{"state-file-failed", ReasonArea::internal,
+           "The memory file in which IKE SAs outlive keysluiced could not be made or read. They are negotiated "
+           "anew; look at memory limits."},
+    Reason{"state-file-full", ReasonArea::internal,
+           "An IKE SA does not fit into the memory file in which it would outlive keysluiced. It works, and a "
+           "restart negotiates it anew; look at memory limits."},
+    Reason{"state-key-missing", ReasonArea::ike,
+           "The key of what the process before wrote is no longer in the kernel's keyring, so its IKE SAs are "
+           "negotiated anew. It goes with an explicit stop, and with PrivateUsers=yes in the unit."},
+    Reason{"state-set-aside", ReasonArea::ike,
+           "Three processes died while they took this IKE SA over, so the next one left it. It is negotiated "
+           "anew; please report it, with the journal."},
     Reason{"status-bind-failed", ReasonArea::configuration,
            "status.sock could not be made in the runtime directory. Does it exist, and may this user write to it?"},
     Reason{"status-malformed", ReasonArea::internal,
