@@ -146,6 +146,9 @@ constexpr std::array kReasons{
     Reason{"crypto-unavailable", ReasonArea::internal,
            "OpenSSL does not offer an algorithm. Is its default provider loaded, and does its configuration (FIPS) "
            "allow the algorithm?"},
+    Reason{"descriptor-not-kept", ReasonArea::internal,
+           "The service manager does not keep a descriptor for the next process, so a restart of keysluiced loses "
+           "what it stands for. Does the unit have FileDescriptorStoreMax=?"},
     Reason{"descriptors-exhausted", ReasonArea::internal,
            "No file descriptor is left: accepting pauses, or a connection is closed. Raise LimitNOFILE."},
     Reason{"duplicate-key", ReasonArea::configuration,

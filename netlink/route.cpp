@@ -55,11 +55,16 @@ Result<Device> device_towards(Socket& socket, const IpAddress& local, const IpAd
     if (!index) {
         return std::unexpected(index.error());
     }
-    std::array<char, IF_NAMESIZE> name{};
-    if (*index == 0 || if_indextoname(*index, name.data()) == nullptr) {
+    std::string name = device_name(*index);
+    if (name.empty()) {
         return fail("no-route", fmt::format("{} leads to no network device", what));
     }
-    return Device{.index = *index, .name = name.data()};
+    return Device{.index = *index, .name = std::move(name)};
+}
+
+std::string device_name(std::uint32_t index) {
+    std::array<char, IF_NAMESIZE> name{};
+    return index != 0 && if_indextoname(index, name.data()) != nullptr ? name.data() : "";
 }
 
 }  // namespace keysluice::netlink

@@ -19,4 +19,7 @@ struct Device {
 /// NETLINK_ROUTE. Fails with "no-route" and as Socket::transact() does.
 [[nodiscard]] Result<Device> device_towards(Socket& socket, const IpAddress& local, const IpAddress& remote);
 
+/// Empty where there is no such device (any more).
+[[nodiscard]] std::string device_name(std::uint32_t index);
+
 }  // namespace keysluice::netlink

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "daemon/control/translation.hpp"
 #include "daemon/shared/log.hpp"
 
 namespace keysluice::control {
@@ -85,6 +86,7 @@ void ChildInstaller::install(ike::InstallChild action) {
     }
     submit(*std::move(transaction), inbound, [this, inbound](Result<void> result) {
         if (result) {
+            sweep(false);
             owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = {}});
             return;
         }
@@ -193,6 +195,49 @@ void ChildInstaller::untrap_all_but(const ChildNames& kept) {
 void ChildInstaller::clear() {
     offloaded_.clear();
     submit(translator_.clear(), "removal of what is left");
+}
+
+// ---- what an earlier process left
+
+ChildInstaller::Presence ChildInstaller::adopt(const ike::ChildSaSpec& spec, bool whole, Inventory& found) {
+    const xfrm::SaState* const inbound = found.find(inbound_id(spec));
+    const xfrm::SaState* const outbound = found.find(outbound_id(spec));
+    const bool enough = inbound != nullptr && (outbound != nullptr || !whole);
+    if (!enough || !translator_.adopt(spec, *inbound, outbound)) {
+        xfrm::Transaction halves;
+        for (const xfrm::SaId& id : {inbound_id(spec), outbound_id(spec)}) {
+            if (found.sas.erase(id) > 0) {
+                halves.remove(id);
+            }
+        }
+        submit(std::move(halves), "half of a CHILD SA");
+        return Presence::none;
+    }
+    if (spec.offload != ike::Offload::off) {
+        offloaded_[spec.inbound].state = found_offload(spec.offload, *inbound);
+    }
+    return outbound == nullptr ? Presence::inbound_only : Presence::both;
+}
+
+void ChildInstaller::settle(const Inventory& found) {
+    submit(translator_.settle(found), "policies that are not as they should be");
+    if (const std::size_t count = translator_.orphans(); count > 0) {
+        log_warning(
+            "the kernel has {} SAs whose negotiation is lost: they carry traffic until others stand in their "
+            "place",
+            count);
+    }
+}
+
+void ChildInstaller::sweep(bool all) {
+    submit(translator_.sweep(all), "SAs of an earlier process");
+}
+
+void ChildInstaller::give_up() {
+    if (const std::size_t count = translator_.orphans(); count > 0) {
+        log_warning("{} SAs of an earlier process are removed: nothing has come in their place", count);
+    }
+    sweep(true);
 }
 
 void ChildInstaller::submit(xfrm::Transaction transaction, std::string what) {

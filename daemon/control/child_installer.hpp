@@ -45,6 +45,17 @@ class ChildInstaller {
     /// Takes everything out.
     void clear();
 
+    // What an earlier process left in the kernel: first adopt() each CHILD SA, then settle() once.
+
+    /// What the kernel has of this CHILD SA.
+    enum class Presence : std::uint8_t { none, inbound_only, both };
+    /// Takes it into account. What is there by half and should be `whole` is removed.
+    [[nodiscard]] Presence adopt(const ike::ChildSaSpec& spec, bool whole, Inventory& found);
+    /// What else is there of ours carries traffic until its successors stand, or until give_up().
+    void settle(const Inventory& found);
+    /// No successors came.
+    void give_up();
+
     void hear(const xfrm::Event& event);
 
     [[nodiscard]] bool idle() const { return kernel_.idle(); }
@@ -68,6 +79,7 @@ class ChildInstaller {
     [[nodiscard]] Result<void> room() const;
     /// Changes of which nobody waits for the result.
     void submit(xfrm::Transaction transaction, std::string what);
+    void sweep(bool all);
 
     /// A CHILD SA that asks for offload.
     struct Offloaded {

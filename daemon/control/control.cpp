@@ -27,7 +27,8 @@ ServiceId id_of(std::size_t index) {
 
 }  // namespace
 
-Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, IkeService::Kernel ike_kernel)
+Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, IkeService::Kernel ike_kernel,
+                 DescriptorStore store)
     : loop_(loop),
       configuration_(std::move(configuration)),
       on_failed_(std::move(on_failed)),
@@ -35,6 +36,7 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
       keeper_(loop, runtime_path(configuration_.daemon.runtime_directory, "keeper.sock"),
               {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this),
       ike_kernel_(ike_kernel),
+      store_(std::move(store)),
       signers_(loop) {
     keeper_.connect();
     if (!configuration_.ike.connections.empty()) {
@@ -46,7 +48,10 @@ Control::~Control() = default;
 
 void Control::start_ike() {
     signers_.use(signing_keys(configuration_.ike));
-    auto started = IkeService::start(loop_, configuration_.ike, ike_kernel_, signers_);
+    SystemRandom random;
+    auto state = IkeState::open(store_, configuration_.daemon.runtime_directory, random);
+    auto started = IkeService::start(loop_, configuration_.ike, ike_kernel_, signers_,
+                                     {.store = store_, .state = std::move(state)});
     if (started) {
         ike_ = *std::move(started);
         return;
@@ -322,12 +327,14 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
         status = kExitConfiguration;
         loop.stop();
     };
-    Control control(loop, std::move(configuration), fail_for_good, ike_kernel);
+    Control control(loop, std::move(configuration), fail_for_good, ike_kernel, DescriptorStore::from_environment());
     Reloader reloader(loop, file.path, file.credentials,
                       [&](Configuration fresh) { control.reload(std::move(fresh)); });
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
         if (signal == SIGHUP) {
             reloader.reload();
+        } else if (signal == SIGTERM && control.outlived()) {
+            loop.stop();
         } else {
             control.stop([&loop] { loop.stop(); });
         }

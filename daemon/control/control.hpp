@@ -27,12 +27,15 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     using OnFailed = std::function<void()>;
 
     Control(Loop& loop, Configuration configuration, OnFailed on_failed,
-            IkeService::Kernel ike_kernel = IkeService::Kernel::real);
+            IkeService::Kernel ike_kernel = IkeService::Kernel::real, DescriptorStore store = {});
     ~Control() override;
 
     /// Takes over the connections of IKE from a configuration that was read anew. No standing SA notices. What else
     /// has changed takes a restart, and the log says so.
     void reload(Configuration fresh);
+
+    /// Whether another process can go on with everything when this one just ends.
+    [[nodiscard]] bool outlived() const { return !ike_ || ike_->outlived(); }
 
     /// Takes leave of IKE's peers; `done` follows within IkeService::kFarewell.
     void stop(std::function<void()> done);
@@ -71,6 +74,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     std::unique_ptr<ChannelListener> door_;
     std::unique_ptr<StatusServer> status_;
     IkeService::Kernel ike_kernel_;
+    DescriptorStore store_;
     Signers signers_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured
@@ -79,7 +83,8 @@ class Control final : public Uplink::Owner, public Channel::Owner {
 };
 
 /// The control process from its start to the signal that ends it. Returns the exit status of the program.
-/// SIGHUP reads the configuration again, from its file.
+/// SIGHUP reads the configuration again, from its file. SIGINT takes leave of IKE's peers; so does SIGTERM, unless
+/// another process can go on where this one ends.
 struct ConfigurationFile {
     std::string path;
     std::string credentials;  ///< as for read_configuration()

@@ -19,6 +19,7 @@ class Databases {
     // As those of xfrm::Kernel.
     [[nodiscard]] virtual Result<void> apply(const xfrm::Transaction& transaction) = 0;
     [[nodiscard]] virtual Result<std::vector<xfrm::SaState>> sas() = 0;
+    [[nodiscard]] virtual Result<std::vector<xfrm::PolicyState>> policies() = 0;
     [[nodiscard]] virtual Result<xfrm::SaState> sa(const xfrm::SaId& id) = 0;
 
     /// The network device by which packets go there. Fails as netlink::device_towards() does.
@@ -33,6 +34,7 @@ class KernelDatabases final : public Databases {
 
     Result<void> apply(const xfrm::Transaction& transaction) override { return kernel_.apply(transaction); }
     Result<std::vector<xfrm::SaState>> sas() override { return kernel_.sas(); }
+    Result<std::vector<xfrm::PolicyState>> policies() override { return kernel_.policies(); }
     Result<xfrm::SaState> sa(const xfrm::SaId& id) override { return kernel_.sa(id); }
     Result<netlink::Device> device_towards(const IpAddress& local, const IpAddress& remote) override {
         return netlink::device_towards(routes_, local, remote);

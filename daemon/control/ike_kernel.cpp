@@ -2,18 +2,13 @@
 
 #include <algorithm>
 
-#include "daemon/control/translate.hpp"
+#include "daemon/control/translation.hpp"
 
 namespace keysluice::control {
 namespace {
 
 /// RFC 4303 section 2.1: "The set of SPI values in the range 1 through 255 are reserved".
 constexpr std::uint32_t kFirstSpi = 256;
-
-bool is_ours(const xfrm::Policy& policy) {
-    return std::ranges::any_of(policy.templates,
-                               [](const xfrm::Template& each) { return control::is_ours(each.reqid); });
-}
 
 }  // namespace
 
@@ -29,25 +24,25 @@ Result<xfrm::Capabilities> probe_for_ike(xfrm::Kernel& kernel, Random& random) {
     return capabilities;
 }
 
-Result<void> sweep(xfrm::Kernel& kernel) {
-    const auto sas = kernel.sas();
-    const auto policies = kernel.policies();
+Result<Inventory> look_for_ours(Databases& databases) {
+    auto sas = databases.sas();
+    const auto policies = databases.policies();
     if (!sas || !policies) {
         return std::unexpected(!sas ? sas.error() : policies.error());
     }
-    xfrm::Transaction leftovers;
-    for (const xfrm::SaState& sa : *sas) {
-        // A placeholder goes by itself.
-        if (control::is_ours(sa.reqid) && sa.id.spi.value != 0) {
-            leftovers.remove(sa.id);
+    Inventory found;
+    for (xfrm::SaState& sa : *sas) {
+        if (is_ours(sa.reqid) && sa.id.spi.value != 0) {
+            const xfrm::SaId id = sa.id;
+            found.sas.emplace(id, std::move(sa));
         }
     }
     for (const xfrm::PolicyState& each : *policies) {
         if (is_ours(each.policy)) {
-            leftovers.remove(each.policy.id());
+            found.policies.push_back(each.policy);
         }
     }
-    return kernel.apply(leftovers);
+    return found;
 }
 
 std::vector<Error> look_for_missing(Random& random) {

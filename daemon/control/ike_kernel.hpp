@@ -4,6 +4,8 @@
 
 #include "base/random.hpp"
 #include "base/result.hpp"
+#include "daemon/control/databases.hpp"
+#include "daemon/control/inventory.hpp"
 #include "xfrm/kernel.hpp"
 #include "xfrm/probe.hpp"
 
@@ -13,9 +15,8 @@ namespace keysluice::control {
 /// words that say which option or module is missing.
 [[nodiscard]] Result<xfrm::Capabilities> probe_for_ike(xfrm::Kernel& kernel, Random& random);
 
-/// Takes out what an earlier process of ours left behind, which has died without removing it: its keys are lost, so
-/// nothing can be done with it.
-[[nodiscard]] Result<void> sweep(xfrm::Kernel& kernel);
+/// What an earlier process of ours left behind. Fails as Databases does.
+[[nodiscard]] Result<Inventory> look_for_ours(Databases& databases);
 
 /// What `keysluiced --check` says about the kernel, one sentence each; nothing where it has all that IKE can use.
 [[nodiscard]] std::vector<Error> look_for_missing(Random& random);

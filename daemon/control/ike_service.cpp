@@ -15,8 +15,9 @@
 namespace keysluice::control {
 namespace {
 
-ike::Settings settings_of(const IkeSettings& configured) {
+ike::Settings settings_of(const IkeSettings& configured, std::uint32_t epoch) {
     ike::Settings settings;
+    settings.epoch = epoch;
     settings.cookie_after = configured.cookie_after;
     settings.half_open_per_address = configured.half_open_per_address;
     settings.retransmission = {.first = configured.retransmit_timeout, .tries = configured.retransmit_tries};
@@ -27,27 +28,33 @@ ike::Settings settings_of(const IkeSettings& configured) {
 
 }  // namespace
 
-IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers)
+IkeService::IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers, DescriptorStore& store,
+                       std::unique_ptr<IkeState> state, std::uint32_t epoch)
     : loop_(loop),
       configuration_(configuration),
-      endpoint_(settings_of(configuration.settings), random_),
+      store_(store),
+      state_(std::move(state)),
+      epoch_(epoch),
+      endpoint_(settings_of(configuration.settings, epoch), random_),
       signers_(signers),
       errands_(loop),
       deadline_(loop, [this] { take(ike::TimePassed{}); }),
       retry_(loop, [this] { begin_connections(); }),
-      farewell_(loop, [this] { finish(); }) {
+      farewell_(loop, [this] { finish(); }),
+      orphans_(loop, [this] { kernel_->give_up(); }) {
     adopt_connections();
 }
 
 IkeService::~IkeService() = default;
 
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
-                                                      Kernel kernel, Signers& signers) {
-    std::unique_ptr<IkeService> service(new IkeService(loop, configuration, signers));
+                                                      Kernel kernel, Signers& signers, Inheritance inheritance) {
+    std::unique_ptr<IkeService> service = inherit(loop, configuration, signers, std::move(inheritance));
     if (kernel == Kernel::null) {
         if (auto opened = service->open_sockets(false); !opened) {
             return pass_on(std::move(opened));
         }
+        service->adopt_children({});
         service->go("; --null-kernel: nothing is installed, no packet is protected");
         return service;
     }
@@ -60,9 +67,6 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
     if (auto bound = service->open_sockets(true); !bound) {
         return pass_on(std::move(bound));
     }
-    if (auto swept = sweep(*opened); !swept) {
-        return pass_on(std::move(swept));
-    }
     auto events = xfrm::Events::open();
     if (!events) {
         return pass_on(std::move(events));
@@ -71,20 +75,28 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
     if (!routes) {
         return pass_on(std::move(routes));
     }
-    service->install_into(std::make_unique<KernelDatabases>(*std::move(opened), *std::move(routes)));
+    // Before the kernel is looked through, so that what changes meanwhile is heard.
     service->events_ = std::make_unique<KernelEvents>(
         loop, *std::move(events), [owner = service.get()](const xfrm::Event& event) { owner->hear(event); });
+    if (auto adopted =
+            service->install_into(std::make_unique<KernelDatabases>(*std::move(opened), *std::move(routes)));
+        !adopted) {
+        return pass_on(std::move(adopted));
+    }
     service->go("");
     return service;
 }
 
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
-                                                      std::unique_ptr<Databases> databases, Signers& signers) {
-    std::unique_ptr<IkeService> service(new IkeService(loop, configuration, signers));
+                                                      std::unique_ptr<Databases> databases, Signers& signers,
+                                                      Inheritance inheritance) {
+    std::unique_ptr<IkeService> service = inherit(loop, configuration, signers, std::move(inheritance));
     if (auto bound = service->open_sockets(false); !bound) {
         return pass_on(std::move(bound));
     }
-    service->install_into(std::move(databases));
+    if (auto adopted = service->install_into(std::move(databases)); !adopted) {
+        return pass_on(std::move(adopted));
+    }
     service->go("");
     return service;
 }
@@ -107,7 +119,7 @@ Result<xfrm::Kernel> IkeService::open_kernel() {
 Result<void> IkeService::open_sockets(bool into_kernel) {
     const IkeSockets::Ports ports{.port = static_cast<std::uint16_t>(configuration_.settings.port),
                                   .nat_port = static_cast<std::uint16_t>(configuration_.settings.nat_port)};
-    auto sockets = IkeSockets::open(loop_, ports, into_kernel, *this);
+    auto sockets = IkeSockets::open(loop_, ports, into_kernel, store_, *this);
     if (!sockets) {
         return pass_on(std::move(sockets));
     }
@@ -115,15 +127,110 @@ Result<void> IkeService::open_sockets(bool into_kernel) {
     return {};
 }
 
-void IkeService::install_into(std::unique_ptr<Databases> databases) {
+Result<void> IkeService::install_into(std::unique_ptr<Databases> databases) {
+    auto found = look_for_ours(*databases);
+    if (!found) {
+        return pass_on(std::move(found));
+    }
     ChildInstaller::Owner& owner = *this;
     kernel_ = std::make_unique<ChildInstaller>(loop_, std::move(databases), owner);
+    adopt_children(*std::move(found));
+    orphans_.arm(now() + kOrphanPatience);
+    return {};
 }
 
 void IkeService::go(std::string_view remark) {
     log_info("ready: IKE on UDP ports {} and {}, {} connections{}", configuration_.settings.port,
              configuration_.settings.nat_port, configuration_.connections.size(), remark);
     begin_connections();
+}
+
+// ---- what an earlier process left
+
+std::unique_ptr<IkeService> IkeService::inherit(Loop& loop, const IkeConfiguration& configuration, Signers& signers,
+                                                Inheritance inheritance) {
+    const auto find_connection = [&](const std::string& name) {
+        const auto found = std::ranges::find_if(configuration.connections,
+                                                [&](const IkeConnection& each) { return each.rules->name == name; });
+        return found == configuration.connections.end() ? nullptr : ike::ConnectionPtr(found->rules);
+    };
+    IkeState* const state = inheritance.state.get();
+    IkeState::Inherited inherited = state == nullptr ? IkeState::Inherited{} : state->read(find_connection);
+    std::unique_ptr<IkeService> service(new IkeService(loop, configuration, signers, inheritance.store,
+                                                       std::move(inheritance.state), inherited.epoch));
+    for (auto& sa : inherited.sas) {
+        const ike::IkeSpi own = sa->own_spi();
+        state->begin_adoption(own);
+        std::vector<std::unique_ptr<ike::Sa>> one;
+        one.push_back(std::move(sa));
+        service->endpoint_.restore(std::move(one), {});
+        state->end_adoption(own);
+    }
+    return service;
+}
+
+void IkeService::adopt_children(Inventory found) {
+    std::vector<ike::IkeSpi> inherited;
+    for (const auto& [spi, sa] : endpoint_.sas()) {
+        inherited.push_back(spi);
+    }
+    for (const ike::IkeSpi spi : inherited) {
+        state_->begin_adoption(spi);
+        std::vector<ike::Event> events;
+        for (const ike::ChildSa& child : endpoint_.sas().at(spi)->children) {
+            if (auto event = look_for(child, found)) {
+                events.push_back(*std::move(event));
+            }
+        }
+        for (ike::Event& event : events) {
+            take(std::move(event));
+        }
+        state_->end_adoption(spi);
+    }
+    if (kernel_) {
+        kernel_->settle(found);
+    }
+    perform(endpoint_.unconfirmed());
+    if (!inherited.empty()) {
+        log_info("{} IKE SAs were taken over from the process before", inherited.size());
+        take(ike::TimePassed{});
+    }
+}
+
+/// What the kernel has of it, as the IKE SA is to hear it.
+std::optional<ike::Event> IkeService::look_for(const ike::ChildSa& child, Inventory& found) {
+    using enum ike::ChildState;
+    if (!kernel_) {
+        return std::nullopt;
+    }
+    const bool whole = child.state == installing ? child.complete : child.state == installed && !child.outbound_keys;
+    const auto presence = kernel_->adopt(child.spec, whole, found);
+    const ike::EspSpi inbound = child.spec.inbound;
+    switch (child.state) {
+        case installing:
+            if (presence != ChildInstaller::Presence::none) {
+                return ike::ChildInstalled{.inbound = inbound, .result = {}};
+            }
+            return std::nullopt;
+        case inbound_only:
+        case installed:
+            if (presence == ChildInstaller::Presence::none) {
+                return ike::ChildLost{
+                    .inbound = inbound,
+                    .why = {"sa-missing",
+                            fmt::format("the kernel no longer has the ESP SA {:08x}: it was deleted at a "
+                                        "limit, or by another program, while keysluiced was away",
+                                        inbound.value)}};
+            }
+            if (presence == ChildInstaller::Presence::both && child.outbound_keys) {
+                return ike::OutboundInstalled{inbound};
+            }
+            return std::nullopt;
+        case deleting:
+        case lingering:
+            return std::nullopt;
+    }
+    return std::nullopt;
 }
 
 // ---- connections
@@ -250,7 +357,11 @@ void IkeService::take(ike::Event event) {
     while (!waiting_.empty()) {
         const ike::Event next = std::move(waiting_.front());
         waiting_.pop_front();
-        perform(endpoint_.on(next, now()));
+        ike::Actions actions = endpoint_.on(next, now());
+        if (state_) {
+            state_->save(endpoint_, epoch_);
+        }
+        perform(std::move(actions));
     }
     taking_ = false;
     const Instant next = endpoint_.next_deadline();
@@ -277,6 +388,14 @@ void IkeService::perform(ike::InstallChild action) {
         kernel_->perform(std::move(action));
     } else {
         take(ike::ChildInstalled{.inbound = action.spec.inbound, .result = {}});
+    }
+}
+
+void IkeService::perform(ike::InstallOutbound action) {
+    if (kernel_) {
+        kernel_->perform(std::move(action));
+    } else {
+        take(ike::OutboundInstalled{action.spec.inbound});
     }
 }
 
@@ -331,6 +450,10 @@ void IkeService::finish() {
     deadline_.disarm();
     if (kernel_) {
         kernel_->clear();
+    }
+    if (state_) {
+        state_->destroy();
+        state_.reset();
     }
     if (auto done = std::exchange(on_stopped_, {})) {
         done();

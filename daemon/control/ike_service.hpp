@@ -9,6 +9,7 @@
 #include "daemon/control/ike_configuration.hpp"
 #include "daemon/control/ike_errands.hpp"
 #include "daemon/control/ike_sockets.hpp"
+#include "daemon/control/ike_state.hpp"
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/kernel_events.hpp"
 #include "daemon/control/signers.hpp"
@@ -27,6 +28,15 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// Between attempts to start a connection to which there is no way.
     static constexpr Duration kNoRoutePause = std::chrono::seconds(5);
 
+    /// How long what nobody negotiated in this process may carry traffic in the kernel.
+    static constexpr Duration kOrphanPatience = std::chrono::minutes(10);
+
+    /// From the process before, and for the next one.
+    struct Inheritance {
+        DescriptorStore& store;
+        std::unique_ptr<IkeState> state;  ///< null: IKE SAs end with this process
+    };
+
     enum class Kernel : std::uint8_t {
         real,
         null,  ///< SAs are negotiated and never installed: for benchmarks
@@ -35,12 +45,15 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// Binds the sockets, opens the kernel, starts the connections that are to be up. The configuration's secrets are
     /// loaded and its names looked up. Fails as IkeSockets, xfrm::Kernel and probe_for_ike() do.
     /// `signers` know the configuration's private keys.
+    ///
+    /// What `inheritance` has of an earlier process goes on: IKE SAs, and the CHILD SAs that the kernel has of them.
     [[nodiscard]] static Result<std::unique_ptr<IkeService>> start(Loop& loop, const IkeConfiguration& configuration,
-                                                                   Kernel kernel, Signers& signers);
+                                                                   Kernel kernel, Signers& signers,
+                                                                   Inheritance inheritance);
     /// The same with another SAD and SPD than the kernel's, for tests: hear() tells what they do on their own.
     [[nodiscard]] static Result<std::unique_ptr<IkeService>> start(Loop& loop, const IkeConfiguration& configuration,
                                                                    std::unique_ptr<Databases> databases,
-                                                                   Signers& signers);
+                                                                   Signers& signers, Inheritance inheritance);
     ~IkeService() override;
 
     void hear(const xfrm::Event& event);
@@ -49,6 +62,9 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// with.
     void reload(std::vector<IkeConnection> connections);
 
+    /// Whether another process can go on with the IKE SAs when this one just ends.
+    [[nodiscard]] bool outlived() const { return state_ != nullptr; }
+
     /// Closes all IKE SAs and takes everything out of the kernel. `done` is called once, after kFarewell at the
     /// latest.
     void stop(std::function<void()> done);
@@ -56,11 +72,16 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     [[nodiscard]] IkeView view() const;
 
    private:
-    IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers);
+    IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers, DescriptorStore& store,
+               std::unique_ptr<IkeState> state, std::uint32_t epoch);
+    [[nodiscard]] static std::unique_ptr<IkeService> inherit(Loop& loop, const IkeConfiguration& configuration,
+                                                             Signers& signers, Inheritance inheritance);
 
     [[nodiscard]] Result<xfrm::Kernel> open_kernel();
     [[nodiscard]] Result<void> open_sockets(bool into_kernel);
-    void install_into(std::unique_ptr<Databases> databases);
+    [[nodiscard]] Result<void> install_into(std::unique_ptr<Databases> databases);
+    void adopt_children(Inventory found);
+    [[nodiscard]] std::optional<ike::Event> look_for(const ike::ChildSa& child, Inventory& found);
     void go(std::string_view remark);
     void on_datagram(const UdpEndpoint& local, const UdpEndpoint& remote, Bytes bytes) override;
     void adopt_connections();
@@ -82,6 +103,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::Actions actions);
     void perform(const ike::SendDatagram& action);
     void perform(ike::InstallChild action);
+    void perform(ike::InstallOutbound action);
     void perform(ike::Sign action);
     void perform(ike::VerifyPeer action);
     void perform(ike::ExchangeKeys action);
@@ -99,6 +121,9 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
 
     Loop& loop_;
     IkeConfiguration configuration_;
+    DescriptorStore& store_;
+    std::unique_ptr<IkeState> state_;
+    std::uint32_t epoch_;
     SystemRandom random_;
     ike::Endpoint endpoint_;
     std::unique_ptr<IkeSockets> sockets_;
@@ -112,6 +137,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     Timer deadline_;
     Timer retry_;
     Timer farewell_;
+    Timer orphans_;
     std::function<void()> on_stopped_;
 };
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <optional>
 
+#include "daemon/shared/log.hpp"
 #include "xfrm/bypass.hpp"
 
 namespace keysluice::control {
@@ -128,6 +129,14 @@ int raw_family(Family family) {
     return family == Family::ipv4 ? AF_INET : AF_INET6;
 }
 
+/// That it is the socket that an earlier process bound.
+bool is_bound(int fd, Family family, std::uint16_t port) {
+    Address own;
+    own.length = sizeof(own.storage);
+    const auto endpoint = getsockname(fd, own.get(), &own.length) == 0 ? from_raw(own) : std::optional<UdpEndpoint>{};
+    return endpoint && endpoint->address.family() == family && endpoint->port == port;
+}
+
 /// Nobody can mend these, and the next attempt may go well.
 bool is_passing(int error) {
     return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR || error == ECONNREFUSED;
@@ -233,11 +242,12 @@ IkeSockets::IkeSockets(Loop& loop, Ports ports, Owner& owner) : loop_(loop), por
 
 IkeSockets::~IkeSockets() = default;
 
-Result<std::unique_ptr<IkeSockets>> IkeSockets::open(Loop& loop, Ports ports, bool into_kernel, Owner& owner) {
+Result<std::unique_ptr<IkeSockets>> IkeSockets::open(Loop& loop, Ports ports, bool into_kernel,
+                                                     DescriptorStore& store, Owner& owner) {
     std::unique_ptr<IkeSockets> sockets(new IkeSockets(loop, ports, owner));
     for (const Family family : {Family::ipv4, Family::ipv6}) {
         for (const std::uint16_t port : {ports.port, ports.nat_port}) {
-            if (auto added = sockets->add(family, port, into_kernel); !added) {
+            if (auto added = sockets->add(family, port, into_kernel, store); !added) {
                 return pass_on(std::move(added));
             }
         }
@@ -245,14 +255,22 @@ Result<std::unique_ptr<IkeSockets>> IkeSockets::open(Loop& loop, Ports ports, bo
     return sockets;
 }
 
-Result<void> IkeSockets::add(Family family, std::uint16_t port, bool into_kernel) {
-    UniqueFd fd(socket(raw_family(family), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+Result<void> IkeSockets::add(Family family, std::uint16_t port, bool into_kernel, DescriptorStore& store) {
+    const std::string name = fmt::format("ike-{}-{}", family == Family::ipv4 ? "ipv4" : "ipv6", port);
+    auto inherited = store.take(name);
+    const bool bound = inherited && is_bound(inherited->get(), family, port);
+    UniqueFd fd = bound ? *std::move(inherited)
+                        : UniqueFd(socket(raw_family(family), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    inherited.reset();
     if (!fd && errno == EAFNOSUPPORT && family == Family::ipv6) {
         return {};
     }
     const UdpEndpoint anywhere{IpAddress::lowest(family), port};
     Address address = to_raw(anywhere);
-    if (!fd || !set_options(fd.get(), family) || bind(fd.get(), address.get(), address.length) != 0) {
+    // What an earlier process has bound has its options too.
+    const bool ready =
+        bound || (fd && set_options(fd.get(), family) && bind(fd.get(), address.get(), address.length) == 0);
+    if (!ready) {
         if (errno == EADDRNOTAVAIL && family == Family::ipv6) {
             return {};  // net.ipv6.conf.all.disable_ipv6
         }
@@ -266,6 +284,12 @@ Result<void> IkeSockets::add(Family family, std::uint16_t port, bool into_kernel
             if (auto accepted = xfrm::accept_encapsulated_esp(fd.get()); !accepted) {
                 return accepted;
             }
+        }
+    }
+    if (store.available() && !bound) {
+        store.forget(name);
+        if (auto kept = store.keep(name, fd.get()); !kept) {
+            log_warning("{} ({})", kept.error().sentence, kept.error().reason);
         }
     }
     sockets_.push_back(std::make_unique<Socket>(*this, std::move(fd), family, port));

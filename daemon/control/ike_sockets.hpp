@@ -9,6 +9,7 @@
 
 #include "base/address.hpp"
 #include "base/unique_fd.hpp"
+#include "daemon/shared/descriptor_store.hpp"
 #include "daemon/shared/loop.hpp"
 #include "ike/actions.hpp"
 
@@ -36,11 +37,12 @@ class IkeSockets {
     /// How many datagrams of one socket are read before others get their turn: each may be a key exchange of 100 µs.
     static constexpr int kReadsPerTurn = 16;
 
-    /// Binds all sockets; IPv6 is left out where the system has none. With `into_kernel`, policies of the SPD don't
-    /// apply to them and ESP in UDP goes into the kernel's SAs, which needs CAP_NET_ADMIN.
-    /// Fails with "ike-bind-failed", and as xfrm/bypass.hpp says.
+    /// Binds all sockets, or takes those that an earlier process bound from `store`, which keeps them: what peers
+    /// send meanwhile waits. IPv6 is left out where the system has none. With `into_kernel`, policies of the SPD
+    /// don't apply to them and ESP in UDP goes into the kernel's SAs, which needs CAP_NET_ADMIN. Fails with
+    /// "ike-bind-failed", and as xfrm/bypass.hpp says.
     [[nodiscard]] static Result<std::unique_ptr<IkeSockets>> open(Loop& loop, Ports ports, bool into_kernel,
-                                                                  Owner& owner);
+                                                                  DescriptorStore& store, Owner& owner);
     ~IkeSockets();
     IkeSockets(const IkeSockets&) = delete;
     IkeSockets& operator=(const IkeSockets&) = delete;
@@ -53,7 +55,7 @@ class IkeSockets {
     class Socket;
 
     IkeSockets(Loop& loop, Ports ports, Owner& owner);
-    [[nodiscard]] Result<void> add(Family family, std::uint16_t port, bool into_kernel);
+    [[nodiscard]] Result<void> add(Family family, std::uint16_t port, bool into_kernel, DescriptorStore& store);
 
     Loop& loop_;
     Ports ports_;

@@ -118,6 +118,17 @@ xfrm::Offload offload_of(const OffloadWish& wish) {
     return {.device = wish.device.index, .inbound = false, .packet = wish.requested == ike::Offload::packet};
 }
 
+OffloadState found_offload(ike::Offload requested, const xfrm::SaState& sa) {
+    OffloadState state{.requested = requested, .in_force = ike::Offload::off, .device = {}, .reason = {}};
+    if (!sa.offload) {
+        state.reason = "the kernel does it itself since an earlier process installed the SA";
+        return state;
+    }
+    state.in_force = sa.offload->packet ? ike::Offload::packet : ike::Offload::crypto;
+    state.device = netlink::device_name(sa.offload->device);
+    return state;
+}
+
 Result<OffloadState> install_offloaded(Databases& databases, xfrm::Transaction transaction, const OffloadWish& wish) {
     return wish.requested == ike::Offload::automatic ? try_device(databases, std::move(transaction), wish)
                                                      : insist_on_device(databases, std::move(transaction), wish);

@@ -38,4 +38,7 @@ struct OffloadWish {
 [[nodiscard]] Result<OffloadState> install_offloaded(Databases& databases, xfrm::Transaction transaction,
                                                      const OffloadWish& wish);
 
+/// Of an SA that an earlier process installed.
+[[nodiscard]] OffloadState found_offload(ike::Offload requested, const xfrm::SaState& sa);
+
 }  // namespace keysluice::control

@@ -3,197 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 #include "daemon/control/selectors.hpp"
+#include "daemon/control/translation.hpp"
 
 namespace keysluice::control {
-namespace {
-
-namespace algorithms = xfrm::algorithms;
-
-/// Numbers of ours have this in front, so that what an earlier process left behind is found again.
-constexpr std::uint32_t kReqIdMark = 0x4b000000;
-constexpr std::uint32_t kReqIdCount = 0x01000000;
-
-struct Hash {
-    std::string_view name;
-    std::uint16_t trunc_bits = 0;
-};
-
-Hash hash_of(ike::IntegrityId id) {
-    switch (id) {
-        case ike::IntegrityId::none:
-            break;
-        case ike::IntegrityId::hmac_md5_96:
-            return {algorithms::kHmacMd5, 96};
-        case ike::IntegrityId::hmac_sha1_96:
-            return {algorithms::kHmacSha1, 96};
-        case ike::IntegrityId::aes_xcbc_96:
-            return {algorithms::kAesXcbc, 96};
-        case ike::IntegrityId::hmac_sha2_256_128:
-            return {algorithms::kHmacSha256, 128};
-        case ike::IntegrityId::hmac_sha2_384_192:
-            return {algorithms::kHmacSha384, 192};
-        case ike::IntegrityId::hmac_sha2_512_256:
-            return {algorithms::kHmacSha512, 256};
-    }
-    return {};
-}
-
-std::string_view cipher_of(ike::EncryptionId id) {
-    switch (id) {
-        case ike::EncryptionId::des3:
-            return algorithms::k3DesCbc;
-        case ike::EncryptionId::null:
-            return algorithms::kNullCipher;
-        case ike::EncryptionId::aes_cbc:
-            return algorithms::kAesCbc;
-        case ike::EncryptionId::aes_ctr:
-            return algorithms::kAesCtr;
-        case ike::EncryptionId::aes_ccm_16:
-            return algorithms::kAesCcm;
-        case ike::EncryptionId::aes_gcm_16:
-            return algorithms::kAesGcm;
-        case ike::EncryptionId::chacha20_poly1305:
-            return algorithms::kChaCha20Poly1305;
-    }
-    assert(false);
-    return {};
-}
-
-xfrm::Mode mode_of(ike::Mode mode) {
-    switch (mode) {
-        case ike::Mode::tunnel:
-            return xfrm::Mode::tunnel;
-        case ike::Mode::transport:
-            return xfrm::Mode::transport;
-    }
-    assert(false);
-    return xfrm::Mode::tunnel;
-}
-
-xfrm::SaId inbound_id(const ike::ChildSaSpec& spec) {
-    return {.destination = spec.local, .spi = {spec.inbound.value}};
-}
-
-xfrm::SaId outbound_id(const ike::ChildSaSpec& spec) {
-    return {.destination = spec.remote, .spi = {spec.outbound.value}};
-}
-
-/// What both directions have in common.
-xfrm::Sa sa_of(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
-    xfrm::Sa sa;
-    sa.reqid = reqid;
-    sa.mode = mode_of(spec.mode);
-    sa.algorithms = kernel_algorithms(spec.suite, std::move(keys));
-    sa.esn = spec.suite.esn;
-    sa.soft = {.bytes = spec.lifetime.bytes, .packets = spec.lifetime.packets, .seconds = 0};
-    sa.hard = hard_limit(spec.lifetime);
-    return sa;
-}
-
-xfrm::Sa inbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
-    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys));
-    sa.direction = xfrm::Direction::in;
-    sa.source = spec.remote;
-    sa.destination = spec.local;
-    sa.spi = {spec.inbound.value};
-    if (spec.udp_ports) {
-        const auto [local, remote] = *spec.udp_ports;
-        sa.encapsulation = xfrm::UdpEncapsulation{.source_port = remote, .destination_port = local};
-    }
-    return sa;
-}
-
-xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
-    xfrm::Sa sa = sa_of(spec, reqid, std::move(keys));
-    sa.direction = xfrm::Direction::out;
-    sa.source = spec.local;
-    sa.destination = spec.remote;
-    sa.spi = {spec.outbound.value};
-    if (spec.udp_ports) {
-        const auto [local, remote] = *spec.udp_ports;
-        sa.encapsulation = xfrm::UdpEncapsulation{.source_port = local, .destination_port = remote};
-    }
-    return sa;
-}
-
-xfrm::Sa given_to(const std::optional<xfrm::Offload>& offload, xfrm::Sa sa) {
-    if (offload) {
-        sa.offload = {
-            .device = offload->device, .inbound = sa.direction == xfrm::Direction::in, .packet = offload->packet};
-    }
-    return sa;
-}
-
-/// A device that does whole packets needs the policies too.
-xfrm::Policy given_to(const std::optional<xfrm::Offload>& offload, xfrm::Policy policy) {
-    if (offload && offload->packet) {
-        policy.offload_device = offload->device;
-    }
-    return policy;
-}
-
-/// Of two policies for the same packets.
-bool alike(const xfrm::Policy& a, const xfrm::Policy& b) {
-    return a.templates == b.templates && a.offload_device == b.offload_device;
-}
-
-/// For requests whose keys the kernel does not look at.
-ike::ChildDirectionKeys keys_of_zeros(const ike::EspSuite& suite) {
-    ike::ChildDirectionKeys keys;
-    std::ranges::fill(keys.encryption.writable(ike::encryption_key_size(suite.encryption)), std::uint8_t{0});
-    std::ranges::fill(keys.integrity.writable(ike::integrity_key_size(suite.integrity)), std::uint8_t{0});
-    return keys;
-}
-
-/// The policy that leads packets of the selector, which is as the packets are, into SAs of the number.
-xfrm::Policy policy_of(const ike::ChildSaSpec& spec, xfrm::Direction direction, const xfrm::Selector& selector,
-                       xfrm::ReqId reqid, xfrm::Purpose purpose) {
-    xfrm::Template protection;
-    protection.mode = mode_of(spec.mode);
-    protection.reqid = reqid;
-    const bool out = direction == xfrm::Direction::out;
-    if (spec.mode == ike::Mode::tunnel) {
-        protection.source = out ? spec.local : spec.remote;
-        protection.destination = out ? spec.remote : spec.local;
-    } else {
-        protection.source = IpAddress::lowest(selector.source.address.family());
-        protection.destination = protection.source;
-    }
-    return {.direction = direction,
-            .selector = selector,
-            .priority = xfrm::priority_of(selector, purpose),
-            .action = xfrm::Action::allow,
-            .templates = {protection}};
-}
-
-}  // namespace
-
-xfrm::Algorithms kernel_algorithms(const ike::EspSuite& suite, ike::ChildDirectionKeys keys) {
-    const std::string_view name = cipher_of(suite.encryption.id);
-    if (ike::is_aead(suite.encryption.id)) {
-        return xfrm::Aead{.name = name, .key = std::move(keys.encryption), .icv_bits = 128};
-    }
-    const Hash hash = hash_of(suite.integrity);
-    return xfrm::Classic{
-        .cipher = {.name = name, .key = std::move(keys.encryption)},
-        .auth = {.name = hash.name, .key = std::move(keys.integrity), .trunc_bits = hash.trunc_bits}};
-}
-
-xfrm::Limits hard_limit(const ike::ChildLifetime& lifetime) {
-    const Duration limit = 2 * lifetime.time + std::chrono::hours(1);
-    const auto seconds = std::chrono::ceil<std::chrono::seconds>(limit).count();
-    return {
-        .bytes = 2 * lifetime.bytes, .packets = 2 * lifetime.packets, .seconds = static_cast<std::uint64_t>(seconds)};
-}
-
-bool is_ours(xfrm::ReqId reqid) {
-    return reqid.value > kReqIdMark && reqid.value < kReqIdMark + kReqIdCount;
-}
-
 // ---- installing
 
 Result<xfrm::Transaction> Translator::install(ike::InstallChild action, const Offload& offload) {
@@ -511,6 +326,11 @@ xfrm::Transaction Translator::clear() {
         }
         transaction.remove(child.inbound);
     }
+    for (const auto& [reqid, orphans] : orphans_) {
+        for (const xfrm::SaId& sa : orphans.sas) {
+            transaction.remove(sa);
+        }
+    }
     for (const auto& [id, claims] : claims_) {
         transaction.remove(id);
     }
@@ -520,14 +340,21 @@ xfrm::Transaction Translator::clear() {
 
 // ---- what CHILD SAs share
 
+bool Translator::alike(const xfrm::Policy& a, const xfrm::Policy& b) {
+    return a.templates == b.templates && a.offload_device == b.offload_device;
+}
+
 Translator::Kind Translator::kind_of(const ike::ChildSaSpec& spec) {
     return {spec.connection,      spec.child,           spec.mode, spec.local, spec.remote, spec.udp_ports,
             spec.local_selectors, spec.remote_selectors};
 }
 
-Translator::SharedPtr Translator::hold(const Kind& kind) {
+Translator::SharedPtr Translator::hold(const Kind& kind, xfrm::ReqId number) {
     SharedPtr& shared = shared_[kind];
-    if (!shared) {
+    if (!shared && number.value != 0) {
+        numbers_.insert(number.value - kReqIdMark);
+        shared = std::make_shared<Shared>(Shared{.kind = kind, .reqid = number, .holders = 0});
+    } else if (!shared) {
         do {
             last_number_ = last_number_ % (kReqIdCount - 1) + 1;
         } while (!numbers_.insert(last_number_).second);

@@ -10,20 +10,11 @@
 #include <vector>
 
 #include "base/instant.hpp"
+#include "daemon/control/inventory.hpp"
 #include "ike/actions.hpp"
 #include "xfrm/transaction.hpp"
 
 namespace keysluice::control {
-
-/// What an algorithm of IKE is for the kernel, with its keys.
-[[nodiscard]] xfrm::Algorithms kernel_algorithms(const ike::EspSuite& suite, ike::ChildDirectionKeys keys);
-
-/// A dead man's switch: when keysluiced has been gone for so long or has let so much pass, the kernel deletes the SA
-/// by itself.
-[[nodiscard]] xfrm::Limits hard_limit(const ike::ChildLifetime& lifetime);
-
-/// Whether an SA or policy with this number is one that a Translator made, now or in an earlier process.
-[[nodiscard]] bool is_ours(xfrm::ReqId reqid);
 
 /// Turns what IKE wants into what the kernel does, and keeps account of what is there: two CHILD SAs of the same
 /// traffic, a rekeying's or those of two ends that began at once, share their policies, which go with the last.
@@ -69,6 +60,19 @@ class Translator {
     /// Takes out everything, traps too.
     [[nodiscard]] xfrm::Transaction clear();
 
+    // What an earlier process left in the kernel: first adopt() each CHILD SA, then settle() once.
+
+    /// The CHILD SA is there: its inbound SA, and `outbound` or not. Fails as kernel_selectors() does.
+    [[nodiscard]] Result<void> adopt(const ike::ChildSaSpec& spec, const xfrm::SaState& inbound,
+                                     const xfrm::SaState* outbound);
+    /// Takes what else there is of ours into account: it carries traffic until its successors stand. Policies that
+    /// are not as they should be are mended.
+    [[nodiscard]] xfrm::Transaction settle(const Inventory& found);
+    /// Of that, takes out what has successors, and `all` the rest.
+    [[nodiscard]] xfrm::Transaction sweep(bool all);
+    /// How many SAs are left of it.
+    [[nodiscard]] std::size_t orphans() const;
+
    private:
     /// What two CHILD SAs must have in common to be served by the same policies.
     using Kind = std::tuple<std::string, std::string, ike::Mode, IpAddress, IpAddress,
@@ -107,9 +111,18 @@ class Translator {
         std::vector<xfrm::Policy> policies;
     };
     void drop(xfrm::Transaction& transaction, const Trap& trap);
+    /// What nobody negotiated in this process, by number.
+    struct Orphans {
+        std::vector<xfrm::SaId> sas;
+        std::vector<xfrm::Policy> policies;
+    };
+    [[nodiscard]] bool succeeded(const Orphans& orphans) const;
 
+    /// Of two policies for the same packets.
+    [[nodiscard]] static bool alike(const xfrm::Policy& a, const xfrm::Policy& b);
     [[nodiscard]] static Kind kind_of(const ike::ChildSaSpec& spec);
-    [[nodiscard]] SharedPtr hold(const Kind& kind);
+    /// `number`: where it has one already.
+    [[nodiscard]] SharedPtr hold(const Kind& kind, xfrm::ReqId number = {});
     void let_go(const SharedPtr& shared);
     void unlist(const Shared& shared);
     void claim(xfrm::Transaction& transaction, const xfrm::Policy& policy);
@@ -133,6 +146,7 @@ class Translator {
     std::map<xfrm::PolicyId, std::vector<Claim>> claims_;
     std::map<ChildName, Trap> traps_;
     std::map<xfrm::ReqId, ChildName> traps_by_number_;
+    std::map<xfrm::ReqId, Orphans> orphans_;
     std::set<std::uint32_t> numbers_;
     std::uint32_t last_number_ = 0;
 };

@@ -36,12 +36,18 @@ void Children::spawn(Child& child) {
         argv.push_back(argument.data());
     }
     argv.push_back(nullptr);
+    if (child.program.shelf != nullptr) {
+        child.program.shelf->read_all();
+    }
     const pid_t parent = getpid();
     child.started = now();
     child.pid = fork();
     if (child.pid == 0) {
         restore_signals();
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (child.program.shelf != nullptr) {
+            child.program.shelf->hand_over();
+        }
         if (getppid() == parent) {
             execv(argv.front(), argv.data());
             log_error("{}: {}", argv.front(), std::strerror(errno));

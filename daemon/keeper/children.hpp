@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/keeper/descriptor_shelf.hpp"
 #include "daemon/shared/loop.hpp"
 
 namespace keysluice {
@@ -15,6 +16,7 @@ struct Program {
     std::string name;  ///< for the log: "engine 0"
     std::vector<std::string> arguments;
     bool essential = false;  ///< when it says that its configuration is wrong (kExitConfiguration), everything ends
+    DescriptorShelf* shelf = nullptr;  ///< of descriptors that outlive it
 };
 
 /// The exit status of a program that would fail in the same way again: a mistake that only a person can mend.

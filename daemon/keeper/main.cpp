@@ -38,13 +38,13 @@ std::vector<std::string> command(const std::string& program, const Arguments& ar
             std::string(to_string(arguments.log_level))};
 }
 
-void start_children(Children& children, const Arguments& arguments) {
+void start_children(Children& children, DescriptorShelf& shelf, const Arguments& arguments) {
     const auto folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
     std::vector<std::string> control{folder / "keysluiced", "--config", arguments.all_in_one};
     if (arguments.null_kernel) {
         control.emplace_back("--null-kernel");
     }
-    children.start({"control", std::move(control), true});
+    children.start({"control", std::move(control), true, &shelf});
     for (std::uint16_t i = 0; i < arguments.engines; ++i) {
         for (const std::string kind : {"engine", "relay"}) {
             auto words = command("keysluice-" + kind, arguments);
@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
     const std::size_t relays = std::max<std::size_t>(arguments->engines, 1);
     const std::size_t slots = slots_for(raise_descriptor_limit(), relays);
     Loop loop;
+    std::unique_ptr<DescriptorShelf> shelf;
     Children children(loop);
     Signals signals(loop, {SIGTERM, SIGINT, SIGCHLD, SIGHUP}, [&](int signal) {
         if (signal == SIGCHLD) {
@@ -88,7 +89,13 @@ int main(int argc, char** argv) {
     }
     log_info("room for {} kernel-carried connections", slots * relays);
     if (!arguments->all_in_one.empty()) {
-        start_children(children, *arguments);
+        auto made = DescriptorShelf::create(loop, runtime_path(arguments->runtime_directory, "store.sock"));
+        if (!made) {
+            log_error("{} ({})", made.error().sentence, made.error().reason);
+            return 1;
+        }
+        shelf = *std::move(made);
+        start_children(children, *shelf, *arguments);
     }
     loop.run();
     return children.status();

@@ -71,7 +71,7 @@ class Load final : IkeSockets::Owner {
           deadline_(loop_, [this] { take(ike::TimePassed{}); }) {}
 
     Result<void> open() {
-        auto sockets = IkeSockets::open(loop_, {.port = kOwnPort, .nat_port = kOwnPort + 1}, false, *this);
+        auto sockets = IkeSockets::open(loop_, {.port = kOwnPort, .nat_port = kOwnPort + 1}, false, store_, *this);
         if (!sockets) {
             return pass_on(std::move(sockets));
         }
@@ -170,6 +170,7 @@ class Load final : IkeSockets::Owner {
     Loop loop_;
     ike::Endpoint endpoint_;
     Timer deadline_;
+    DescriptorStore store_;
     std::unique_ptr<IkeSockets> sockets_;
     std::vector<ike::ConnectionPtr> connections_;
     std::deque<ike::Event> answers_;

@@ -26,6 +26,14 @@ Result<std::vector<xfrm::SaState>> FakeDatabases::sas() {
     return all;
 }
 
+Result<std::vector<xfrm::PolicyState>> FakeDatabases::policies() {
+    std::vector<xfrm::PolicyState> all;
+    for (const auto& [id, policy] : tables_.policies) {
+        all.push_back({.policy = policy});
+    }
+    return all;
+}
+
 Result<xfrm::SaState> FakeDatabases::sa(const xfrm::SaId& id) {
     const auto found = tables_.sas.find(id);
     return found == tables_.sas.end() || !tables_.tells ? fail("xfrm-missing", "there is none")

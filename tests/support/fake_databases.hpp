@@ -30,6 +30,7 @@ class FakeDatabases final : public control::Databases {
 
     Result<void> apply(const xfrm::Transaction& transaction) override;
     Result<std::vector<xfrm::SaState>> sas() override;
+    Result<std::vector<xfrm::PolicyState>> policies() override;
     Result<xfrm::SaState> sa(const xfrm::SaId& id) override;
     Result<netlink::Device> device_towards(const IpAddress& /*local*/, const IpAddress& /*remote*/) override {
         return tables_.device;

@@ -7,111 +7,22 @@
 
 #include "daemon/control/ike_certificates.hpp"
 #include "daemon/engine/signer.hpp"
-#include "daemon/shared/clock.hpp"
-#include "tests/support/captured_stderr.hpp"
 #include "tests/support/certified_ends.hpp"
-#include "tests/support/fake_databases.hpp"
-#include "tests/support/network_namespace.hpp"
 #include "tests/support/processes.hpp"
+#include "tests/support/two_gateways.hpp"
 
 using namespace keysluice;
 using namespace keysluice::control;
 using namespace std::chrono_literals;
 using keysluice::ike::testing::KeyType;
 using keysluice::ike::testing::vault;
-using keysluice::test::FakeDatabases;
-using keysluice::test::NamespacePair;
+using keysluice::test::Gateway;
+using keysluice::test::configuration_of;
+using keysluice::test::kLeft;
+using keysluice::test::kRight;
+using keysluice::test::TwoGateways;
 
 namespace {
-
-const IpAddress kLeft = *IpAddress::parse("10.0.0.1");
-const IpAddress kRight = *IpAddress::parse("10.0.0.2");
-
-/// One gateway in a network namespace of its own.
-struct Gateway {
-    FakeDatabases::Tables tables;
-    std::unique_ptr<IkeService> service;
-
-    [[nodiscard]] std::vector<ChildView> children() const {
-        std::vector<ChildView> all;
-        for (const IkeSaView& sa : service->view().sas) {
-            all.insert(all.end(), sa.children.begin(), sa.children.end());
-        }
-        return all;
-    }
-    [[nodiscard]] std::optional<ChildView> only_child() const {
-        const auto all = children();
-        return all.size() == 1 && all[0].state == "installed" ? std::optional(all[0]) : std::nullopt;
-    }
-};
-
-IkeConfiguration configuration_of(const IpAddress& local, const IpAddress& remote, IkeStart start) {
-    IkeConfiguration configuration;
-    IkeConnection& connection = configuration.connections.emplace_back();
-    connection.start = start;
-    ike::Connection& rules = *connection.rules;
-    rules.name = "hq";
-    rules.local = local;
-    rules.remote = remote;
-    rules.local_id = *ike::parse_identity(local.text());
-    rules.remote_id = *ike::IdentityPattern::parse(remote.text());
-    rules.keys.set_for_all(ike::SharedKey(as_bytes("correct horse battery staple")));
-    rules.proposals = {*ike::parse_ike_proposal("aes128gcm16-prfsha256-x25519", {})};
-    rules.keep_up = start == IkeStart::on_load;
-    ike::ChildRule& child = rules.children.emplace_back();
-    child.name = "net";
-    child.proposals = {*ike::parse_esp_proposal("aes128gcm16", {})};
-    return configuration;
-}
-
-/// One for all, since a new link takes a second to come up.
-const NamespacePair& shared_network() {
-    static const NamespacePair network;
-    return network;
-}
-
-/// `left` begins.
-struct TwoGateways {
-    test::CapturedStderr log;
-    Loop loop;
-    const NamespacePair& network = shared_network();
-    Signers signers{loop};
-    Gateway left;
-    Gateway right;
-
-    using Change = std::function<void(IkeConnection& of_left, IkeConnection& of_right)>;
-    TwoGateways() : TwoGateways([](IkeConnection&, IkeConnection&) {}) {}
-    explicit TwoGateways(const Change& change) {
-        IkeConfiguration of_right = configuration_of(kRight, kLeft, IkeStart::manual);
-        IkeConfiguration of_left = configuration_of(kLeft, kRight, IkeStart::on_load);
-        change(of_left.connections.front(), of_right.connections.front());
-        start(right, network.right, of_right);
-        start(left, network.left, of_left);
-    }
-    ~TwoGateways() {
-        left.service.reset();  // their threads use the tables
-        right.service.reset();
-    }
-    void start(Gateway& gateway, const test::NetworkNamespace& where, const IkeConfiguration& configuration) {
-        auto started = where.run([&] {
-            return IkeService::start(loop, configuration, std::make_unique<FakeDatabases>(gateway.tables), signers);
-        });
-        REQUIRE(started);
-        gateway.service = *std::move(started);
-    }
-    [[nodiscard]] bool await(const std::function<bool()>& done) {
-        const Instant patience = now() + 10s;
-        while (!done() && now() < patience) {
-            loop.turn(10ms);
-        }
-        return done();
-    }
-    void await_up() {
-        REQUIRE(await([&] { return left.only_child() && right.only_child(); }));
-        CHECK(left.only_child()->inbound == right.only_child()->outbound);
-        CHECK(left.only_child()->outbound == right.only_child()->inbound);
-    }
-};
 
 /// Both have certificates with their addresses in them.
 void certify(IkeConnection& connection, const IpAddress& address) {

@@ -78,7 +78,7 @@ struct Fixture : IkeSockets::Owner {
         do {
             ports = {.port = free_port(), .nat_port = free_port()};
         } while (ports.port == ports.nat_port);
-        auto opened = IkeSockets::open(loop, ports, false, *this);
+        auto opened = IkeSockets::open(loop, ports, false, store, *this);
         REQUIRE(opened);
         sockets = *std::move(opened);
     }
@@ -88,6 +88,7 @@ struct Fixture : IkeSockets::Owner {
     void turn() { loop.turn(std::chrono::milliseconds(50)); }
 
     Loop loop;
+    DescriptorStore store;
     IkeSockets::Ports ports;
     std::unique_ptr<IkeSockets> sockets;
     std::vector<Received> received;
@@ -198,7 +199,9 @@ TEST_CASE("a port that is taken") {
         void on_datagram(const UdpEndpoint&, const UdpEndpoint&, Bytes) override {}
     } owner;
     Loop loop;
-    const auto opened = IkeSockets::open(loop, {.port = taken.own().port, .nat_port = free_port()}, false, owner);
+    DescriptorStore store;
+    const auto opened =
+        IkeSockets::open(loop, {.port = taken.own().port, .nat_port = free_port()}, false, store, owner);
     REQUIRE_FALSE(opened);
     CHECK(opened.error().reason == "ike-bind-failed");
     CHECK(opened.error().sentence == "UDP 0.0.0.0:" + std::to_string(taken.own().port) + ": Address already in use");

@@ -30,6 +30,7 @@ class Applied final : public Databases {
     explicit Applied(Apply apply) : apply_(std::move(apply)) {}
     Result<void> apply(const xfrm::Transaction& transaction) override { return apply_(transaction); }
     Result<std::vector<xfrm::SaState>> sas() override { return std::vector<xfrm::SaState>(3); }
+    Result<std::vector<xfrm::PolicyState>> policies() override { return std::vector<xfrm::PolicyState>{}; }
     Result<xfrm::SaState> sa(const xfrm::SaId& /*id*/) override { return xfrm::SaState{}; }
     Result<netlink::Device> device_towards(const IpAddress& /*local*/, const IpAddress& /*remote*/) override {
         return netlink::Device{};

@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+#include "daemon/control/translation.hpp"
+
 using namespace keysluice;
 using namespace keysluice::control;
 using namespace std::chrono_literals;

@@ -1,0 +1,119 @@
+#include "daemon/shared/descriptor_store.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+
+namespace keysluice {
+namespace {
+
+constexpr int kFirstInherited = 3;  // SD_LISTEN_FDS_START
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+int number(const std::string& text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size() ? value : 0;
+}
+
+std::map<std::string, UniqueFd> take_inherited() {
+    std::map<std::string, UniqueFd> inherited;
+    if (number(variable("LISTEN_PID")) != getpid()) {
+        return inherited;
+    }
+    const int count = number(variable("LISTEN_FDS"));
+    const std::string names = variable("LISTEN_FDNAMES");
+    std::size_t from = 0;
+    for (int each = 0; each < count; ++each) {
+        const std::size_t to = std::min(names.find(':', from), names.size());
+        UniqueFd descriptor(kFirstInherited + each);
+        fcntl(descriptor.get(), F_SETFD, FD_CLOEXEC);
+        inherited.insert_or_assign(names.substr(from, to - from), std::move(descriptor));
+        from = std::min(to + 1, names.size());
+    }
+    for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) {
+        unsetenv(name);
+    }
+    return inherited;
+}
+
+}  // namespace
+
+DescriptorStore DescriptorStore::from_environment() {
+    std::string manager = variable(kParentVariable);
+    if (manager.empty() && number(variable("FDSTORE")) > 0) {
+        manager = variable("NOTIFY_SOCKET");
+    }
+    return {std::move(manager), take_inherited()};
+}
+
+std::optional<UniqueFd> DescriptorStore::take(const std::string& name) {
+    const auto found = inherited_.find(name);
+    if (found == inherited_.end()) {
+        return std::nullopt;
+    }
+    UniqueFd descriptor = std::move(found->second);
+    inherited_.erase(found);
+    return descriptor;
+}
+
+Result<void> DescriptorStore::keep(const std::string& name, int descriptor) {
+    // FDPOLL=0: else a socket on which an error is reported would be dropped.
+    return say(fmt::format("FDSTORE=1\nFDNAME={}\nFDPOLL=0", name), descriptor);
+}
+
+void DescriptorStore::forget(const std::string& name) {
+    static_cast<void>(say(fmt::format("FDSTOREREMOVE=1\nFDNAME={}", name), -1));
+}
+
+Result<void> DescriptorStore::say(const std::string& text, int descriptor) const {
+    const auto failed = [&] {
+        return fail("descriptor-not-kept", fmt::format("the service manager at {} does not keep a descriptor: {}",
+                                                       manager_, std::strerror(errno)));
+    };
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket || manager_.empty() || manager_.size() >= sizeof(address.sun_path)) {
+        errno = manager_.empty() ? ENOENT : errno;
+        return failed();
+    }
+    std::ranges::copy(manager_, std::begin(address.sun_path));
+    if (address.sun_path[0] == '@') {
+        address.sun_path[0] = '\0';
+    }
+    iovec piece{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};  // sendmsg() does not write
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_name = &address;
+    message.msg_namelen = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + manager_.size());
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    if (descriptor >= 0) {
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        cmsghdr* const item = CMSG_FIRSTHDR(&message);
+        item->cmsg_level = SOL_SOCKET;
+        item->cmsg_type = SCM_RIGHTS;
+        item->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(item), &descriptor, sizeof(descriptor));
+    }
+    // It reads soon, and what is kept must be kept before anything else happens.
+    return sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0 ? failed() : Result<void>{};
+}
+
+}  // namespace keysluice
