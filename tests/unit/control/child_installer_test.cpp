@@ -133,7 +133,8 @@ TEST_CASE_FIXTURE(Fixture, "offload of both halves, of which the later one comes
     CHECK(installed() == "");
     installer->perform(late_half(ike::Offload::crypto));
     await_idle();
-    CHECK(events.size() == 1);
+    REQUIRE(events.size() == 2);
+    CHECK(std::holds_alternative<ike::OutboundInstalled>(events.back()));
     CHECK(tables.sas.at(kInbound).offload == xfrm::Offload{7, true, false});
     CHECK(tables.sas.at(kOutbound).offload == xfrm::Offload{7, false, false});
     REQUIRE(installer->offload({300}) != nullptr);
@@ -156,7 +157,7 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(installed() == "");
     installer->perform(late_half(ike::Offload::automatic));
     await_idle();
-    CHECK(events.size() == 1);
+    CHECK(events.size() == 2);
     CHECK(tables.sas.at(kInbound).offload.has_value() == inbound);
     CHECK_FALSE(tables.sas.at(kOutbound).offload);
     CHECK(installer->offload({300})->in_force == ike::Offload::off);
