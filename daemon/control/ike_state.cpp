@@ -93,6 +93,11 @@ IkeState::Inherited IkeState::read(const ike::FindConnection& connection) {
         inherited.epoch = std::max(inherited.epoch, written->epoch + 1);
         inherited.sas.push_back(std::move(written->sa));
     }
+    if (const std::size_t count = file_.discarded(); count > 0) {
+        log_warning(
+            "{} pieces of the state of IKE were half written or are damaged, and are not used (state-damaged)",
+            count);
+    }
     for (const auto& sa : inherited.sas) {
         sa->iv.epoch = inherited.epoch;
     }

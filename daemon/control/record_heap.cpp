@@ -45,7 +45,8 @@ RecordHeap::RecordHeap(RecordHeap&& other) noexcept
       units_(other.units_),
       free_(std::move(other.free_)),
       free_units_(std::move(other.free_units_)),
-      used_(std::move(other.used_)) {}
+      used_(std::move(other.used_)),
+      senseless_(other.senseless_) {}
 
 RecordHeap::~RecordHeap() {
     if (memory_ != nullptr) {
@@ -144,6 +145,7 @@ void RecordHeap::look_through() {
     for (std::size_t number = 1; number < units_;) {
         if (!plausible(number)) {
             free_units_.push_back(number++);
+            ++senseless_;
             continue;
         }
         const std::size_t size = unit(number).record_size;

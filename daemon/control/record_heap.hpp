@@ -58,6 +58,8 @@ class RecordHeap {
     /// A free record with room for as many bytes; null where the file or the machine is full. Its batch is 0.
     [[nodiscard]] Record* allocate(std::size_t contents);
     void release(Record& record);
+    /// How many units of an opened file made no sense.
+    [[nodiscard]] std::size_t senseless() const { return senseless_; }
     /// All records of an opened file whose batch is not 0 and whose length fits; once.
     [[nodiscard]] std::vector<Record*> take_used() { return std::exchange(used_, {}); }
 
@@ -84,6 +86,7 @@ class RecordHeap {
     std::map<std::size_t, std::vector<Record*>> free_;  ///< by record size
     std::vector<std::size_t> free_units_;
     std::vector<Record*> used_;
+    std::size_t senseless_ = 0;
 };
 
 }  // namespace keysluice::control

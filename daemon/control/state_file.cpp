@@ -68,10 +68,12 @@ Result<StateFile> StateFile::open(UniqueFd file, const Key& key, Random& random)
 /// Of the records of one name, the latest counts; what was not committed never came to be.
 void StateFile::sort_out() {
     const std::uint64_t committed = heap_.header().committed.load(std::memory_order_acquire);
+    discarded_ = heap_.senseless();
     const std::uint64_t died_of = heap_.header().adopting.exchange(0);
     for (Record* record : heap_.take_used()) {
         if (record->batch > committed) {
             heap_.release(*record);
+            ++discarded_;
             continue;
         }
         if (heap_.offset(*record) == died_of) {

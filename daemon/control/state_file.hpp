@@ -42,6 +42,8 @@ class StateFile {
 
     /// What an earlier process left.
     [[nodiscard]] std::vector<Name> names() const;
+    /// How many pieces of it were discarded unread: half written when the process died, or damaged.
+    [[nodiscard]] std::size_t discarded() const { return discarded_; }
     /// Errors: "state-damaged", and "state-set-aside" where earlier processes died of it.
     [[nodiscard]] Result<SecretBuffer> read(Name name);
     /// A process that dies between these two died of this record.
@@ -64,6 +66,7 @@ class StateFile {
     crypto::Aead sealer_;
     std::map<Salt, crypto::Aead> openers_;
     std::unordered_map<Name, Record*> records_;
+    std::size_t discarded_ = 0;
 };
 
 }  // namespace keysluice::control
