@@ -36,6 +36,11 @@ inline constexpr std::size_t kMostItems = 1U << 16U;
 
 class ArchiveWriter {
    public:
+    /// Most IKE SAs take less: memory that grows is wiped each time.
+    static constexpr std::size_t kUsual = 2048;
+
+    ArchiveWriter() { out_.reserve(kUsual); }
+
     template <typename... Members>
     void operator()(const Members&... members) {
         (put(members), ...);
@@ -44,9 +49,11 @@ class ArchiveWriter {
 
    private:
     void number(std::uint64_t value, std::size_t octets) {
-        while (octets-- > 0) {
-            out_.push_back(static_cast<std::uint8_t>(value >> (8 * octets)));
+        std::array<std::uint8_t, sizeof(value)> bytes{};
+        for (std::size_t each = 0; each < octets; ++each) {
+            bytes.at(each) = static_cast<std::uint8_t>(value >> (8 * (octets - 1 - each)));
         }
+        out_.insert(out_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(octets));
     }
     void octets(Bytes bytes) {
         number(bytes.size(), 4);
