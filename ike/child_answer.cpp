@@ -169,7 +169,7 @@ Result<void> install(Context& context, Sa& sa, ChildSa child, const ChildMateria
     response.child = child.spec.inbound;
     sa.awaited = std::move(response);
     sa.children.push_back(std::move(child));
-    context.actions.push_back(*unconfirmed(sa, sa.children.back()));
+    ask_kernel(context, sa, sa.children.back());
     return {};
 }
 

@@ -1,6 +1,7 @@
 #include "ike/child_install.hpp"
 
 #include <cassert>
+#include <utility>
 
 namespace keysluice::ike {
 namespace {
@@ -43,6 +44,12 @@ std::optional<Action> unconfirmed(const Sa& sa, const ChildSa& child) {
             return std::nullopt;
     }
     return std::nullopt;
+}
+
+void ask_kernel(Context& context, const Sa& sa, const ChildSa& child) {
+    auto action = unconfirmed(sa, child);
+    assert(action);
+    context.actions.push_back(*std::move(action));
 }
 
 }  // namespace keysluice::ike

@@ -10,4 +10,7 @@ namespace keysluice::ike {
 /// a second time by a process that took over. Absent: nothing.
 [[nodiscard]] std::optional<Action> unconfirmed(const Sa& sa, const ChildSa& child);
 
+/// Asks for it; something is unconfirmed.
+void ask_kernel(Context& context, const Sa& sa, const ChildSa& child);
+
 }  // namespace keysluice::ike

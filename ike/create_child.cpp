@@ -258,7 +258,7 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
     child->inbound_keys = std::move(keys->responder);
     child->outbound_keys = std::move(keys->initiator);
     sa.children.push_back(*std::move(child));
-    context.actions.push_back(*unconfirmed(sa, sa.children.back()));
+    ask_kernel(context, sa, sa.children.back());
 }
 
 void on_child_installed(Context& context, Sa& sa, EspSpi inbound, Result<void> result) {
@@ -308,7 +308,7 @@ void retire_child(Context& context, Sa& sa, EspSpi inbound) {
     }
     if (next->state == ChildState::inbound_only) {
         next->state = ChildState::installed;
-        context.actions.push_back(*unconfirmed(sa, *next));
+        ask_kernel(context, sa, *next);
     }
     next->replaces.reset();
     old->state = ChildState::lingering;

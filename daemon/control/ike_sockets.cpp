@@ -259,9 +259,13 @@ Result<void> IkeSockets::add(Family family, std::uint16_t port, bool into_kernel
     const std::string name = fmt::format("ike-{}-{}", family == Family::ipv4 ? "ipv4" : "ipv6", port);
     auto inherited = store.take(name);
     const bool bound = inherited && is_bound(inherited->get(), family, port);
-    UniqueFd fd = bound ? *std::move(inherited)
-                        : UniqueFd(socket(raw_family(family), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    inherited.reset();
+    UniqueFd fd;
+    if (bound) {
+        fd = *std::move(inherited);
+    } else {
+        inherited.reset();  // of other ports: closed before ours are bound
+        fd.reset(socket(raw_family(family), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    }
     if (!fd && errno == EAFNOSUPPORT && family == Family::ipv6) {
         return {};
     }

@@ -9,8 +9,6 @@ namespace {
 
 namespace algorithms = xfrm::algorithms;
 
-namespace algorithms = xfrm::algorithms;
-
 struct Hash {
     std::string_view name;
     std::uint16_t trunc_bits = 0;
