@@ -174,6 +174,19 @@ TEST_CASE("algorithms: cipher and authentication") {
     }
 }
 
+TEST_CASE("a CHILD SA that an earlier process installed keeps its number, also for its successors") {
+    Translator translator;
+    xfrm::SaState inbound;
+    inbound.reqid = {0x4b000005};
+    const xfrm::SaState outbound = inbound;
+    REQUIRE(translator.adopt(spec(1001, 2001), inbound, &outbound));
+    CHECK(translator.has({1001}));
+    const auto made = translator.install(whole(spec(1002, 2002)));
+    REQUIRE(made);
+    REQUIRE(made->additions().size() == 2);  // its policies are there
+    CHECK(std::get<xfrm::Sa>(made->additions()[0]).reqid == inbound.reqid);
+}
+
 TEST_CASE("a tunnel") {
     Translator translator;
     const auto made = translator.install(whole(spec(1001, 2001)));
