@@ -164,7 +164,7 @@ std::unique_ptr<IkeService> IkeService::inherit(Loop& loop, const IkeConfigurati
         std::vector<std::unique_ptr<ike::Sa>> one;
         one.push_back(std::move(sa));
         service->endpoint_.restore(std::move(one), {});
-        state->end_adoption(own);
+        state->end_adoption();
     }
     return service;
 }
@@ -175,9 +175,13 @@ void IkeService::adopt_children(Inventory found) {
         inherited.push_back(spi);
     }
     for (const ike::IkeSpi spi : inherited) {
+        const auto sa = endpoint_.sas().find(spi);
+        if (sa == endpoint_.sas().end()) {
+            continue;  // what was found out about another one ended it
+        }
         state_->begin_adoption(spi);
         std::vector<ike::Event> events;
-        for (const ike::ChildSa& child : endpoint_.sas().at(spi)->children) {
+        for (const ike::ChildSa& child : sa->second->children) {
             if (auto event = look_for(child, found)) {
                 events.push_back(*std::move(event));
             }
@@ -185,7 +189,8 @@ void IkeService::adopt_children(Inventory found) {
         for (ike::Event& event : events) {
             take(std::move(event));
         }
-        state_->end_adoption(spi);
+        state_->end_adoption();
+        state_->forgive(spi);
     }
     if (kernel_) {
         kernel_->settle(found);

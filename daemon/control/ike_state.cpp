@@ -84,7 +84,7 @@ IkeState::Inherited IkeState::read(const ike::FindConnection& connection) {
         file_.begin_adoption(name);
         const auto contents = file_.read(name);
         auto written = contents ? read_contents(*contents, connection) : std::unexpected(contents.error());
-        file_.end_adoption(name);
+        file_.end_adoption();
         if (!written) {
             log_warning("{} ({})", written.error().sentence, written.error().reason);
             file_.forget(name);

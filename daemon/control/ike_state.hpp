@@ -29,7 +29,9 @@ class IkeState {
 
     // A process that dies between these two died of this SA.
     void begin_adoption(ike::IkeSpi own) { file_.begin_adoption(own.value); }
-    void end_adoption(ike::IkeSpi own) { file_.end_adoption(own.value); }
+    void end_adoption() { file_.end_adoption(); }
+    /// After the last step of its adoption.
+    void forgive(ike::IkeSpi own) { file_.forgive(own.value); }
 
     /// After each event of the endpoint, before anybody sees what it led to.
     void save(const ike::Endpoint& endpoint, std::uint32_t epoch);

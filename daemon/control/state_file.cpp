@@ -192,11 +192,16 @@ Result<SecretBuffer> StateFile::read(Name name) {
 }
 
 void StateFile::begin_adoption(Name name) {
-    heap_.header().adopting.store(heap_.offset(*records_.at(name)), std::memory_order_release);
+    if (const auto record = records_.find(name); record != records_.end()) {
+        heap_.header().adopting.store(heap_.offset(*record->second), std::memory_order_release);
+    }
 }
 
-void StateFile::end_adoption(Name name) {
+void StateFile::end_adoption() {
     heap_.header().adopting.store(0, std::memory_order_release);
+}
+
+void StateFile::forgive(Name name) {
     if (const auto record = records_.find(name); record != records_.end()) {
         record->second->attempts = 0;
     }

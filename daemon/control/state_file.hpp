@@ -46,9 +46,11 @@ class StateFile {
     [[nodiscard]] std::size_t discarded() const { return discarded_; }
     /// Errors: "state-damaged", and "state-set-aside" where earlier processes died of it.
     [[nodiscard]] Result<SecretBuffer> read(Name name);
-    /// A process that dies between these two died of this record.
+    /// A process that dies between these two died of this record. They may come several times, for several steps.
     void begin_adoption(Name name);
-    void end_adoption(Name name);
+    void end_adoption();
+    /// After the last step: nobody died of it, and who did before died of something else.
+    void forgive(Name name);
     void forget(Name name);
 
     [[nodiscard]] int file() const { return heap_.file(); }

@@ -205,8 +205,11 @@ TEST_CASE("what three processes died of is set aside; what they lived through is
     const auto die_of_it = [&] {
         StateFile next = fixture.reopen(file);
         next.begin_adoption(2);
-        next.end_adoption(2);
+        next.end_adoption();
+        next.forgive(2);
+        next.begin_adoption(1);  // it survives the first step
         CHECK(text(next, 1) == "deadly");
+        next.end_adoption();
         next.begin_adoption(1);
     };
     die_of_it();
@@ -215,6 +218,9 @@ TEST_CASE("what three processes died of is set aside; what they lived through is
     StateFile fourth = fixture.reopen(file);
     CHECK(text(fourth, 1) == "state-set-aside");
     CHECK(text(fourth, 2) == "harmless");
+    fourth.begin_adoption(77);  // one that is gone
+    fourth.forgive(1);
+    CHECK(text(fourth, 1) == "deadly");
 }
 
 TEST_CASE("a file that is none of ours is refused") {
