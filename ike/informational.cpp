@@ -34,16 +34,9 @@ void delete_ike(Context& context, Sa& sa, const Incoming& message) {
     // 2.25.2: "If a peer receives a request to close an IKE SA that it is currently rekeying, it SHOULD reply as
     // usual, and forget about its own rekeying request." Where the peer's own rekeying came first, its new IKE SA has
     // the children.
-    const auto* own = sa.current ? std::get_if<IkeOffer>(&*sa.current) : nullptr;
-    Sa* rival = own != nullptr && own->rival ? context.registry.find(own->rival->spi) : nullptr;
-    if (rival != nullptr && rival->state == State::established && sa.state == State::established) {
-        hand_over(context, sa, *rival);
-    }
-    if (sa.state == State::established && sa.children.empty() && rival == nullptr && sa.replacement) {
-        end(context, sa);  // the loser of a collision of rekeyings never had anything
-        return;
-    }
-    if (sa.state == State::established && rival == nullptr) {
+    const bool inherited = leave_to_rival(context, sa);
+    const bool lost = sa.replacement && sa.children.empty();  // a collision of rekeyings: it never had anything
+    if (sa.state == State::established && !inherited && !lost) {
         report(context, sa, Report::Kind::closed);
     }
     end(context, sa);

@@ -191,6 +191,10 @@ void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wi
 }
 
 void on_silence(Context& context, Sa& sa, unsigned sent) {
+    if (leave_to_rival(context, sa)) {
+        end(context, sa);  // whether the peer is there, the new one asks
+        return;
+    }
     Error error{"peer-silent",
                 fmt::format("{} did not answer {} requests in a row; is it there, and do packets pass to "
                             "and from its UDP port {}?",

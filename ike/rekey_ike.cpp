@@ -292,12 +292,21 @@ void inherit_before_use(Context& context, Sa& sa) {
     }
 }
 
+bool leave_to_rival(Context& context, Sa& sa) {
+    const auto* own = sa.current ? std::get_if<IkeOffer>(&*sa.current) : nullptr;
+    Sa* rival = own != nullptr && own->rival ? context.registry.find(own->rival->spi) : nullptr;
+    if (sa.state != State::established || rival == nullptr || rival->state != State::established) {
+        return false;
+    }
+    hand_over(context, sa, *rival);
+    return true;
+}
+
 void hand_over(Context& context, Sa& from, Sa& to) {
     std::ranges::move(from.children, std::back_inserter(to.children));
     from.children.clear();
-    std::ranges::move(from.waiting, std::back_inserter(to.waiting));
-    from.waiting.clear();
-    std::erase_if(to.waiting, [](const Task& task) { return std::holds_alternative<IkeOffer>(task); });
+    std::erase_if(from.waiting, [](const Task& task) { return std::holds_alternative<IkeOffer>(task); });
+    to.waiting.splice(to.waiting.end(), from.waiting);
     from.rekey_at = Instant::max();
     report(context, to, Report::Kind::ike_rekeyed);
 }

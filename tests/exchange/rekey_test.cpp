@@ -235,6 +235,33 @@ TEST_SUITE("exchange: rekeying an IKE SA") {
         }
     }
 
+    TEST_CASE_TEMPLATE("both at once, and one gives the old IKE SA up before it hears of the outcome", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Ends ends;
+        ends.configure([](Connection& of_a, Connection& of_z) {
+            of_a.liveness = of_z.liveness = std::chrono::minutes(3);  // not at the same time as the rekeyings
+        });
+        ends.initiate(ends.a);
+        ends.settle();
+        const IkeSpi before = ends.a.sa()->own_spi();
+        ends.event(ends.a, Rekey{"a-z", {}});
+        ends.pass_silently(std::chrono::seconds(90));
+        ends.wire.clear();
+        ends.event(ends.z, Rekey{"a-z", {}});
+        ends.deliver();
+        const auto response = ends.wire.front();  // comes late
+        ends.drop();
+        while (ends.a.endpoint->sas().at(before)->state != State::dead) {
+            ends.now = ends.a.endpoint->next_deadline();
+            ends.event(ends.a, TimePassed{});
+            ends.wire.clear();
+        }
+        ends.wire.push_back(response);
+        ends.pass(std::chrono::minutes(4));
+        ends.check_up();
+        CHECK(ends.a.count(Report::Kind::failed) == 0);
+    }
+
     TEST_CASE_TEMPLATE("one end rekeys the IKE SA while the other rekeys the child", Ends, TwoEnds, RewrittenEnds) {
         for (int order = 0; order < 64; ++order) {
             CAPTURE(order);
