@@ -115,4 +115,10 @@ bool same_name(Bytes a, Bytes b) {
     return first && second && X509_NAME_cmp(first.get(), second.get()) == 0;
 }
 
+std::size_t hash_of_name(Bytes der) {
+    const NamePtr name = read(der);
+    // Of the canonical form, which same_name() compares.
+    return name ? X509_NAME_hash_ex(name.get(), nullptr, nullptr, nullptr) : 0;
+}
+
 }  // namespace keysluice::crypto

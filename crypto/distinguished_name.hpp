@@ -21,5 +21,7 @@ namespace keysluice::crypto {
 
 /// Whether both are the same name by the rules of RFC 5280 section 7.1: neither case nor the kind of string matters.
 [[nodiscard]] bool same_name(Bytes a, Bytes b);
+/// The same for names that are the same; 0 where `der` is no name.
+[[nodiscard]] std::size_t hash_of_name(Bytes der);
 
 }  // namespace keysluice::crypto

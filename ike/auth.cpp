@@ -97,7 +97,7 @@ void refuse_peer(Context& context, Sa& sa, const Incoming& message, Error error)
     end(context, sa);
 }
 
-Result<const wire::AuthPayload*> identify_initiator(Context& context, Sa& sa, const Payloads& payloads) {
+Result<void> identify_initiator(Context& context, Sa& sa, const Payloads& payloads) {
     const auto* id = find<wire::IdInitiatorPayload>(payloads);
     const auto* proof = find<wire::AuthPayload>(payloads);
     if (id == nullptr || proof == nullptr) {
@@ -112,13 +112,13 @@ Result<const wire::AuthPayload*> identify_initiator(Context& context, Sa& sa, co
         return pass_on(std::move(connection));
     }
     sa.connection = *std::move(connection);
-    return proof;
+    return {};
 }
 
 /// Both ends have proved who they are.
 void answer_auth(Context& context, Sa& sa, const Incoming& message, wire::AuthPayload proof) {
     if (find_notify(message.payloads, wire::NotifyType::initial_contact) != nullptr) {
-        context.registry.forget_others(sa);
+        context.registry.forget_others(sa, sa.negotiation->began_at);
     }
     const auto negotiation = std::move(sa.negotiation);
     enter_established(context, sa);
@@ -144,7 +144,7 @@ void prove_to_initiator(Context& context, Sa& sa, Incoming message) {
 
 // ---- initiator
 
-Result<const wire::AuthPayload*> identify_responder(Sa& sa, const Payloads& payloads) {
+Result<void> identify_responder(Sa& sa, const Payloads& payloads) {
     const auto* id = find<wire::IdResponderPayload>(payloads);
     const auto* proof = find<wire::AuthPayload>(payloads);
     if (id == nullptr || proof == nullptr) {
@@ -160,7 +160,7 @@ Result<const wire::AuthPayload*> identify_responder(Sa& sa, const Payloads& payl
     if (!is_method_of(*sa.connection, *proof)) {
         return wrong_method(sa, *proof, *sa.connection);
     }
-    return proof;
+    return {};
 }
 
 void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
@@ -232,13 +232,12 @@ void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
                                   wire::print(sa.connection->local_id), sa.connection->remote_id.text())});
         return;
     }
-    const auto proof = identify_responder(sa, message.payloads);
-    if (!proof) {
-        distrust_responder(context, sa, proof.error());
+    if (auto identified = identify_responder(sa, message.payloads); !identified) {
+        distrust_responder(context, sa, std::move(identified).error());
     } else if (sa.connection->remote_auth == Auth::certificate) {
         sa.negotiation->auth = message;
         wait_for(context, sa, State::verifying);
-    } else if (auto proved = check_key_proof(context, sa, **proof); !proved) {
+    } else if (auto proved = check_key_proof(context, sa, message.payloads); !proved) {
         distrust_responder(context, sa, std::move(proved).error());
     } else {
         accept_responder(context, sa, message.payloads);
@@ -246,13 +245,12 @@ void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
 }
 
 void on_auth_request(Context& context, Sa& sa, const Incoming& message) {
-    const auto proof = identify_initiator(context, sa, message.payloads);
-    if (!proof) {
-        refuse_peer(context, sa, message, proof.error());
+    if (auto identified = identify_initiator(context, sa, message.payloads); !identified) {
+        refuse_peer(context, sa, message, std::move(identified).error());
     } else if (sa.connection->remote_auth == Auth::certificate) {
         sa.negotiation->auth = message;
         wait_for(context, sa, State::verifying);
-    } else if (auto proved = check_key_proof(context, sa, **proof); !proved) {
+    } else if (auto proved = check_key_proof(context, sa, message.payloads); !proved) {
         refuse_peer(context, sa, message, std::move(proved).error());
     } else {
         prove_to_initiator(context, sa, message);

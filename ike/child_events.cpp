@@ -27,13 +27,16 @@ bool on_child_lost(Context& context, Sa& sa, const ChildLost& event) {
         return false;
     }
     report(context, sa, Report::Kind::failed, event.why, child.spec.child);
+    if (child.outbound_keys) {  // its outbound half was refused
+        child.outbound_keys.reset();
+        child.sends = false;
+    }
     if ((sa.current && asks_for_successor(*sa.current, event.inbound)) ||
         successor_of(sa, event.inbound) != nullptr) {
         return false;
     }
     std::erase_if(sa.waiting, [&](const Task& task) { return asks_for_successor(task, event.inbound); });
     child.state = ChildState::deleting;
-    child.outbound_keys.reset();
     sa.waiting.emplace_back(DeleteChildren{{event.inbound}});
     return true;
 }
@@ -43,7 +46,6 @@ void on_child_spent(Context& context, Sa& sa, EspSpi inbound) {
     if (sa.state != State::established || child.state != ChildState::installed) {
         return;
     }
-    child.rekey_at = Instant::max();
     rekey_child(context, sa, child);
     start_next(context, sa);
 }

@@ -10,14 +10,9 @@ ChildDirectionKeys duplicate(const ChildDirectionKeys& keys) {
     return {.encryption = keysluice::duplicate(keys.encryption), .integrity = keysluice::duplicate(keys.integrity)};
 }
 
-std::optional<EspSpi> outbound_of_replaced(const Sa& sa, const ChildSa& child) {
-    const ChildSa* old = child.replaces ? sa.find_child(*child.replaces) : nullptr;
-    return old == nullptr ? std::nullopt : std::optional(old->spec.outbound);
-}
-
 }  // namespace
 
-std::optional<Action> unconfirmed(const Sa& sa, const ChildSa& child) {
+std::optional<Action> unconfirmed(const ChildSa& child) {
     switch (child.state) {
         case ChildState::installing: {
             assert(child.inbound_keys);
@@ -27,7 +22,7 @@ std::optional<Action> unconfirmed(const Sa& sa, const ChildSa& child) {
                                  .replaces_outbound = {}};
             if (child.complete) {
                 install.outbound = duplicate(*child.outbound_keys);
-                install.replaces_outbound = outbound_of_replaced(sa, child);
+                install.replaces_outbound = child.takes_over;
             }
             return install;
         }
@@ -37,7 +32,7 @@ std::optional<Action> unconfirmed(const Sa& sa, const ChildSa& child) {
             }
             return InstallOutbound{.spec = child.spec,
                                    .outbound = duplicate(*child.outbound_keys),
-                                   .replaces_outbound = outbound_of_replaced(sa, child)};
+                                   .replaces_outbound = child.takes_over};
         case ChildState::inbound_only:
         case ChildState::deleting:
         case ChildState::lingering:
@@ -46,10 +41,22 @@ std::optional<Action> unconfirmed(const Sa& sa, const ChildSa& child) {
     return std::nullopt;
 }
 
-void ask_kernel(Context& context, const Sa& sa, const ChildSa& child) {
-    auto action = unconfirmed(sa, child);
+void ask_kernel(Context& context, Sa& sa, ChildSa& child) {
+    child.sends = child.state == ChildState::installed || child.complete;
+    ChildSa* old = child.sends && child.replaces ? sa.find_child(*child.replaces) : nullptr;
+    if (old != nullptr && old->sends) {
+        child.takes_over = old->spec.outbound;
+        old->sends = false;
+    }
+    auto action = unconfirmed(child);
     assert(action);
     context.actions.push_back(*std::move(action));
+}
+
+void give_back(Sa& sa, const ChildSa& refused) {
+    if (ChildSa* old = refused.takes_over && refused.replaces ? sa.find_child(*refused.replaces) : nullptr) {
+        old->sends = true;
+    }
 }
 
 }  // namespace keysluice::ike

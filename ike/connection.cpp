@@ -22,10 +22,15 @@ bool is_name(wire::IdType type) {
     return type == wire::IdType::fqdn || type == wire::IdType::email;
 }
 
-/// The same for identities that are the same.
+wire::Identity identity_of(wire::IdType type, Bytes data) {
+    return {.type = type, .data = {data.begin(), data.end()}};
+}
+
+}  // namespace
+
 std::size_t hash_of(const wire::Identity& identity) {
     if (identity.type == wire::IdType::dn) {
-        return 0;  // one name has several encodings
+        return crypto::hash_of_name(identity.data);
     }
     std::string text(as_text(identity.data));
     if (is_name(identity.type)) {
@@ -33,12 +38,6 @@ std::size_t hash_of(const wire::Identity& identity) {
     }
     return std::hash<std::string>{}(text);
 }
-
-wire::Identity identity_of(wire::IdType type, Bytes data) {
-    return {.type = type, .data = {data.begin(), data.end()}};
-}
-
-}  // namespace
 
 bool same(const wire::Identity& a, const wire::Identity& b) {
     if (a.type != b.type) {

@@ -43,6 +43,8 @@ class IdentityPattern {
 
 /// Whether both are the same identity: names without regard to case, distinguished names as RFC 5280 compares them.
 [[nodiscard]] bool same(const wire::Identity& a, const wire::Identity& b);
+/// The same for identities that are the same.
+[[nodiscard]] std::size_t hash_of(const wire::Identity& identity);
 
 /// How an end proves who it is.
 enum class Auth : std::uint8_t { shared_key, certificate };

@@ -8,6 +8,7 @@
 #include "ike/child_install.hpp"
 #include "ike/delay.hpp"
 #include "ike/rekey_ike.hpp"
+#include "ike/twins.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -27,6 +28,20 @@ bool retry_with_group(Sa& sa, ChildOffer& offer, const wire::NotifyPayload& refu
     return true;
 }
 
+/// RFC 7296 section 2.25: "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA
+/// (if it still exists) and send a request to create a new Child SA from scratch (if the Child SA does not yet
+/// exist)."
+void make_from_scratch(Context& context, Sa& sa, const ChildOffer& offer) {
+    if (const ChildSa* old = sa.find_child(*offer.rekeys)) {
+        context.actions.emplace_back(RemoveChild{old->spec});
+        std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == *offer.rekeys; });
+    }
+    const ChildRule* rule = sa.connection->child(offer.child);
+    if (rule != nullptr && !has_child(sa, offer.child)) {
+        sa.waiting.emplace_back(new_offer(context, sa, *rule, nullptr, true));
+    }
+}
+
 void on_refusal(Context& context, Sa& sa, ChildOffer& offer, const wire::NotifyPayload& error) {
     if (error.type == wire::NotifyType::invalid_ke_payload && retry_with_group(sa, offer, error)) {
         return;
@@ -34,17 +49,10 @@ void on_refusal(Context& context, Sa& sa, ChildOffer& offer, const wire::NotifyP
     ChildSa* old = offer.rekeys ? sa.find_child(*offer.rekeys) : nullptr;
     if (old != nullptr && !offer.rival) {
         old->rekey_at = retry_time(context);
-        if (error.type == wire::NotifyType::child_sa_not_found) {
-            // Section 2.25: "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child
-            // SA (if it still exists) and send a request to create a new Child SA from scratch".
-            const std::string name = old->spec.child;
-            context.actions.emplace_back(RemoveChild{old->spec});
-            std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == *offer.rekeys; });
-            if (const ChildRule* rule = sa.connection->child(name)) {
-                sa.waiting.emplace_back(new_offer(context, sa, *rule, nullptr, true));
-            }
-            return;
-        }
+    }
+    if (offer.rekeys && !offer.rival && error.type == wire::NotifyType::child_sa_not_found) {
+        make_from_scratch(context, sa, offer);
+        return;
     }
     if (offer.rival || error.type == wire::NotifyType::temporary_failure) {
         if (!offer.rekeys) {
@@ -107,9 +115,9 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
 
 /// RFC 7296 section 2.8.1: "the SA created with the lowest of the four nonces used in the two exchanges SHOULD be
 /// closed by the endpoint that created it."
-bool lost_to_rival(const ChildOffer& offer, const Nonces& nonces) {
-    if (!offer.rival) {
-        return false;
+bool lost_to_rival(const Sa& sa, const ChildOffer& offer, const Nonces& nonces) {
+    if (!offer.rival || sa.find_child(offer.rival->inbound) == nullptr) {
+        return false;  // alone, or our kernel did not take the other one
     }
     const wire::Octets a(nonces.initiator.begin(), nonces.initiator.end());
     const wire::Octets b(nonces.responder.begin(), nonces.responder.end());
@@ -128,6 +136,21 @@ void after_install(Context& context, Sa& sa, ChildSa& child) {
 }
 
 }  // namespace
+
+bool has_child(const Sa& sa, const std::string& name) {
+    bool found = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
+        return child.spec.child == name && child.state != ChildState::deleting &&
+               child.state != ChildState::lingering;
+    });
+    for_offers(sa, [&](const ChildOffer& offer) { found |= offer.child == name; });
+    return found;
+}
+
+bool is_to_be_rekeyed(const Sa& sa, EspSpi inbound) {
+    bool found = false;
+    for_offers(sa, [&](const ChildOffer& offer) { found |= offer.rekeys == inbound; });
+    return found;
+}
 
 ChildOffer new_offer(Context& context, const Sa& sa, const ChildRule& rule, const ChildSa* old, bool with_group) {
     ChildOffer offer;
@@ -207,6 +230,7 @@ void on_create_child_response(Context& context, Sa& sa, ChildOffer offer, const 
             report(context, sa, Report::Kind::failed,
                    {"ike-malformed", fmt::format("{} answered CREATE_CHILD_SA without a nonce", peer_text(sa))},
                    offer.child);
+            sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
         }
         return;
     }
@@ -244,7 +268,7 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
         sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
         return;
     }
-    if (lost_to_rival(offer, nonces)) {
+    if (lost_to_rival(sa, offer, nonces)) {
         sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
         return;
     }
@@ -275,6 +299,7 @@ void on_child_installed(Context& context, Sa& sa, EspSpi inbound, Result<void> r
         }
     } else {
         report(context, sa, Report::Kind::failed, std::move(result).error(), name);
+        give_back(sa, *child);
         context.actions.emplace_back(RemoveChild{child->spec});
         if (child->ours) {
             sa.waiting.emplace_back(DeleteChildren{{inbound}});
@@ -302,6 +327,10 @@ void retire_child(Context& context, Sa& sa, EspSpi inbound) {
     ChildSa* next = successor_of(sa, inbound);
     if (next == nullptr) {
         report(context, sa, Report::Kind::child_closed, {}, old->spec.child);
+        if (twin_of(sa, *old) != nullptr) {
+            let_linger(context, *old);
+            return;
+        }
         context.actions.emplace_back(RemoveChild{old->spec});
         std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == inbound; });
         return;
@@ -316,15 +345,24 @@ void retire_child(Context& context, Sa& sa, EspSpi inbound) {
     old->remove_at = context.now + context.settings.linger;
 }
 
-void rekey_child(Context& context, Sa& sa, const ChildSa& child) {
+void let_linger(Context& context, ChildSa& child) {
+    context.actions.emplace_back(RemoveOutbound{child.spec});
+    child.inbound_keys.reset();
+    child.outbound_keys.reset();
+    child.replaces.reset();
+    child.sends = false;
+    child.state = ChildState::lingering;
+    child.rekey_at = Instant::max();
+    child.remove_at = context.now + context.settings.linger;
+}
+
+void rekey_child(Context& context, Sa& sa, ChildSa& child) {
     const EspSpi inbound = child.spec.inbound;
-    const auto asks = [&](const Task& task) {
-        const auto* offer = std::get_if<ChildOffer>(&task);
-        return offer != nullptr && offer->rekeys == inbound;
-    };
+    // An offer may come to nothing in many ways, and what the kernel does at the hard limit breaks the traffic. So
+    // whatever comes of this one, somebody looks again while the CHILD SA is there and has no successor.
+    child.rekey_at = retry_time(context);
     const ChildRule* rule = sa.connection->child(child.spec.child);
-    const bool asked = (sa.current && asks(*sa.current)) || std::ranges::any_of(sa.waiting, asks);
-    if (rule != nullptr && !asked) {
+    if (rule != nullptr && !is_to_be_rekeyed(sa, inbound) && successor_of(sa, inbound) == nullptr) {
         sa.waiting.emplace_back(new_offer(context, sa, *rule, &child, true));
     }
 }

@@ -19,6 +19,30 @@ struct ChildMaterial {
 /// The offer's payloads as they ride in IKE_AUTH.
 void add_offer(Payloads& payloads, const Sa& sa, const ChildOffer& offer);
 
+/// Calls `visit` with every offer of the SA that has not come to an end.
+template <typename Visit>
+void for_offers(const Sa& sa, const Visit& visit) {
+    const auto look = [&](const Task& task) {
+        if (const auto* offer = std::get_if<ChildOffer>(&task)) {
+            visit(*offer);
+        }
+    };
+    if (sa.negotiation && sa.negotiation->child) {
+        visit(*sa.negotiation->child);
+    }
+    if (sa.current) {
+        look(*sa.current);
+    }
+    for (const Task& task : sa.waiting) {
+        look(task);
+    }
+}
+
+/// Whether there is a CHILD SA of this name, or an offer for one.
+[[nodiscard]] bool has_child(const Sa& sa, const std::string& name);
+/// Whether an offer of ours would replace this CHILD SA.
+[[nodiscard]] bool is_to_be_rekeyed(const Sa& sa, EspSpi inbound);
+
 // ---- initiator of the exchange
 
 /// Sends CREATE_CHILD_SA; nothing where the CHILD SA to rekey is no longer there.
@@ -38,9 +62,11 @@ void answer_child_request(Context& context, Sa& sa, const Incoming& message, Pay
 // ---- both
 
 void on_child_installed(Context& context, Sa& sa, EspSpi inbound, Result<void> result);
-/// The CHILD SA was deleted on both ends: its successor takes over, or it is gone.
+/// Nothing is sent through it any more; what is on its way still comes in for Settings::linger.
+void let_linger(Context& context, ChildSa& child);
+/// The CHILD SA was deleted on both ends: its successor or its twin takes over, or it is gone.
 void retire_child(Context& context, Sa& sa, EspSpi inbound);
-/// Asks for a rekeying of the CHILD SA, if there is none yet.
-void rekey_child(Context& context, Sa& sa, const ChildSa& child);
+/// Asks for a rekeying of the CHILD SA, if there is none yet, and sets the time to see what came of it.
+void rekey_child(Context& context, Sa& sa, ChildSa& child);
 
 }  // namespace keysluice::ike

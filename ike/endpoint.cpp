@@ -14,6 +14,7 @@
 #include "ike/peer_address.hpp"
 #include "ike/receive.hpp"
 #include "ike/rekey_ike.hpp"
+#include "ike/twins.hpp"
 #include "ike/wire/rules.hpp"
 
 namespace keysluice::ike {
@@ -34,18 +35,14 @@ bool unproven(const Sa& sa) {
     return !sa.initiator && sa.established_at == Instant{};
 }
 
-bool has_child(const Sa& sa, const std::string& name) {
-    const bool made = std::ranges::any_of(sa.children, [&](const ChildSa& child) {
-        return child.spec.child == name && child.state != ChildState::deleting &&
-               child.state != ChildState::lingering;
-    });
-    const auto asks = [&](const Task& task) {
-        const auto* offer = std::get_if<ChildOffer>(&task);
-        return offer != nullptr && offer->child == name;
-    };
-    const auto* riding = sa.negotiation ? &sa.negotiation->child : nullptr;
-    const bool rides = riding != nullptr && *riding && (*riding)->child == name;
-    return made || rides || (sa.current && asks(*sa.current)) || std::ranges::any_of(sa.waiting, asks);
+/// Of a request that belongs to no IKE SA yet.
+void report_refusal(Context& context, const UdpEndpoint& peer, Error error) {
+    context.actions.emplace_back(Report{.kind = Report::Kind::refused,
+                                        .connection = {},
+                                        .child = {},
+                                        .peer = peer,
+                                        .sa = {},
+                                        .error = std::move(error)});
 }
 
 }  // namespace
@@ -79,6 +76,7 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName&
         for (const ChildSa& child : adopted.children) {
             owners_[child.spec.inbound] = adopted.own_spi();
         }
+        for_offers(adopted, [&](const ChildOffer& offer) { offered_.insert(offer.inbound); });
         deadlines_.set(adopted, ike::next_deadline(adopted, settings_));
     }
     touched_.clear();
@@ -88,7 +86,7 @@ Actions Endpoint::unconfirmed() const {
     Actions actions;
     for (const auto& [spi, sa] : sas_) {
         for (const ChildSa& child : sa->children) {
-            if (auto action = ike::unconfirmed(*sa, child)) {
+            if (auto action = ike::unconfirmed(child)) {
                 actions.push_back(*std::move(action));
             }
         }
@@ -112,7 +110,8 @@ Actions Endpoint::on(const Event& event, Instant now) {
 }
 
 Instant Endpoint::next_deadline() const {
-    return std::min(deadlines_.next(), wanted_.next());
+    const Instant twins = twins_.empty() ? Instant::max() : twins_.begin()->first;
+    return std::min({deadlines_.next(), wanted_.next(), twins});
 }
 
 const char* Endpoint::inconsistency() const {
@@ -137,9 +136,11 @@ IkeSpi Endpoint::new_ike_spi() {
 EspSpi Endpoint::new_esp_spi() {
     // RFC 4303 section 2.1: "The set of SPI values in the range 1 through 255 is reserved".
     EspSpi spi;
-    while (spi.value < 256) {
+    while (spi.value < 256 || owners_.contains(spi) || offered_.contains(spi)) {
         spi.value = random_.number<std::uint32_t>();
     }
+    offered_.insert(spi);
+    offered_before_.push_back(spi);
     return spi;
 }
 
@@ -149,33 +150,55 @@ Sa* Endpoint::find(IkeSpi own) {
         return nullptr;
     }
     touched_.push_back(own);
+    for_offers(*found->second, [&](const ChildOffer& offer) { offered_before_.push_back(offer.inbound); });
     return found->second.get();
 }
 
 Sa& Endpoint::adopt(std::unique_ptr<Sa> sa) {
     Sa& adopted = *sa;
-    index_.update(adopted);
     touched_.push_back(adopted.own_spi());
     sas_[adopted.own_spi()] = std::move(sa);
+    if (index_.update(adopted)) {
+        watch_twins(adopted);
+    }
     return adopted;
 }
 
 bool Endpoint::knows_peer(const Sa& sa) {
-    return std::ranges::any_of(index_.of_connection(sa.connection->name), [&](IkeSpi spi) {
+    const auto others = index_.of_connection(sa.connection->name);
+    const bool stands = std::ranges::any_of(others, [&](IkeSpi spi) {
         const Sa& other = *sas_.at(spi);
         return &other != &sa && other.state == State::established;
     });
+    return stands || half_open_by_address_.contains(sa.remote.address);
 }
 
-void Endpoint::forget_others(const Sa& sa) {
+void Endpoint::forget_others(const Sa& sa, Instant began_at) {
     for (const IkeSpi spi : index_.near_peer(sa.connection->name, sa.peer_id)) {
-        Sa* other = find(spi);
-        if (other != &sa && other->connection->name == sa.connection->name && other->peer_id == sa.peer_id) {
-            // RFC 7296 section 2.4: "the recipient MAY use this information to delete any other IKE SAs it has to the
-            // same authenticated identity without waiting for a timeout."
-            end(*context_, *other);
+        const Sa& other = *sas_.at(spi);
+        const bool same_ends = other.connection->name == sa.connection->name && same(other.peer_id, sa.peer_id);
+        // RFC 7296 section 2.4: "the recipient MAY use this information to delete any other IKE SAs it has to the
+        // same authenticated identity without waiting for a timeout." One that came about since, the peer knows.
+        if (&other != &sa && same_ends && other.established_at <= began_at) {
+            end(*context_, *find(spi));
         }
     }
+}
+
+std::vector<IkeSpi> Endpoint::of_same_peer(const Sa& sa) const {
+    std::vector<IkeSpi> spis = index_.near_peer(sa.connection->name, sa.peer_id);
+    std::erase_if(spis, [&](IkeSpi spi) {
+        const Sa& other = *sas_.at(spi);
+        return &other == &sa || other.state != State::established || other.connection->name != sa.connection->name ||
+               other.remote.address != sa.remote.address || !same(other.peer_id, sa.peer_id);
+    });
+    return spis;
+}
+
+Sa* Endpoint::twin_of(const Sa& sa) {
+    const auto others = of_same_peer(sa);
+    const auto found = std::ranges::find_if(others, [&](IkeSpi spi) { return stands_for(*sas_.at(spi), sa); });
+    return found == others.end() ? nullptr : find(*found);
 }
 
 // ---- events
@@ -218,12 +241,7 @@ void Endpoint::on_other_version(Context& context, const DatagramReceived& datagr
     if (header.is_response) {
         return;
     }
-    context.actions.emplace_back(Report{.kind = Report::Kind::refused,
-                                        .connection = {},
-                                        .child = {},
-                                        .peer = datagram.remote,
-                                        .sa = {},
-                                        .error = std::move(error)});
+    report_refusal(context, datagram.remote, std::move(error));
     // RFC 7296 section 2.5: "If an endpoint receives a message with a higher major version number, it MUST drop the
     // message and SHOULD send an unauthenticated Notify message of type INVALID_MAJOR_VERSION".
     if (header.major_version > wire::Header{}.major_version) {
@@ -259,6 +277,13 @@ void Endpoint::on_init_request(Context& context, const wire::Outer& message, con
     if (message.encrypted || !wire::check(message.header, message.payloads, {}, false)) {
         return;
     }
+    if (auto refusal = unsupported_critical(message.payloads)) {
+        // RFC 7296 section 2.5: "If the critical flag is set and the payload type is unrecognized, the message MUST
+        // be rejected".
+        report_refusal(context, datagram.remote, critical_error(message.payloads));
+        refuse(context, message.header, datagram, {*std::move(refusal)});
+        return;
+    }
     const auto from_address = half_open_by_address_.find(datagram.remote.address);
     const std::size_t same_address = from_address == half_open_by_address_.end() ? 0 : from_address->second;
     const bool crowded = settings_.half_open_per_address != 0 && same_address >= settings_.half_open_per_address;
@@ -267,12 +292,7 @@ void Endpoint::on_init_request(Context& context, const wire::Outer& message, con
     }
     InitAnswer answer = ike::on_init_request(context, message, datagram.bytes, datagram.local, datagram.remote);
     if (answer.refusal) {
-        context.actions.emplace_back(Report{.kind = Report::Kind::refused,
-                                            .connection = {},
-                                            .child = {},
-                                            .peer = datagram.remote,
-                                            .sa = {},
-                                            .error = *std::move(answer.refusal)});
+        report_refusal(context, datagram.remote, *std::move(answer.refusal));
     }
     if (!answer.sa) {
         refuse(context, message.header, datagram, answer.answer);
@@ -291,7 +311,44 @@ void Endpoint::handle(Context& context, const TimePassed& /*event*/) {
             on_time(context, *sa);
         }
     }
+    while (!twins_.empty() && twins_.begin()->first <= context.now) {
+        settle_twins(context, twins_.extract(twins_.begin()).value().second);
+    }
     pursue_wanted(context);
+}
+
+void Endpoint::watch_twins(const Sa& sa) {
+    if (!of_same_peer(sa).empty() || has_twins(sa)) {
+        twins_.emplace(sa.established_at + settings_.patience_with_twins, sa.own_spi());
+    }
+}
+
+void Endpoint::settle_twins(Context& context, IkeSpi spi) {
+    Sa* survivor = find(spi);
+    if (survivor == nullptr || survivor->state != State::established) {
+        return;
+    }
+    auto others = of_same_peer(*survivor);
+    for (IkeSpi& each : others) {
+        if (Sa* other = find(each); outlives(*other, *survivor)) {
+            each = survivor->own_spi();
+            survivor = other;
+        }
+    }
+    close_twins(context, *survivor);
+    for (const IkeSpi each : others) {
+        Sa& other = *find(each);
+        if (!other.initiator || yield_to_twin(context, other, *survivor)) {
+            continue;
+        }
+        const bool lacks = !stands_for(*survivor, other);
+        twins_.emplace(context.now + (lacks ? settings_.retry_most : look_again_after(settings_)), spi);
+        for (const ChildSa& child : other.children) {
+            if (ike::twin_of(*survivor, child) == nullptr) {
+                complete(context, *survivor, child.spec.child);
+            }
+        }
+    }
 }
 
 void Endpoint::pursue_wanted(Context& context) {
@@ -390,6 +447,9 @@ void Endpoint::handle(Context& context, const Rekey& event) {
 void Endpoint::handle(Context& context, const ChildInstalled& event) {
     if (Sa* sa = owner_of(event.inbound)) {
         on_child_installed(context, *sa, event.inbound, event.result);
+        if (has_twins(*sa)) {
+            twins_.emplace(context.now + settings_.patience_with_twins, sa->own_spi());
+        }
     }
 }
 
@@ -467,6 +527,9 @@ void Endpoint::look_soon(const std::string& connection, Instant now) {
 }
 
 void Endpoint::tidy(Instant now) {
+    for (const EspSpi spi : std::exchange(offered_before_, {})) {
+        offered_.erase(spi);
+    }
     for (const IkeSpi spi : touched_) {
         const auto found = sas_.find(spi);
         if (found == sas_.end()) {
@@ -480,10 +543,13 @@ void Endpoint::tidy(Instant now) {
         if (sa.state == State::dead) {
             look_soon(sa.connection->name, now);
         }
-        index_.update(sa);
+        if (index_.update(sa)) {
+            watch_twins(sa);
+        }
         for (const ChildSa& child : sa.children) {
             owners_[child.spec.inbound] = spi;
         }
+        for_offers(sa, [&](const ChildOffer& offer) { offered_.insert(offer.inbound); });
         if (over) {
             deadlines_.remove(sa);
             sas_.erase(found);

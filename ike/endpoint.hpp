@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "ike/connection_table.hpp"
@@ -59,7 +61,8 @@ class Endpoint final : private Registry {
     Sa* find(IkeSpi own) override;
     Sa& adopt(std::unique_ptr<Sa> sa) override;
     bool knows_peer(const Sa& sa) override;
-    void forget_others(const Sa& sa) override;
+    void forget_others(const Sa& sa, Instant began_at) override;
+    Sa* twin_of(const Sa& sa) override;
 
     void handle(Context& context, const DatagramReceived& datagram);
     void handle(Context& context, const TimePassed& event);
@@ -80,6 +83,9 @@ class Endpoint final : private Registry {
     void refuse(Context& context, const wire::Header& request, const DatagramReceived& datagram,
                 const Payloads& answer);
     void pursue_wanted(Context& context);
+    [[nodiscard]] std::vector<IkeSpi> of_same_peer(const Sa& sa) const;
+    void watch_twins(const Sa& sa);
+    void settle_twins(Context& context, IkeSpi spi);
     void begin(Context& context, const ConnectionPtr& connection, const std::string& child, const UdpEndpoint& local,
                const UdpEndpoint& remote);
     void complete(Context& context, Sa& sa, const std::string& child);
@@ -101,10 +107,13 @@ class Endpoint final : private Registry {
     std::map<IpAddress, std::size_t> half_open_by_address_;
     SaIndex index_;
     std::unordered_map<EspSpi, IkeSpi> owners_;  ///< of CHILD SAs
+    std::unordered_set<EspSpi> offered_;         ///< for CHILD SAs that are yet to be made
+    std::vector<EspSpi> offered_before_;         ///< by what the event touches, and drawn during it
     Deadlines deadlines_;
     std::vector<IkeSpi> touched_;  ///< by the event that is being handled
     std::vector<IkeSpi> changed_;
     WantedList wanted_;
+    std::set<std::pair<Instant, IkeSpi>> twins_;  ///< when to see whether what stands twice still does
     std::uint32_t next_reqid_ = 1;
     Context* context_ = nullptr;  ///< of the event that is being handled
 };

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "ike/create_child.hpp"
 #include "ike/informational.hpp"
 #include "ike/rekey_ike.hpp"
+#include "ike/wire/rules.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -125,7 +127,8 @@ void end(Context& context, Sa& sa) {
     sa.delayed.reset();
     sa.negotiation.reset();
     sa.window.outstanding.reset();
-    sa.reassembly.reset();
+    sa.request_fragments.reset();
+    sa.response_fragments.reset();
     sa.rekey_at = Instant::max();
     sa.close_at = context.now + kAfterlife;
     become(context, sa, State::dead);
@@ -195,6 +198,22 @@ const wire::NotifyPayload* find_error(const Payloads& payloads) {
 
 wire::NotifyPayload notify(wire::NotifyType type, Bytes data) {
     return {.type = type, .protocol = wire::Protocol::none, .spi = {}, .data = {data.begin(), data.end()}};
+}
+
+std::optional<wire::NotifyPayload> unsupported_critical(const Payloads& payloads) {
+    const auto type = wire::critical_unknown(payloads);
+    if (!type) {
+        return {};
+    }
+    // RFC 7296 section 2.5: "In that Notify payload, the Notification Data contains the one-octet payload type."
+    const std::array data{static_cast<std::uint8_t>(*type)};
+    return notify(wire::NotifyType::unsupported_critical_payload, data);
+}
+
+Error critical_error(const Payloads& payloads) {
+    const auto type = wire::critical_unknown(payloads);
+    return {"ike-payloads", fmt::format("a payload of type {}, which nobody here knows, is said to be critical",
+                                        type ? static_cast<unsigned>(*type) : 0)};
 }
 
 GroupId suggested_group(const wire::NotifyPayload& notify) {

@@ -53,6 +53,10 @@ template <typename T>
 /// The first error of the message, or null.
 [[nodiscard]] const wire::NotifyPayload* find_error(const Payloads& payloads);
 [[nodiscard]] wire::NotifyPayload notify(wire::NotifyType type, Bytes data = {});
+/// UNSUPPORTED_CRITICAL_PAYLOAD, where one of them is.
+[[nodiscard]] std::optional<wire::NotifyPayload> unsupported_critical(const Payloads& payloads);
+/// "ike-payloads", of the same.
+[[nodiscard]] Error critical_error(const Payloads& payloads);
 /// INVALID_KE_PAYLOAD's group (RFC 7296 section 1.3), or none where it is no group of ours.
 [[nodiscard]] GroupId suggested_group(const wire::NotifyPayload& notify);
 [[nodiscard]] wire::NotifyPayload suggest_group(GroupId group);

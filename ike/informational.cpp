@@ -6,6 +6,7 @@
 
 #include "ike/create_child.hpp"
 #include "ike/rekey_ike.hpp"
+#include "ike/twins.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -36,7 +37,10 @@ void delete_ike(Context& context, Sa& sa, const Incoming& message) {
     // the children.
     const bool inherited = leave_to_rival(context, sa);
     const bool lost = sa.replacement && sa.children.empty();  // a collision of rekeyings: it never had anything
-    if (sa.state == State::established && !inherited && !lost) {
+    Sa* twin = sa.state == State::established && !inherited && !lost ? context.registry.twin_of(sa) : nullptr;
+    if (twin != nullptr) {
+        retire_into(context, sa, *twin);
+    } else if (sa.state == State::established && !inherited && !lost) {
         report(context, sa, Report::Kind::closed);
     }
     end(context, sa);

@@ -11,6 +11,7 @@
 #include "ike/nat_detection.hpp"
 #include "ike/peer_certificate.hpp"
 #include "ike/signature_auth.hpp"
+#include "ike/wire/rules.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -218,6 +219,12 @@ void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Byte
     if (sa.negotiation->exchanging) {
         return;  // one answer is looked at, and no other until that comes to nothing
     }
+    if (wire::critical_unknown(message.payloads)) {
+        Error error = critical_error(message.payloads);
+        error.sentence = fmt::format("{} answered IKE_SA_INIT: {}", peer_text(sa), error.sentence);
+        note_refusal(context, sa, std::move(error));
+        return;
+    }
     if (find<wire::SaPayload>(message.payloads) == nullptr) {
         on_refusal(context, sa, message.payloads);
         return;
@@ -256,6 +263,7 @@ std::unique_ptr<Sa> half_open(Context& context, const wire::Outer& message, Byte
     sa->nat_here = nat.here;
     sa->nat_there = nat.there;
     sa->negotiation = std::make_unique<Negotiation>();
+    sa->negotiation->began_at = context.now;
     sa->negotiation->until = context.now + context.settings.half_open_time;
     sa->negotiation->own_nonce = new_nonce(context.random);
     sa->negotiation->peer_first_message.assign(datagram.begin(), datagram.end());

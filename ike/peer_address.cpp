@@ -32,7 +32,6 @@ void replace(Context& context, Sa& sa, ChildSa& child) {
         return;
     }
     if (child.spec.mode == Mode::tunnel) {
-        child.rekey_at = Instant::max();
         rekey_child(context, sa, child);
         return;
     }

@@ -9,11 +9,24 @@
 namespace keysluice::ike {
 namespace {
 
-/// An ID payload's body without its generic header, as AUTH covers it (RFC 7296 section 2.15).
-wire::Octets id_body(const wire::Identity& identity) {
+/// An ID payload as AUTH covers it. RFC 7296 section 2.15: "In these calculations, IDi' and IDr' are the entire ID
+/// payloads excluding the fixed header." "RestOfInitIDPayload = IDType | RESERVED | InitIDData"
+wire::Octets id_body(const wire::Identity& identity, const wire::IdReserved& reserved = {}) {
     Writer body;
-    body.be(static_cast<std::uint8_t>(identity.type)).be(std::uint8_t{0}).be(std::uint16_t{0}).raw(identity.data);
+    body.be(static_cast<std::uint8_t>(identity.type)).raw(reserved).raw(identity.data);
     return std::move(body).release();
+}
+
+/// The peer's, as it came.
+wire::Octets peer_id_body(const Sa& sa, const Payloads& payloads) {
+    if (sa.initiator) {
+        const auto* responder = find<wire::IdResponderPayload>(payloads);
+        assert(responder != nullptr);
+        return id_body(responder->identity, responder->reserved);
+    }
+    const auto* initiator = find<wire::IdInitiatorPayload>(payloads);
+    assert(initiator != nullptr);
+    return id_body(initiator->identity, initiator->reserved);
 }
 
 Result<const SharedKey*> key_for(const Sa& sa, const wire::Identity& peer) {
@@ -48,18 +61,20 @@ Result<wire::AuthPayload> own_key_proof(Context& context, const Sa& sa, const wi
     return wire::AuthPayload{.method = wire::AuthMethod::shared_key, .data = {octets.begin(), octets.end()}};
 }
 
-Result<void> check_key_proof(Context& context, const Sa& sa, const wire::AuthPayload& proof) {
+Result<void> check_key_proof(Context& context, const Sa& sa, const Payloads& payloads) {
+    const auto* proof = find<wire::AuthPayload>(payloads);
+    assert(proof != nullptr);
     auto key = key_for(sa, sa.peer_id);
     if (!key) {
         return pass_on(std::move(key));
     }
     const Negotiation& negotiation = *sa.negotiation;
     auto code = shared_key_auth(context.tools, sa.suite.prf, (*key)->expose(), negotiation.peer_first_message,
-                                negotiation.own_nonce, sa.peer_p(), id_body(sa.peer_id));
+                                negotiation.own_nonce, sa.peer_p(), peer_id_body(sa, payloads));
     if (!code) {
         return pass_on(std::move(code));
     }
-    if (!crypto::equal(code->expose(), proof.data)) {
+    if (!crypto::equal(code->expose(), proof->data)) {
         return fail("auth-failed", fmt::format("{} proved another pre-shared key than that of connection {}; compare "
                                                "both ends' keys",
                                                peer_text(sa), sa.connection->name));
@@ -100,7 +115,7 @@ Result<void> ask_for_verification(Context& context, const Sa& sa) {
         return pass_on(std::move(chain));
     }
     auto octets = signed_octets(context.tools, sa.suite.prf, negotiation.peer_first_message, negotiation.own_nonce,
-                                sa.peer_p(), id_body(sa.peer_id));
+                                sa.peer_p(), peer_id_body(sa, message->payloads));
     if (!octets) {
         return pass_on(std::move(octets));
     }

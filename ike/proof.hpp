@@ -10,8 +10,9 @@ namespace keysluice::ike {
 
 /// Our code, with the key for this peer. Fails with "no-shared-key".
 [[nodiscard]] Result<wire::AuthPayload> own_key_proof(Context& context, const Sa& sa, const wire::Identity& peer);
-/// The peer's. Fails with "no-shared-key" and "auth-failed".
-[[nodiscard]] Result<void> check_key_proof(Context& context, const Sa& sa, const wire::AuthPayload& proof);
+/// The peer's, in the payloads of its IKE_AUTH, where identity and proof are. Fails with "no-shared-key" and
+/// "auth-failed".
+[[nodiscard]] Result<void> check_key_proof(Context& context, const Sa& sa, const Payloads& payloads);
 
 /// How our signature is made; the peer's IKE_AUTH, where it came first, stands in the negotiation. Fails as
 /// plan_signature().

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "ike/auth.hpp"
 #include "ike/create_child.hpp"
@@ -45,32 +44,38 @@ bool in_window(const Sa& sa, const wire::Header& header) {
     return header.message_id == sa.window.expected_request && !answering && !busy;
 }
 
-/// The plaintext of the message, once all of it is there and authentic.
-std::optional<Reassembly::Whole> unprotect(Context& context, Sa& sa, MessageId id, const wire::EncryptedPart& part,
-                                           const DatagramReceived& datagram) {
+/// A message that is there, all of it, and authentic.
+struct Opened {
+    Reassembly::Whole whole;
+    crypto::Sha256 digest{};  ///< of its datagram, or of its first fragment
+};
+
+std::optional<Opened> unprotect(Context& context, Sa& sa, const wire::Header& header, const wire::EncryptedPart& part,
+                                const DatagramReceived& datagram) {
     auto plaintext = open_part(context.tools, sa.suite, sa.receiving(), part);
     if (!plaintext) {
         return {};
     }
     if (part.fragment_number == 0) {
-        return Reassembly::Whole{part.first_inner, *std::move(plaintext)};
+        return Opened{{part.first_inner, *std::move(plaintext)}, crypto::sha256(datagram.bytes)};
     }
+    Rare<Fragments>& of_direction = header.is_response ? sa.response_fragments : sa.request_fragments;
+    Fragments& fragments = of_direction ? *of_direction : of_direction.emplace();
     if (part.fragment_number == 1) {
-        sa.window.first_fragment = crypto::sha256(datagram.bytes);
+        fragments.first = crypto::sha256(datagram.bytes);
     }
-    Reassembly& reassembly = sa.reassembly ? *sa.reassembly : sa.reassembly.emplace();
-    auto whole = reassembly.add(id, part, *std::move(plaintext));
-    if (whole) {
-        sa.reassembly.reset();
+    auto whole = fragments.parts.add(header.message_id, part, *std::move(plaintext));
+    if (!whole) {
+        return {};
     }
-    return whole;
+    Opened opened{*std::move(whole), fragments.first};
+    of_direction.reset();
+    return opened;
 }
 
 void on_request(Context& context, Sa& sa, const Incoming& message) {
-    if (const auto critical = wire::critical_unknown(message.payloads)) {
-        // RFC 7296 section 2.5: "In that Notify payload, the Notification Data contains the one-octet payload type."
-        const std::array type{static_cast<std::uint8_t>(*critical)};
-        send_response(context, sa, message, {notify(wire::NotifyType::unsupported_critical_payload, type)});
+    if (auto refusal = unsupported_critical(message.payloads)) {
+        send_response(context, sa, message, {*std::move(refusal)});
         return;
     }
     if (!deletes_ike(message.payloads)) {
@@ -171,22 +176,25 @@ void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wi
     if (sa.state == State::dead || sa.keys.d.empty() || !in_window(sa, message.header)) {
         return;
     }
-    auto whole = unprotect(context, sa, message.header.message_id, part, datagram);
-    if (!whole) {
+    const auto opened = unprotect(context, sa, message.header, part, datagram);
+    if (!opened) {
         return;
     }
-    const bool fragmented = part.fragment_number != 0;
-    const auto digest = fragmented ? sa.window.first_fragment : crypto::sha256(datagram.bytes);
     learn_address(context, sa, datagram.local, datagram.remote);
     sa.heard_at = context.now;
-    auto payloads = wire::parse_payloads(whole->first, whole->plaintext);
+    auto payloads = wire::parse_payloads(opened->whole.first, opened->whole.plaintext);
     auto checked = payloads ? wire::check(message.header, message.payloads, *payloads, true)
                             : Result<void>(std::unexpected(payloads.error()));
+    // RFC 7296 section 2.5: "Payloads sent in IKE response messages MUST NOT have the critical flag set." To a
+    // request there is an answer.
+    if (checked && message.header.is_response && wire::critical_unknown(*payloads)) {
+        checked = std::unexpected(critical_error(*payloads));
+    }
     if (!checked) {
-        on_malformed(context, sa, message.header, digest, std::move(checked).error());
+        on_malformed(context, sa, message.header, opened->digest, std::move(checked).error());
         return;
     }
-    const Incoming incoming{message.header.message_id, message.header.exchange, digest, *std::move(payloads)};
+    const Incoming incoming{message.header.message_id, message.header.exchange, opened->digest, *std::move(payloads)};
     on_incoming(context, sa, incoming, message.header.is_response);
 }
 
@@ -249,7 +257,6 @@ void on_established_time(Context& context, Sa& sa) {
     }
     for (ChildSa& child : sa.children) {
         if (child.state == ChildState::installed && context.now >= child.rekey_at) {
-            child.rekey_at = Instant::max();
             rekey_child(context, sa, child);
         }
     }

@@ -17,8 +17,8 @@ void on_rekey_ike_request(Context& context, Sa& sa, const Incoming& message);
 /// The peer uses the IKE SA that its rekeying made. Where a rekeying of ours is under way at the same time, it has
 /// lost: the peer saw nothing of it, or both nonces, and either way the children are this one's.
 void inherit_before_use(Context& context, Sa& sa);
-/// This IKE SA ends, and a rekeying of ours with it. Where one of the peer's, at the same time, has made an IKE SA, that
-/// one gets the children, as the peer thinks too. False: there is none.
+/// This IKE SA ends, and a rekeying of ours with it. Where one of the peer's, at the same time, has made an IKE SA,
+/// that one gets the children, as the peer thinks too. False: there is none.
 bool leave_to_rival(Context& context, Sa& sa);
 /// The CHILD SAs and what waits to be done for them go to the IKE SA that takes over.
 void hand_over(Context& context, Sa& from, Sa& to);

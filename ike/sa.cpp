@@ -60,6 +60,10 @@ const char* inconsistency(const Sa& sa) {
         if (child.state == ChildState::installing && (!child.inbound_keys || !child.outbound_keys)) {
             return "the kernel could not be asked again for a CHILD SA";
         }
+        if (child.state == ChildState::installed && child.rekey_at == Instant::max() &&
+            sa.connection->child(child.spec.child) != nullptr) {
+            return "a CHILD SA is never rekeyed";
+        }
     }
     const bool timed = next_deadline(sa, Settings{}) != Instant::max();
     const bool asked = sa.window.outstanding.has_value();

@@ -34,6 +34,8 @@ struct ChildSa {
     Rare<ChildDirectionKeys> outbound_keys;  ///< the same
     bool complete = false;                   ///< while installing: both halves, not the inbound one alone
     std::optional<EspSpi> replaces;          ///< the inbound SPI of the CHILD SA that this one rekeys
+    std::optional<EspSpi> takes_over;        ///< the outbound SPI whose place its outbound half was asked to take
+    bool sends = false;                      ///< the kernel was asked for its outbound half and not to remove it
     bool ours = false;                       ///< we were the initiator of the exchange that made it
     Instant rekey_at = Instant::max();
     Instant remove_at = Instant::max();
@@ -110,6 +112,7 @@ struct Negotiation {
     std::optional<Incoming> auth;            ///< the peer's IKE_AUTH while a signature is made or checked
     bool exchanging = false;  ///< our first key pair is being made, or the exchange with the peer's first message
     bool asked = false;       ///< for a signature, its check, or the key exchange: by this process
+    Instant began_at{};       ///< responder: when IKE_SA_INIT came
     Instant until = Instant::max();  ///< how long it may stay half-open, or wait for a signature made or checked
 };
 
@@ -118,6 +121,12 @@ struct Delayed {
     Incoming message;
     bool is_response = false;
     Instant until{};  ///< when it is given up; Instant{}: this process has yet to ask. Unwritten
+};
+
+/// A message of the peer of which some fragments have yet to come. Not written: what is lost is sent again.
+struct Fragments {
+    Reassembly parts;
+    crypto::Sha256 first{};  ///< of the first one's datagram, by which a repetition is recognised
 };
 
 /// A response that waits for the kernel.
@@ -148,7 +157,9 @@ struct Sa {
     IvCounter iv;
     wire::Identity peer_id;
     Window window;
-    Rare<Reassembly> reassembly;
+    // Message IDs count by direction, so a request and a response of the peer may have the same one.
+    Rare<Fragments> request_fragments;
+    Rare<Fragments> response_fragments;
     std::unique_ptr<Negotiation> negotiation;
     std::vector<ChildSa> children;
     Rare<Task> current;  ///< the exchange of window.outstanding, once established
@@ -206,10 +217,12 @@ class Registry {
     [[nodiscard]] virtual Sa* find(IkeSpi own) = 0;
     /// Takes an IKE SA in that a rekeying made.
     virtual Sa& adopt(std::unique_ptr<Sa> sa) = 0;
-    /// Whether another IKE SA stands between the same identities.
+    /// Whether another IKE SA stands between the same identities, or the peer may be making one.
     [[nodiscard]] virtual bool knows_peer(const Sa& sa) = 0;
-    /// The peer says that it has no other IKE SA with us (INITIAL_CONTACT).
-    virtual void forget_others(const Sa& sa) = 0;
+    /// The peer says that it had no other IKE SA with us (INITIAL_CONTACT) when it began this one.
+    virtual void forget_others(const Sa& sa, Instant began_at) = 0;
+    /// Another IKE SA with the same peer that carries all that this one does; null where there is none.
+    [[nodiscard]] virtual Sa* twin_of(const Sa& sa) = 0;
 };
 
 /// What the functions that move an SA work with. Valid for one event.

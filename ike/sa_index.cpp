@@ -9,23 +9,24 @@ namespace keysluice::ike {
 namespace {
 
 std::size_t hash_of(const std::string& connection, const wire::Identity& peer) {
-    const std::hash<std::string_view> hash;
-    return (hash(connection) * 31) ^ hash(as_text(peer.data)) ^ static_cast<std::size_t>(peer.type);
+    return (std::hash<std::string>{}(connection) * 31) ^ ike::hash_of(peer);
 }
 
 }  // namespace
 
-void SaIndex::update(Sa& sa) {
+bool SaIndex::update(Sa& sa) {
     if (sa.state == State::dead) {
         remove(sa);
-        return;
+        return false;
     }
     if (!sa.half_open() && !std::exchange(sa.listed, true)) {
         by_connection_[sa.connection->name].insert(sa.own_spi());
     }
     if (sa.state == State::established && !std::exchange(sa.listed_by_peer, true)) {
         by_peer_.emplace(hash_of(sa.connection->name, sa.peer_id), sa.own_spi());
+        return true;
     }
+    return false;
 }
 
 void SaIndex::remove(Sa& sa) {

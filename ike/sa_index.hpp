@@ -16,8 +16,9 @@ struct Sa;
 /// there: it does not know yet whom it talks to.
 class SaIndex {
    public:
-    /// Lists the SA, or takes it out, as its state says. Cheap where nothing has changed.
-    void update(Sa& sa);
+    /// Lists the SA, or takes it out, as its state says. Cheap where nothing has changed. True: from now on it is
+    /// found by its peer.
+    bool update(Sa& sa);
 
     [[nodiscard]] bool empty() const { return by_connection_.empty(); }
     [[nodiscard]] std::vector<IkeSpi> of_connection(const std::string& name) const;

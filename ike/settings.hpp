@@ -23,7 +23,9 @@ struct Settings {
     Duration keepalive = std::chrono::seconds(20);   ///< of NAT mappings
     Duration retry_first = std::chrono::seconds(2);  ///< between attempts of a connection that is kept up …
     Duration retry_most = std::chrono::seconds(60);  ///< … doubling up to this
-    std::size_t datagram_size = 1228;                ///< largest IKE message without fragments
+    /// How long what stands twice may do so: see twins.hpp.
+    Duration patience_with_twins = std::chrono::seconds(10);
+    std::size_t datagram_size = 1228;  ///< largest IKE message without fragments
 };
 
 }  // namespace keysluice::ike

@@ -45,11 +45,11 @@ void describe(Archive& archive, T& value) {
 }
 template <typename Archive, Like<IdInitiatorPayload> T>
 void describe(Archive& archive, T& value) {
-    archive(value.identity);
+    archive(value.identity, value.reserved);
 }
 template <typename Archive, Like<IdResponderPayload> T>
 void describe(Archive& archive, T& value) {
-    archive(value.identity);
+    archive(value.identity, value.reserved);
 }
 template <typename Archive, Like<CertificatePayload> T>
 void describe(Archive& archive, T& value) {
@@ -99,7 +99,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 6;
+constexpr std::uint16_t kVersion = 9;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -139,7 +139,7 @@ void describe(Archive& archive, T& value) {
 }
 template <typename Archive, Like<Window> T>
 void describe(Archive& archive, T& value) {
-    archive(value.next_request, value.expected_request, value.outstanding, value.given, value.first_fragment);
+    archive(value.next_request, value.expected_request, value.outstanding, value.given);
 }
 template <typename Archive, Like<ChildLifetime> T>
 void describe(Archive& archive, T& value) {
@@ -154,7 +154,7 @@ void describe(Archive& archive, T& value) {
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {
     archive(value.state, value.spec, value.inbound_keys, value.outbound_keys, value.complete, value.replaces,
-            value.ours, value.rekey_at, value.remove_at);
+            value.takes_over, value.sends, value.ours, value.rekey_at, value.remove_at);
 }
 template <typename Archive, Like<ChildOffer::Rival> T>
 void describe(Archive& archive, T& value) {
@@ -189,7 +189,7 @@ template <typename Archive, Like<Negotiation> T>
 void describe(Archive& archive, T& value) {
     archive(value.key_pair, value.offered, value.cookie, value.group, value.attempts, value.own_first_message,
             value.peer_first_message, value.own_nonce, value.peer_nonce, value.child, value.peer_hashes, value.auth,
-            value.exchanging, value.until);
+            value.exchanging, value.began_at, value.until);
 }
 template <typename Archive, Like<Delayed> T>
 void describe(Archive& archive, T& value) {

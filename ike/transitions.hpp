@@ -53,7 +53,7 @@ inline constexpr std::array kTransitions = {
     Transition{State::verifying, State::signing, "responder: the peer did, and our answer needs a signature"},
     Transition{State::verifying, State::closing, "initiator: the peer trusts us, and we don't trust it"},
     Transition{State::verifying, State::dead, "the peer did not prove it, or it is no longer wanted"},
-    Transition{State::established, State::replaced, "rekeyed"},
+    Transition{State::established, State::replaced, "rekeyed, or another one carries the same"},
     Transition{State::established, State::closing, "we close it"},
     Transition{State::established, State::dead, "the peer closed it, or is gone"},
     Transition{State::replaced, State::closing, "we made its successor, so we delete it"},

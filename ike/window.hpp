@@ -44,7 +44,6 @@ struct Window {
     MessageId expected_request;  ///< of the next request that the peer may make
     Rare<OutstandingRequest> outstanding;
     std::optional<GivenResponse> given;
-    crypto::Sha256 first_fragment{};  ///< of the request that is being put together
 };
 
 }  // namespace keysluice::ike

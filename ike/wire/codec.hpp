@@ -22,7 +22,8 @@ namespace keysluice::ike::wire {
 
 [[nodiscard]] Result<SaPayload> parse_sa(Bytes body);
 [[nodiscard]] Result<KePayload> parse_ke(Bytes body);
-[[nodiscard]] Result<Identity> parse_identity(Bytes body);
+[[nodiscard]] Result<Payload> parse_id_initiator(Bytes body);
+[[nodiscard]] Result<Payload> parse_id_responder(Bytes body);
 [[nodiscard]] Result<CertificatePayload> parse_certificate(Bytes body);
 [[nodiscard]] Result<CertificateRequestPayload> parse_certificate_request(Bytes body);
 [[nodiscard]] Result<AuthPayload> parse_auth(Bytes body);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "crypto/distinguished_name.hpp"
 #include "ike/wire/codec.hpp"
 #include "ike/wire/message.hpp"
@@ -15,8 +17,30 @@
 namespace keysluice::ike::wire {
 namespace {
 
-void emit_identity(const Identity& identity, Writer& writer) {
-    writer.be(static_cast<std::uint8_t>(identity.type)).be(std::uint8_t{0}).be(std::uint16_t{0}).raw(identity.data);
+template <typename P>
+void emit_identity(const P& payload, Writer& writer) {
+    writer.be(static_cast<std::uint8_t>(payload.identity.type)).raw(payload.reserved).raw(payload.identity.data);
+}
+
+template <typename P>
+Result<Payload> parse_identity(Bytes body) {
+    Reader reader(body);
+    P payload;
+    Identity& identity = payload.identity;
+    identity.type = static_cast<IdType>(reader.be<std::uint8_t>());
+    const Bytes reserved = reader.take(payload.reserved.size());
+    identity.data = octets_of(reader.rest());
+    if (!reader.ok()) {
+        return malformed(fmt::format("a type and 3 reserved octets expected, got {}", octets_text(body.size())));
+    }
+    std::ranges::copy(reserved, payload.reserved.begin());
+    // RFC 7296 section 3.5: "A single four (4) octet IPv4 address", "A single sixteen (16) octet IPv6 address".
+    const std::size_t size = identity.data.size();
+    if ((identity.type == IdType::ipv4 && size != 4) || (identity.type == IdType::ipv6 && size != 16)) {
+        return malformed(fmt::format("an address of {} expected, got {}",
+                                     octets_text(identity.type == IdType::ipv4 ? 4 : 16), octets_text(size)));
+    }
+    return payload;
 }
 
 std::string hex(Bytes bytes) {
@@ -36,31 +60,20 @@ std::string print_name(const Octets& der) {
 
 }  // namespace
 
-Result<Identity> parse_identity(Bytes body) {
-    Reader reader(body);
-    Identity identity;
-    identity.type = static_cast<IdType>(reader.be<std::uint8_t>());
-    // RFC 7296 section 3.5: "RESERVED - MUST be sent as zero; MUST be ignored on receipt."
-    static_cast<void>(reader.take(3));
-    identity.data = octets_of(reader.rest());
-    if (!reader.ok()) {
-        return malformed(fmt::format("a type and 3 reserved octets expected, got {}", octets_text(body.size())));
-    }
-    // RFC 7296 section 3.5: "A single four (4) octet IPv4 address", "A single sixteen (16) octet IPv6 address".
-    const std::size_t size = identity.data.size();
-    if ((identity.type == IdType::ipv4 && size != 4) || (identity.type == IdType::ipv6 && size != 16)) {
-        return malformed(fmt::format("an address of {} expected, got {}",
-                                     octets_text(identity.type == IdType::ipv4 ? 4 : 16), octets_text(size)));
-    }
-    return identity;
+Result<Payload> parse_id_initiator(Bytes body) {
+    return parse_identity<IdInitiatorPayload>(body);
+}
+
+Result<Payload> parse_id_responder(Bytes body) {
+    return parse_identity<IdResponderPayload>(body);
 }
 
 void emit_body(const IdInitiatorPayload& payload, Writer& writer) {
-    emit_identity(payload.identity, writer);
+    emit_identity(payload, writer);
 }
 
 void emit_body(const IdResponderPayload& payload, Writer& writer) {
-    emit_identity(payload.identity, writer);
+    emit_identity(payload, writer);
 }
 
 std::string print(const Identity& identity) {

@@ -56,12 +56,6 @@ Result<Link> take_link(PayloadType type, Reader& reader) {
 }
 
 template <typename P>
-Result<Payload> with_identity(Bytes body) {
-    auto identity = parse_identity(body);
-    return identity ? Result<Payload>(P{std::move(*identity)}) : pass_on(std::move(identity));
-}
-
-template <typename P>
 Result<Payload> with_selectors(Bytes body) {
     auto selectors = parse_selectors(body);
     return selectors ? Result<Payload>(P{std::move(*selectors)}) : pass_on(std::move(selectors));
@@ -76,9 +70,9 @@ Result<Payload> parse_body(const Link& link) {
         case PayloadType::ke:
             return parse_ke(link.body);
         case PayloadType::id_initiator:
-            return with_identity<IdInitiatorPayload>(link.body);
+            return parse_id_initiator(link.body);
         case PayloadType::id_responder:
-            return with_identity<IdResponderPayload>(link.body);
+            return parse_id_responder(link.body);
         case PayloadType::certificate:
             return parse_certificate(link.body);
         case PayloadType::certificate_request:

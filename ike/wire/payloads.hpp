@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -59,13 +60,19 @@ struct Identity {
     auto operator<=>(const Identity&) const = default;
 };
 
+/// RFC 7296 section 3.5: "RESERVED - MUST be sent as zero; MUST be ignored on receipt." But AUTH covers it as it
+/// came.
+using IdReserved = std::array<std::uint8_t, 3>;
+
 struct IdInitiatorPayload {
     Identity identity = {};
+    IdReserved reserved = {};
     bool operator==(const IdInitiatorPayload&) const = default;
 };
 
 struct IdResponderPayload {
     Identity identity = {};
+    IdReserved reserved = {};
     bool operator==(const IdResponderPayload&) const = default;
 };
 

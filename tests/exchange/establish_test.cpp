@@ -7,6 +7,8 @@
 
 using namespace keysluice;
 using namespace keysluice::ike;
+using keysluice::ike::testing::End;
+using keysluice::ike::testing::find_in;
 using keysluice::ike::testing::RewrittenEnds;
 using keysluice::ike::testing::TwoEnds;
 
@@ -234,14 +236,71 @@ TEST_SUITE("exchange: establishing") {
         CHECK(ends.z.endpoint->sas().size() == 3);
     }
 
-    TEST_CASE_TEMPLATE("INITIAL_CONTACT clears what a peer forgot", Ends, TwoEnds, RewrittenEnds) {
+    // RFC 7296 section 3.5: "RESERVED - MUST be sent as zero; MUST be ignored on receipt." Section 2.15:
+    // "RestOfInitIDPayload = IDType | RESERVED | InitIDData"
+    TEST_CASE_TEMPLATE("reserved octets of an identity say nothing, and AUTH covers them", Ends, TwoEnds,
+                       RewrittenEnds) {
+        for (const bool of_initiator : {true, false}) {
+            CAPTURE(of_initiator);
+            Ends ends;
+            ends.configure();
+            ends.initiate(ends.a);
+            ends.deliver();
+            const Sa half_open = [&] {
+                Sa copy;
+                const Sa& sa = *ends.z.sa();
+                copy.negotiation = std::make_unique<Negotiation>();
+                copy.negotiation->own_first_message = sa.negotiation->own_first_message;
+                copy.negotiation->peer_nonce = sa.negotiation->peer_nonce;
+                copy.keys.proof = ProofKeys{duplicate(sa.keys.proof->initiator), duplicate(sa.keys.proof->responder)};
+                return copy;
+            }();
+            ends.deliver();
+            if (!of_initiator) {
+                ends.deliver();
+            }
+            End& sender = of_initiator ? ends.a : ends.z;
+            ends.tamper(sender, [&](Payloads& all) {
+                const Sa& sa = of_initiator ? *ends.a.sa() : half_open;
+                const auto& id =
+                    of_initiator ? ends.a.connections.front()->local_id : ends.z.connections.front()->local_id;
+                Writer body;
+                body.be(static_cast<std::uint8_t>(id.type))
+                    .be(std::uint8_t{1})
+                    .be(std::uint16_t{0x0203})
+                    .raw(id.data);
+                Toolbox tools;
+                const auto code =
+                    shared_key_auth(tools, PrfId::hmac_sha2_256, as_bytes("correct horse battery staple"),
+                                    sa.negotiation->own_first_message, sa.negotiation->peer_nonce,
+                                    of_initiator ? sa.keys.proof->initiator : sa.keys.proof->responder, body.view());
+                REQUIRE(code);
+                const Bytes octets = code->expose();
+                find_in<wire::AuthPayload>(all)->data = {octets.begin(), octets.end()};
+                const auto type = of_initiator ? wire::PayloadType::id_initiator : wire::PayloadType::id_responder;
+                for (wire::Payload& each : all) {
+                    const bool is_id = of_initiator ? std::holds_alternative<wire::IdInitiatorPayload>(each)
+                                                    : std::holds_alternative<wire::IdResponderPayload>(each);
+                    if (is_id) {
+                        each = wire::UnknownPayload{
+                            .type = type, .critical = false, .data = {body.view().begin(), body.view().end()}};
+                    }
+                }
+            });
+            ends.settle();
+            ends.check_up();
+        }
+    }
+
+    TEST_CASE_TEMPLATE("INITIAL_CONTACT clears what a peer forgot, in whatever letters it writes its name", Ends,
+                       TwoEnds, RewrittenEnds) {
         Ends ends;
         ends.configure();
         ends.initiate(ends.a);
         ends.settle();
         // a loses its memory: another Endpoint at its address.
         Ends reborn;
-        reborn.configure();
+        reborn.configure([](Connection& of_a, Connection&) { of_a.local_id = *parse_identity("A.Example"); });
         std::array<std::uint8_t, 64> skipped{};
         reborn.a.random.fill(skipped);  // so that its names are others
         reborn.initiate(reborn.a);

@@ -4,12 +4,12 @@
 #include <algorithm>
 
 #include "ike/exchange.hpp"
-#include "ike/protection.hpp"
 #include "tests/exchange/two_ends.hpp"
 
 using namespace keysluice;
 using namespace keysluice::ike;
 using keysluice::ike::testing::End;
+using keysluice::ike::testing::find_in;
 using keysluice::ike::testing::Packet;
 using keysluice::ike::testing::RewrittenEnds;
 using keysluice::ike::testing::TwoEnds;
@@ -36,23 +36,6 @@ void check_told(const End& end, std::string_view reason, std::initializer_list<s
     }
 }
 
-/// Somebody with the sender's keys changes the payloads of the packet that is on its way.
-void tamper(TwoEnds& ends, const End& sender, const std::function<void(Payloads&)>& change) {
-    REQUIRE(ends.wire.size() == 1);
-    Packet& packet = ends.wire.front();
-    const auto message = wire::parse(packet.bytes);
-    REQUIRE(message);
-    REQUIRE(message->encrypted);
-    const Sa& sa = *sender.endpoint->sas().begin()->second;
-    Toolbox tools;
-    const auto plaintext = open_part(tools, sa.suite, sa.sending(), *message->encrypted);
-    REQUIRE(plaintext);
-    Payloads payloads = wire::parse_payloads(message->encrypted->first_inner, *plaintext).value();
-    change(payloads);
-    IvCounter iv{.epoch = 77, .next = 0};
-    packet.bytes = seal_message(tools, sa.suite, sa.sending(), iv, message->header, payloads, {}).value().front();
-}
-
 /// The answer to a's IKE_SA_INIT, in the clear as anybody on the way could send it.
 void answer_init(TwoEnds& ends, const Payloads& payloads) {
     REQUIRE(ends.wire.size() == 1);
@@ -63,16 +46,6 @@ void answer_init(TwoEnds& ends, const Payloads& payloads) {
     header.from_initiator = false;
     header.is_response = true;
     ends.event(ends.a, DatagramReceived{ends.a.address, ends.z.address, wire::emit(header, payloads)});
-}
-
-template <typename Kind>
-Kind* find_in(Payloads& payloads) {
-    for (wire::Payload& payload : payloads) {
-        if (auto* found = std::get_if<Kind>(&payload)) {
-            return found;
-        }
-    }
-    return nullptr;
 }
 
 template <typename Ends>
@@ -179,15 +152,15 @@ TEST_SUITE("exchange: a refusal says who, in which exchange, what was offered an
     TEST_CASE_TEMPLATE("a proof of another kind, and none at all", Ends, TwoEnds, RewrittenEnds) {
         Begun<Ends> rsa;
         rsa.until_auth_of(rsa.ends.a);
-        tamper(rsa.ends, rsa.ends.a,
-               [](Payloads& all) { find_in<wire::AuthPayload>(all)->method = wire::AuthMethod::rsa; });
+        rsa.ends.tamper(rsa.ends.a,
+                        [](Payloads& all) { find_in<wire::AuthPayload>(all)->method = wire::AuthMethod::rsa; });
         rsa.ends.settle();
         check_told(rsa.ends.z, "auth-method", {"a.example", "192.0.2.1"});
         CHECK(rsa.ends.a.last_reason() == "auth-refused");
 
         Begun<Ends> eap;
         eap.until_auth_of(eap.ends.a);
-        tamper(eap.ends, eap.ends.a, [](Payloads& all) {
+        eap.ends.tamper(eap.ends.a, [](Payloads& all) {
             std::erase_if(all,
                           [](const wire::Payload& each) { return std::holds_alternative<wire::AuthPayload>(each); });
         });
@@ -218,7 +191,7 @@ TEST_SUITE("exchange: a refusal says who, in which exchange, what was offered an
     TEST_CASE_TEMPLATE("another identity than was asked for", Ends, TwoEnds, RewrittenEnds) {
         Begun<Ends> begun;
         begun.until_auth_of(begun.ends.z);
-        tamper(begun.ends, begun.ends.z, [](Payloads& all) {
+        begun.ends.tamper(begun.ends.z, [](Payloads& all) {
             find_in<wire::IdResponderPayload>(all)->identity = *parse_identity("y.example");
         });
         begun.ends.settle();
@@ -236,7 +209,7 @@ TEST_SUITE("exchange: a refusal says who, in which exchange, what was offered an
 
         Begun<Ends> wide;
         wide.until_auth_of(wide.ends.z);
-        tamper(wide.ends, wide.ends.z, [](Payloads& all) {
+        wide.ends.tamper(wide.ends.z, [](Payloads& all) {
             find_in<wire::TsResponderPayload>(all)->selectors = {*parse_selector("10.0.0.0/8")};
         });
         wide.ends.settle();
@@ -258,7 +231,7 @@ TEST_SUITE("exchange: a refusal says who, in which exchange, what was offered an
         begun.ends.settle();
         begun.ends.check_up();
         begun.ends.event(begun.ends.a, Rekey{"a-z", {}});
-        tamper(begun.ends, begun.ends.a, [](Payloads& all) {
+        begun.ends.tamper(begun.ends.a, [](Payloads& all) {
             for (wire::Proposal& each : find_in<wire::SaPayload>(all)->proposals) {
                 std::erase_if(each.transforms,
                               [](const wire::Transform& one) { return one.type == wire::TransformType::prf; });

@@ -1,9 +1,16 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <vector>
+
+#include "ike/exchange.hpp"
 #include "tests/exchange/two_ends.hpp"
 
 using namespace keysluice;
 using namespace keysluice::ike;
+using keysluice::ike::testing::find_in;
 using keysluice::ike::testing::RewrittenEnds;
 using keysluice::ike::testing::TwoEnds;
 
@@ -25,6 +32,30 @@ void both_rekey(TwoEnds& ends, const std::string& child) {
 }
 
 constexpr Duration kLinger = std::chrono::seconds(6);
+/// After what a rekeying that came to nothing has been tried again.
+constexpr Duration kTriedAgain = std::chrono::seconds(15);
+
+/// What an answer to the rekeying of a CHILD SA may be instead of what it should be.
+struct BadAnswer {
+    const char* reason;
+    void (*change)(Payloads&);
+};
+const std::array kBadAnswers{
+    BadAnswer{"ike-malformed", [](Payloads& all) { all = {notify(wire::NotifyType::additional_ts_possible)}; }},
+    BadAnswer{
+        "ts-not-offered",
+        [](Payloads& all) { find_in<wire::TsResponderPayload>(all)->selectors = {*parse_selector("10.0.0.0/8")}; }},
+    BadAnswer{"mode-refused", [](Payloads& all) { all.emplace_back(notify(wire::NotifyType::use_transport_mode)); }},
+    BadAnswer{
+        "answer-not-offered",
+        [](Payloads& all) { find_in<wire::SaPayload>(all)->proposals.front().transforms.front().key_bits = 256; }},
+    BadAnswer{"answer-not-offered",
+              [](Payloads& all) {
+                  std::erase_if(all, [](const auto& each) { return std::holds_alternative<wire::KePayload>(each); });
+              }},
+    BadAnswer{"key-exchange-refused",
+              [](Payloads& all) { std::ranges::fill(find_in<wire::KePayload>(all)->value, std::uint8_t{0}); }},
+};
 
 }  // namespace
 
@@ -58,6 +89,35 @@ TEST_SUITE("exchange: rekeying a CHILD SA") {
             ends.check_up();
         }
         CHECK(ends.a.kernel.inbound().size() == 1);
+    }
+
+    TEST_CASE_TEMPLATE("no SPI is taken while another CHILD SA, or an offer for one, has it", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Ends ends;
+        ends.a.random.few = ends.z.random.few = 6;
+        ends.configure([](Connection& of_a, Connection& of_z) {
+            for (Connection* each : {&of_a, &of_z}) {
+                each->children.push_back(each->children.front());
+                each->children.back().name = "other";
+            }
+            of_a.children[1].local = of_z.children[1].remote = {*parse_selector("10.3.0.0/16")};
+        });
+        ends.initiate(ends.a);
+        ends.settle();
+        ends.check_up(2);
+        for (int round = 0; round < 20; ++round) {
+            for (auto* each : {&ends.a, &ends.z}) {
+                std::vector<EspSpi> inbound;
+                std::ranges::transform(each->sa()->children, std::back_inserter(inbound),
+                                       [](const ChildSa& child) { return child.spec.inbound; });
+                for (const EspSpi spi : inbound) {
+                    ends.event(*each, ChildSpent{spi});  // one offer waits behind the other
+                }
+                ends.settle();
+                ends.pass(kLinger);
+                ends.check_up(2);
+            }
+        }
     }
 
     TEST_CASE_TEMPLATE("with a key exchange of its own, and the wrong group first", Ends, TwoEnds, RewrittenEnds) {
@@ -110,6 +170,89 @@ TEST_SUITE("exchange: rekeying a CHILD SA") {
                 ends.drop();
             }
             ends.pass(std::chrono::seconds(20));
+            ends.check_up();
+            CHECK(ends.a.kernel.inbound().size() == 1);
+            CHECK(ends.z.kernel.inbound().size() == 1);
+        }
+    }
+
+    TEST_CASE_TEMPLATE("an answer that is of no use: the child goes on, and is rekeyed soon after", Ends, TwoEnds,
+                       RewrittenEnds) {
+        for (const BadAnswer& bad : kBadAnswers) {
+            CAPTURE(std::string(bad.reason));
+            Ends ends;
+            ends.configure([](Connection& of_a, Connection& of_z) {
+                for (Connection* each : {&of_a, &of_z}) {
+                    each->children[0].proposals = {*parse_esp_proposal("aes128gcm16-x25519", {})};
+                }
+            });
+            ends.initiate(ends.a);
+            ends.settle();
+            ends.event(ends.a, Rekey{"a-z", "net"});
+            ends.deliver();
+            ends.tamper(ends.z, bad.change);
+            ends.settle();
+            CHECK(ends.a.last_reason() == bad.reason);
+            CHECK(ends.a.count(Report::Kind::child_rekeyed) == 0);
+            ends.check_up();
+            ends.pass(kTriedAgain);
+            CHECK(ends.a.count(Report::Kind::child_rekeyed) == 1);
+            ends.check_up();
+        }
+    }
+
+    TEST_CASE_TEMPLATE("a kernel that refuses the new one, at either end: tried again", Ends, TwoEnds,
+                       RewrittenEnds) {
+        for (const bool at_initiator : {true, false}) {
+            CAPTURE(at_initiator);
+            Ends ends;
+            up(ends);
+            auto& refusing = at_initiator ? ends.a : ends.z;
+            refusing.kernel.refuses = true;
+            ends.event(ends.a, Rekey{"a-z", "net"});
+            ends.settle();
+            CHECK(refusing.last_reason() == "kernel-refused");
+            refusing.kernel.refuses = false;
+            ends.check_up();
+            ends.pass(kTriedAgain);
+            CHECK(ends.a.count(Report::Kind::child_rekeyed) == 1);
+            ends.check_up();
+        }
+    }
+
+    TEST_CASE_TEMPLATE("the peer gives the new one up after it has taken the old one's place: another is made", Ends,
+                       TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        ends.a.holds_installs = true;  // its kernel has both halves, and says so late
+        ends.event(ends.a, Rekey{"a-z", "net"});
+        ends.settle();
+        ends.a.holds_installs = false;
+        const auto& of_z = ends.z.sa()->children;
+        const auto fresh = std::ranges::find(of_z, ChildState::inbound_only, &ChildSa::state);
+        REQUIRE(fresh != of_z.end());
+        const EspSpi lost = fresh->spec.inbound;
+        ends.z.kernel.delete_expired(lost);
+        ends.event(ends.z, ChildLost{lost, {"sa-expired", "the kernel has deleted it"}});
+        ends.settle();
+        CHECK(ends.a.kernel.outbound().empty());
+        ends.pass(kTriedAgain);
+        ends.check_up();
+    }
+
+    TEST_CASE_TEMPLATE("both at once, and the one that is to survive comes to nothing: tried again", Ends, TwoEnds,
+                       RewrittenEnds) {
+        for (const bool of_a : {true, false}) {
+            CAPTURE(of_a);
+            Ends ends;
+            up(ends);
+            both_rekey(ends, "net");
+            (of_a ? ends.a : ends.z).kernel.refuses = true;
+            ends.settle();
+            (of_a ? ends.a : ends.z).kernel.refuses = false;
+            ends.pass(kTriedAgain);
+            ends.pass(kLinger);
+            CHECK(ends.a.count(Report::Kind::child_rekeyed) >= 1);
             ends.check_up();
             CHECK(ends.a.kernel.inbound().size() == 1);
             CHECK(ends.z.kernel.inbound().size() == 1);

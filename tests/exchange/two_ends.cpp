@@ -122,6 +122,23 @@ void TwoEnds::drop() {
     wire.pop_front();
 }
 
+void TwoEnds::tamper(const End& sender, const std::function<void(Payloads&)>& change) {
+    REQUIRE(wire.size() == 1);
+    Packet& packet = wire.front();
+    const auto message = wire::parse(packet.bytes);
+    REQUIRE(message);
+    REQUIRE(message->encrypted);
+    const wire::Header& header = message->header;
+    const Sa& sa = *sender.endpoint->sas().at(header.from_initiator ? header.initiator_spi : header.responder_spi);
+    Toolbox tools;
+    const auto plaintext = open_part(tools, sa.suite, sa.sending(), *message->encrypted);
+    REQUIRE(plaintext);
+    Payloads payloads = wire::parse_payloads(message->encrypted->first_inner, *plaintext).value();
+    change(payloads);
+    IvCounter iv{.epoch = 77, .next = 0};
+    packet.bytes = seal_message(tools, sa.suite, sa.sending(), iv, message->header, payloads, {}).value().front();
+}
+
 void TwoEnds::settle() {
     while (deliver()) {
     }

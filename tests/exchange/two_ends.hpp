@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "ike/exchange.hpp"
 #include "tests/support/ike_end.hpp"
 
 namespace keysluice::ike::testing {
@@ -13,6 +14,17 @@ struct Packet {
     UdpEndpoint to;
     wire::Octets bytes;
 };
+
+/// The first payload of its kind, or null.
+template <typename Kind>
+Kind* find_in(Payloads& payloads) {
+    for (wire::Payload& payload : payloads) {
+        if (auto* found = std::get_if<Kind>(&payload)) {
+            return found;
+        }
+    }
+    return nullptr;
+}
 
 /// Two hosts `a` and `z` and the network between them, whose packets move when the test says so.
 class TwoEnds {
@@ -32,6 +44,8 @@ class TwoEnds {
     /// Delivers the oldest packet. False: there is none.
     bool deliver();
     void drop();
+    /// Somebody with the sender's keys changes the payloads of the one packet that is on its way.
+    void tamper(const End& sender, const std::function<void(Payloads&)>& change);
     /// Delivers until the wire is quiet.
     void settle();
     /// Lets time pass, with every deadline in between, and delivers what is sent.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -65,7 +66,11 @@ ChildRule child_rule(std::size_t spoke, bool at_hub, const std::string& group, R
 class Simulation {
    public:
     Simulation(std::uint64_t seed, bool narrate)
-        : chance_(seed), narrate_(narrate), certified_(seed % 3 == 0), group_(seed % 8 < 2 ? "x448" : "x25519") {
+        : chance_(seed),
+          narrate_(narrate),
+          certified_(seed % 3 == 0),
+          hub_begins_(seed % 5 < 2),
+          group_(seed % 8 < 2 ? "x448" : "x25519") {
         const std::size_t spokes = 1 + seed % 2;
         for (std::size_t each = 0; each <= spokes; ++each) {
             Settings settings;
@@ -82,7 +87,7 @@ class Simulation {
 
     std::string play() {
         loss_ = dice(30);
-        for (std::size_t each = 1; each < hosts_.size(); ++each) {
+        for (std::size_t each = 0; each < hosts_.size(); ++each) {
             initiate(each);
         }
         plan(milliseconds(dice(5'000)), Mischief{});
@@ -90,6 +95,9 @@ class Simulation {
         calm_ = true;
         say("the network mends");
         run_until(now_ + minutes(4));
+        while (in_the_middle() && fault_.empty()) {
+            run_until(now_ + milliseconds(10));
+        }
         check_up();
         for (std::size_t each = 0; each < hosts_.size(); ++each) {
             terminate(each);
@@ -137,7 +145,7 @@ class Simulation {
         connection->children.push_back(child_rule(own == 0 ? peer : own, own == 0, group_, chance_));
         connection->rekey_time = seconds(30 + dice(90));
         connection->liveness = seconds(5 + dice(10));
-        connection->keep_up = own != 0;
+        connection->keep_up = own != 0 || hub_begins_;
         if (certified_) {  // by an engine and threads that believe everybody
             connection->auth = Auth::certificate;
             connection->remote_auth = Auth::certificate;
@@ -159,11 +167,16 @@ class Simulation {
         host.end.endpoint->configure(host.connections);
     }
 
+    /// Whatever the host is to keep up.
     void initiate(std::size_t own) {
-        event(own, Initiate{.connection = "hub",
-                            .child = {},
-                            .local = hosts_[own]->end.address,
-                            .remote = hosts_[0]->end.address});
+        for (const ConnectionPtr& each : hosts_[own]->connections) {
+            if (each->keep_up) {
+                event(own, Initiate{.connection = each->name,
+                                    .child = {},
+                                    .local = hosts_[own]->end.address,
+                                    .remote = {*each->remote, hosts_[own]->end.address.port}});
+            }
+        }
     }
     void terminate(std::size_t own) {
         for (const ConnectionPtr& each : hosts_[own]->connections) {
@@ -306,9 +319,7 @@ class Simulation {
             case 3:
                 say(host.end.name + " closes");
                 event(own, Terminate{connection});
-                if (own != 0) {
-                    initiate(own);
-                }
+                initiate(own);
                 break;
             case 4:
                 say(host.end.name + " is replaced by another process");
@@ -376,9 +387,7 @@ class Simulation {
         ++host.end.settings.epoch;
         host.end.endpoint = std::make_unique<Endpoint>(host.end.settings, host.end.random);
         host.end.endpoint->configure(host.connections);
-        if (own != 0) {
-            initiate(own);
-        }
+        initiate(own);
     }
 
     [[nodiscard]] Instant next_deadline() const {
@@ -415,7 +424,41 @@ class Simulation {
         now_ = end;
     }
 
+    /// Of an exchange, somewhere.
+    [[nodiscard]] bool in_the_middle() const {
+        const auto is_changing = [](const ChildSa& child) {
+            return child.state != ChildState::installed && child.state != ChildState::lingering;
+        };
+        const auto is_busy = [&](const auto& each) {
+            return each.second->current || std::ranges::any_of(each.second->children, is_changing);
+        };
+        return std::ranges::any_of(
+            hosts_, [&](const auto& host) { return std::ranges::any_of(host->end.endpoint->sas(), is_busy); });
+    }
+
+    /// Of each connection one IKE SA, with one CHILD SA.
+    void check_single(const End& end) {
+        for (const ConnectionPtr& connection : end.connections) {
+            std::size_t sas = 0;
+            std::size_t children = 0;
+            for (const auto& [spi, sa] : end.endpoint->sas()) {
+                if (sa->connection->name == connection->name && sa->state == State::established) {
+                    ++sas;
+                    children += static_cast<std::size_t>(std::ranges::count_if(
+                        sa->children, [](const auto& child) { return child.state == ChildState::installed; }));
+                }
+            }
+            if (sas != 1 || children != 1) {
+                blame(fmt::format("{} has {} IKE SAs and {} CHILD SAs of {}", end.name, sas, children,
+                                  connection->name));
+            }
+        }
+    }
+
     void check_up() {
+        for (const auto& host : hosts_) {
+            check_single(host->end);
+        }
         for (std::size_t each = 1; each < hosts_.size(); ++each) {
             const End& spoke = hosts_[each]->end;
             if (spoke.installed() == 0) {
@@ -454,6 +497,7 @@ class Simulation {
     SeededRandom chance_;
     bool narrate_;
     bool certified_;     ///< all prove who they are by certificates
+    bool hub_begins_;    ///< as the spokes do, so that both ends may at once
     std::string group_;  ///< of key exchanges: one that takes long, or not
     std::vector<std::unique_ptr<Host>> hosts_;
     std::map<std::pair<Instant, std::uint64_t>, Planned> planned_;  ///< by time, and in order

@@ -27,6 +27,11 @@ void SeededRandom::fill(MutableBytes out) {
         mixed = (mixed ^ (mixed >> 27U)) * 0x94D049BB133111EBULL;
         octet = static_cast<std::uint8_t>(mixed >> 56U);
     }
+    if (few != 0 && out.size() == sizeof(std::uint32_t)) {
+        Writer number;
+        number.be(0x1000 + Reader(out).be<std::uint32_t>() % few);
+        std::ranges::copy(number.view(), out.begin());
+    }
 }
 
 End::End(std::string its_name, const char* its_address, Settings its_settings, std::uint64_t seed)

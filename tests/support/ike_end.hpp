@@ -19,6 +19,9 @@ class SeededRandom final : public Random {
     explicit SeededRandom(std::uint64_t seed) : state_(seed) {}
     void fill(MutableBytes out) override;
 
+    /// Not 0: what SPIs of CHILD SAs are made of is one of so many numbers.
+    std::uint32_t few = 0;
+
    private:
     std::uint64_t state_;
 };

@@ -42,6 +42,18 @@ TEST_CASE("an SA is found by its connection once it is no longer half-open, by i
     CHECK(index.near_peer("hq", parse_identity("other.example").value()).empty());
 }
 
+TEST_CASE("a peer is the same however its name is written") {
+    for (const auto& [one, other] : {std::pair("gw.example", "GW.Example"), std::pair("Jo@example", "jo@EXAMPLE"),
+                                     std::pair("C=DE, CN=gateway", "C=de, CN=Gateway")}) {
+        CAPTURE(one);
+        SaIndex index;
+        Sa sa = made(7, State::established, one);
+        index.update(sa);
+        CHECK(index.near_peer("hq", parse_identity(other).value()) == Spis{IkeSpi{7}});
+        CHECK(index.near_peer("hq", parse_identity("C=DE, CN=other").value()).empty());
+    }
+}
+
 TEST_CASE("a dead SA is not found, and takes nobody else out") {
     SaIndex index;
     Sa first = made(7, State::established, "gw.example");
