@@ -85,7 +85,14 @@ Answer<Fit> fit(const Sa& sa, const ChildRule& rule, const ChildRequest& request
     return found;
 }
 
-/// The child that fits best: the one that is rekeyed, or the first whose rule lets the request pass.
+/// Section 2.9: "If the responder's policy allows it to accept the first selector of TSi and TSr, then the responder
+/// MUST narrow the Traffic Selectors to a subset that includes the initiator's first choices."
+bool has_first_choices(const Fit& fit, const ChildRequest& request) {
+    return covers(fit.local, {request.traffic.local.front()}) && covers(fit.remote, {request.traffic.remote.front()});
+}
+
+/// The child that fits best: the one that is rekeyed, or the first whose rule lets the request pass, with the
+/// initiator's first choices if one does.
 Answer<Fit> find_fit(const Sa& sa, const ChildRequest& request, const ChildSa* old) {
     Answer<Fit> found = refuse(wire::NotifyType::ts_unacceptable,
                                {"ts-unacceptable", fmt::format("connection {} has no child", sa.connection->name)});
@@ -94,8 +101,11 @@ Answer<Fit> find_fit(const Sa& sa, const ChildRequest& request, const ChildSa* o
             continue;
         }
         auto each = fit(sa, rule, request, old);
-        if (each) {
+        if (each && has_first_choices(*each, request)) {
             return each;
+        }
+        if (each && !found) {
+            found = std::move(each);
         }
         // Of several refusals, the peer learns about the one that got furthest.
         if (!found && found.error().error.reason != "no-proposal-chosen") {

@@ -105,8 +105,8 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
     child.spec.inbound = offer.inbound;
     child.spec.outbound = choice->spi;
     child.spec.suite = choice->suite;
-    child.spec.local_selectors = std::move(traffic.local);
-    child.spec.remote_selectors = std::move(traffic.remote);
+    child.spec.local_selectors = narrow(traffic.local, offer.local);  // without what lies in another one
+    child.spec.remote_selectors = narrow(traffic.remote, offer.remote);
     child.complete = true;
     child.ours = true;
     child.replaces = offer.rekeys;
@@ -172,11 +172,28 @@ ChildOffer new_offer(Context& context, const Sa& sa, const ChildRule& rule, cons
     return offer;
 }
 
+void offer_for_packet(ChildOffer& offer, const ChildRule& rule, const std::optional<PacketSelectors>& packet) {
+    // In transport mode the selectors name two hosts already.
+    if (packet && rule.mode == Mode::tunnel && covers(offer.local, {packet->local}) &&
+        covers(offer.remote, {packet->remote})) {
+        offer.packet = packet;
+    }
+}
+
 void add_offer(Payloads& payloads, const Sa& sa, const ChildOffer& offer) {
     const ChildRule* rule = sa.connection->child(offer.child);
+    wire::TsInitiatorPayload local{offer.local};
+    wire::TsResponderPayload remote{offer.remote};
+    if (offer.packet) {
+        // Section 2.9: "if the initiator has requested the SA due to a data packet, the initiator SHOULD include as
+        // the first Traffic Selector in each of TSi and TSr a very specific Traffic Selector including the addresses
+        // in the packet triggering the request."
+        local.selectors.insert(local.selectors.begin(), offer.packet->local);
+        remote.selectors.insert(remote.selectors.begin(), offer.packet->remote);
+    }
     payloads.emplace_back(offer.offered);
-    payloads.emplace_back(wire::TsInitiatorPayload{offer.local});
-    payloads.emplace_back(wire::TsResponderPayload{offer.remote});
+    payloads.emplace_back(std::move(local));
+    payloads.emplace_back(std::move(remote));
     if (rule != nullptr && rule->mode == Mode::transport) {
         payloads.emplace_back(notify(wire::NotifyType::use_transport_mode));
     }

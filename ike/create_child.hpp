@@ -16,6 +16,8 @@ struct ChildMaterial {
 /// has no groups.
 [[nodiscard]] ChildOffer new_offer(Context& context, const Sa& sa, const ChildRule& rule, const ChildSa* old,
                                    bool with_group);
+/// An offer for a new CHILD SA for whose sake a packet waits; `packet` is looked at where the rule has it.
+void offer_for_packet(ChildOffer& offer, const ChildRule& rule, const std::optional<PacketSelectors>& packet);
 /// The offer's payloads as they ride in IKE_AUTH.
 void add_offer(Payloads& payloads, const Sa& sa, const ChildOffer& offer);
 

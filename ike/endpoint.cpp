@@ -367,20 +367,27 @@ void Endpoint::pursue_wanted(Context& context) {
 }
 
 /// Asks for the children that the SA lacks.
-void Endpoint::complete(Context& context, Sa& sa, const std::string& child) {
+void Endpoint::complete(Context& context, Sa& sa, const std::string& child,
+                        const std::optional<PacketSelectors>& packet) {
     for (const ChildRule& rule : sa.connection->children) {
         if ((child.empty() || rule.name == child) && !has_child(sa, rule.name)) {
-            sa.waiting.emplace_back(new_offer(context, sa, rule, nullptr, true));
+            ChildOffer offer = new_offer(context, sa, rule, nullptr, true);
+            offer_for_packet(offer, rule, packet);
+            sa.waiting.emplace_back(std::move(offer));
         }
     }
     start_next(context, sa);
 }
 
 void Endpoint::begin(Context& context, const ConnectionPtr& connection, const std::string& child,
-                     const UdpEndpoint& local, const UdpEndpoint& remote) {
+                     const UdpEndpoint& local, const UdpEndpoint& remote,
+                     const std::optional<PacketSelectors>& packet) {
     for (const ChildRule& rule : connection->children) {
         if (child.empty() || rule.name == child) {
             Sa& sa = adopt(initiate(context, connection, rule, local, remote));
+            if (sa.negotiation) {
+                offer_for_packet(*sa.negotiation->child, rule, packet);  // it goes out with IKE_AUTH
+            }
             if (child.empty() && sa.state != State::dead) {
                 complete(context, sa, child);
             }
@@ -413,9 +420,9 @@ void Endpoint::handle(Context& context, const Initiate& event) {
         wanted_.put(event.connection, {event.local, event.remote, context.now + settings_.retry_first, {}});
     }
     if (Sa* sa = standing(event.connection)) {
-        complete(context, *sa, event.child);
+        complete(context, *sa, event.child, event.packet);
     } else {
-        begin(context, rules, event.child, event.local, event.remote);
+        begin(context, rules, event.child, event.local, event.remote, event.packet);
     }
 }
 

@@ -87,8 +87,9 @@ class Endpoint final : private Registry {
     void watch_twins(const Sa& sa);
     void settle_twins(Context& context, IkeSpi spi);
     void begin(Context& context, const ConnectionPtr& connection, const std::string& child, const UdpEndpoint& local,
-               const UdpEndpoint& remote);
-    void complete(Context& context, Sa& sa, const std::string& child);
+               const UdpEndpoint& remote, const std::optional<PacketSelectors>& packet = {});
+    void complete(Context& context, Sa& sa, const std::string& child,
+                  const std::optional<PacketSelectors>& packet = {});
     [[nodiscard]] Sa* standing(const std::string& connection);
     [[nodiscard]] Sa* owner_of(EspSpi inbound);
     void look_soon(const std::string& connection, Instant now);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <variant>
 
 #include "ike/actions.hpp"
@@ -21,6 +22,7 @@ struct Initiate {
     std::string child;  ///< empty: all of them
     UdpEndpoint local;
     UdpEndpoint remote;
+    std::optional<PacketSelectors> packet = {};  ///< that waits for the child
 };
 
 /// Close a connection's IKE SAs, with all that belongs to them.

@@ -53,6 +53,7 @@ struct ChildOffer {
     wire::SaPayload offered;
     TrafficSelectors local;
     TrafficSelectors remote;
+    std::optional<PacketSelectors> packet;  ///< that waits for it: rides ahead of the others (section 2.9)
     unsigned attempts = 0;
     Instant not_before{};  ///< the peer was busy: when to ask again
     Instant pair_until{};  ///< a thread was asked for the key pair: when to ask again; unwritten

@@ -99,7 +99,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 9;
+constexpr std::uint16_t kVersion = 10;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -156,6 +156,10 @@ void describe(Archive& archive, T& value) {
     archive(value.state, value.spec, value.inbound_keys, value.outbound_keys, value.complete, value.replaces,
             value.takes_over, value.sends, value.ours, value.rekey_at, value.remove_at);
 }
+template <typename Archive, Like<PacketSelectors> T>
+void describe(Archive& archive, T& value) {
+    archive(value.local, value.remote);
+}
 template <typename Archive, Like<ChildOffer::Rival> T>
 void describe(Archive& archive, T& value) {
     archive(value.inbound, value.lowest_nonce);
@@ -163,7 +167,7 @@ void describe(Archive& archive, T& value) {
 template <typename Archive, Like<ChildOffer> T>
 void describe(Archive& archive, T& value) {
     archive(value.child, value.inbound, value.rekeys, value.reqid, value.nonce, value.key_pair, value.group,
-            value.offered, value.local, value.remote, value.attempts, value.not_before, value.rival);
+            value.offered, value.local, value.remote, value.packet, value.attempts, value.not_before, value.rival);
 }
 template <typename Archive, Like<IkeOffer::Rival> T>
 void describe(Archive& archive, T& value) {

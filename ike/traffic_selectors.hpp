@@ -10,6 +10,12 @@ namespace keysluice::ike {
 
 using TrafficSelectors = std::vector<wire::TrafficSelector>;
 
+/// The two ends of a packet: one address each, with its protocol and ports.
+struct PacketSelectors {
+    wire::TrafficSelector local;
+    wire::TrafficSelector remote;
+};
+
 /// What both selectors cover, or nothing.
 [[nodiscard]] std::optional<wire::TrafficSelector> intersection(const wire::TrafficSelector& a,
                                                                 const wire::TrafficSelector& b);

@@ -9,6 +9,7 @@
 
 #include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/ike_log.hpp"
+#include "daemon/control/selectors.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
 
@@ -310,10 +311,14 @@ bool IkeService::begin(const IkeConnection& connection) {
     return true;
 }
 
-void IkeService::initiate(const std::string& connection, const std::string& child, const Ends& ends) {
+void IkeService::initiate(const std::string& connection, const std::string& child, const Ends& ends,
+                          const std::optional<ike::PacketSelectors>& packet) {
     const auto port = static_cast<std::uint16_t>(configuration_.settings.port);
-    take(ike::Initiate{
-        .connection = connection, .child = child, .local = {ends.local, port}, .remote = {ends.remote, port}});
+    take(ike::Initiate{.connection = connection,
+                       .child = child,
+                       .local = {ends.local, port},
+                       .remote = {ends.remote, port},
+                       .packet = packet});
 }
 
 void IkeService::trap(const ike::Connection& rules, const Ends& ends) {
@@ -344,7 +349,7 @@ void IkeService::on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& 
     }
     log_info("connection {}, child {}: wanted by a packet from {} to {}", child.connection, child.child,
              packet.source.address.text(), packet.destination.address.text());
-    initiate(child.connection, child.child, {.local = child.local, .remote = child.remote});
+    initiate(child.connection, child.child, {.local = child.local, .remote = child.remote}, packet_selectors(packet));
 }
 
 // ---- events in

@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "daemon/control/child_installer.hpp"
@@ -93,7 +94,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
         IpAddress remote;
     };
     [[nodiscard]] static Result<Ends> ends_of(const ike::Connection& rules);
-    void initiate(const std::string& connection, const std::string& child, const Ends& ends);
+    void initiate(const std::string& connection, const std::string& child, const Ends& ends,
+                  const std::optional<ike::PacketSelectors>& packet = {});
     void trap(const ike::Connection& rules, const Ends& ends);
     void on_kernel(ike::Event event) override { take(std::move(event)); }
     void on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& packet) override;

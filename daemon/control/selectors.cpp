@@ -26,6 +26,11 @@ Prefix upper_half(const Prefix& prefix) {
             static_cast<std::uint8_t>(prefix.length + 1)};
 }
 
+bool has_ports(std::uint8_t protocol) {
+    return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
+           protocol == IPPROTO_DCCP || protocol == IPPROTO_UDPLITE;
+}
+
 // NOLINTNEXTLINE(misc-no-recursion): as deep as an address has bits
 void cover(const Prefix& prefix, const IpAddress& first, const IpAddress& last, std::vector<Prefix>& into) {
     if (prefix.last() < first || prefix.first() > last) {
@@ -180,6 +185,19 @@ Result<std::vector<xfrm::Selector>> kernel_selectors(const ike::TrafficSelectors
         return too_many();
     }
     return all;
+}
+
+ike::PacketSelectors packet_selectors(const xfrm::Selector& packet) {
+    const bool ports = has_ports(packet.protocol);
+    const auto side = [&](const Prefix& prefix, std::uint16_t port) {
+        TrafficSelector selector = ike::selector_of(prefix.address);
+        selector.protocol = packet.protocol;
+        if (ports) {
+            selector.first_port = selector.last_port = port;
+        }
+        return selector;
+    };
+    return {side(packet.source, packet.source_port.port), side(packet.destination, packet.destination_port.port)};
 }
 
 xfrm::Selector reversed(const xfrm::Selector& selector) {

@@ -25,6 +25,9 @@ inline constexpr std::size_t kMostSelectors = 256;
 [[nodiscard]] Result<std::vector<xfrm::Selector>> kernel_selectors(const ike::TrafficSelectors& local,
                                                                    const ike::TrafficSelectors& remote);
 
+/// What a packet of ours is about, of those that the kernel asks for an SA for. Ports of protocols that have ports.
+[[nodiscard]] ike::PacketSelectors packet_selectors(const xfrm::Selector& packet);
+
 /// The same for packets that come to us.
 [[nodiscard]] xfrm::Selector reversed(const xfrm::Selector& selector);
 

@@ -139,6 +139,56 @@ TEST_SUITE("exchange: establishing") {
         CHECK(spec.remote_selectors == TrafficSelectors{*parse_selector("10.2.0.0/16")});
     }
 
+    // RFC 7296 section 2.9: what the packet is about comes first, and the responder's choice has it.
+    TEST_CASE_TEMPLATE("of several children, the responder takes the one for the packet that waits", Ends, TwoEnds,
+                       RewrittenEnds) {
+        for (const bool in_auth : {true, false}) {
+            CAPTURE(in_auth);
+            Ends ends;
+            ends.configure([](Connection& of_a, Connection& of_z) {
+                of_a.children.push_back(of_a.children.front());
+                of_a.children.back().name = "wide";
+                of_a.children.back().remote = {*parse_selector("10.0.0.0/8")};
+                of_z.children.push_back(of_z.children.front());
+                of_z.children.back().name = "other";
+                of_z.children.back().local = {*parse_selector("10.7.0.0/16")};
+            });
+            if (!in_auth) {
+                ends.initiate(ends.a, "net");
+                ends.settle();
+            }
+            ends.event(ends.a, Initiate{.connection = "a-z",
+                                        .child = "wide",
+                                        .local = ends.a.address,
+                                        .remote = ends.z.address,
+                                        .packet = PacketSelectors{*parse_selector("10.1.0.5/tcp/4711"),
+                                                                  *parse_selector("10.7.0.9/tcp/443")}});
+            ends.settle();
+            ends.check_up(in_auth ? 1 : 2);
+            const auto& spec = ends.a.sa()->children.back().spec;
+            CHECK(spec.local_selectors == TrafficSelectors{*parse_selector("10.1.0.0/16")});
+            CHECK(spec.remote_selectors == TrafficSelectors{*parse_selector("10.7.0.0/16")});
+            CHECK(ends.z.sa()->children.back().spec.child == "other");
+        }
+    }
+
+    TEST_CASE_TEMPLATE("a packet that the child is not for is not asked for", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        ends.configure([](Connection& of_a, Connection&) {
+            of_a.children[0].remote = {*parse_selector("10.2.0.0/24"), *parse_selector("10.2.4.0/24")};
+        });
+        ends.event(ends.a,
+                   Initiate{.connection = "a-z",
+                            .child = "net",
+                            .local = ends.a.address,
+                            .remote = ends.z.address,
+                            .packet = PacketSelectors{*parse_selector("10.1.0.5"), *parse_selector("10.2.9.9")}});
+        ends.settle();
+        ends.check_up();
+        CHECK(ends.a.sa()->children.front().spec.remote_selectors ==
+              TrafficSelectors{*parse_selector("10.2.0.0/24"), *parse_selector("10.2.4.0/24")});
+    }
+
     TEST_CASE_TEMPLATE("selectors that do not meet leave the IKE SA without a child", Ends, TwoEnds, RewrittenEnds) {
         Ends ends;
         ends.configure(

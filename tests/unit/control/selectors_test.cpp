@@ -136,6 +136,21 @@ TEST_CASE("arriving packets have it the other way round") {
     CHECK(reversed(back) == there->front());
 }
 
+TEST_CASE("a packet is of one address and one port at each end") {
+    xfrm::Selector packet{.source = *Prefix::parse("10.1.0.5/32"),
+                          .destination = *Prefix::parse("10.2.0.9/32"),
+                          .protocol = 6,
+                          .source_port = {4711, 0xffff},
+                          .destination_port = {443, 0xffff}};
+    CHECK(packet_selectors(packet).local == *ike::parse_selector("10.1.0.5/tcp/4711"));
+    CHECK(packet_selectors(packet).remote == *ike::parse_selector("10.2.0.9/tcp/443"));
+    packet.protocol = 1;
+    packet.source_port.port = 8;  // an echo request
+    packet.destination_port.port = 0;
+    CHECK(packet_selectors(packet).local == *ike::parse_selector("10.1.0.5/icmp"));
+    CHECK(packet_selectors(packet).remote == *ike::parse_selector("10.2.0.9/icmp"));
+}
+
 TEST_CASE("what the kernel can't have") {
     ike::TrafficSelectors opaque = selectors({"10.1.0.0/16/tcp"});
     opaque[0].first_port = 65535;
