@@ -260,7 +260,7 @@ void ChildInstaller::hear(const xfrm::Event& event) {
 
 void ChildInstaller::on(const xfrm::Acquire& event) {
     const ike::ChildSaSpec* spec =
-        event.templates.empty() ? nullptr : translator_.trapped(event.templates.front().reqid);
+        event.templates.empty() ? nullptr : translator_.wanted(event.templates.front().reqid, event.sequence);
     if (spec != nullptr) {
         owner_.on_wanted(*spec, event.packet);
     }

@@ -23,7 +23,8 @@ Result<xfrm::Transaction> Translator::install(ike::InstallChild action, const Of
     const xfrm::ReqId reqid = child.shared->reqid;
     transaction.add(given_to(offload, inbound_sa(spec, reqid, std::move(action.inbound))));
     if (action.outbound) {
-        transaction.add(given_to(offload, outbound_sa(spec, reqid, *std::move(action.outbound))));
+        transaction.add(
+            given_to(offload, outbound_sa(spec, reqid, *std::move(action.outbound), take_acquire_sequence(spec))));
     }
     put_inbound(transaction, child, spec, *selectors, offload);
     if (action.outbound) {
@@ -47,7 +48,8 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, const
     }
     xfrm::Transaction transaction;
     const xfrm::ReqId reqid = child->second.shared->reqid;
-    transaction.add(given_to(offload, outbound_sa(spec, reqid, std::move(action.outbound))));
+    transaction.add(
+        given_to(offload, outbound_sa(spec, reqid, std::move(action.outbound), take_acquire_sequence(spec))));
     put_outbound(transaction, child->second, spec, *selectors, offload);
     replace_outbound(transaction, child->second, spec.remote, action.replaces_outbound);
     return transaction;
@@ -95,7 +97,8 @@ Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
     if (trap.shared && kind_of(trap.spec) == kind_of(spec)) {
         return transaction;
     }
-    const Trap before = std::exchange(trap, {.spec = spec, .shared = hold(kind_of(spec)), .policies = {}});
+    const Trap before =
+        std::exchange(trap, {.spec = spec, .shared = hold(kind_of(spec)), .policies = {}, .acquire_sequence = 0});
     for (const xfrm::Selector& selector : *selectors) {
         trap.policies.push_back(
             policy_of(spec, xfrm::Direction::out, selector, trap.shared->reqid, xfrm::Purpose::trap));
@@ -128,9 +131,19 @@ void Translator::drop(xfrm::Transaction& transaction, const Trap& trap) {
     let_go(trap.shared);
 }
 
-const ike::ChildSaSpec* Translator::trapped(xfrm::ReqId reqid) const {
+const ike::ChildSaSpec* Translator::wanted(xfrm::ReqId reqid, std::uint32_t acquire_sequence) {
     const auto found = traps_by_number_.find(reqid);
-    return found == traps_by_number_.end() ? nullptr : &traps_.at(found->second).spec;
+    if (found == traps_by_number_.end()) {
+        return nullptr;
+    }
+    Trap& trap = traps_.at(found->second);
+    trap.acquire_sequence = acquire_sequence;
+    return &trap.spec;
+}
+
+std::uint32_t Translator::take_acquire_sequence(const ike::ChildSaSpec& spec) {
+    const auto found = traps_.find({spec.connection, spec.child});
+    return found == traps_.end() ? 0 : std::exchange(found->second.acquire_sequence, 0);
 }
 
 // ---- moving

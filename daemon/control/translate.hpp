@@ -54,8 +54,10 @@ class Translator {
     using ChildNames = std::set<ChildName>;
     /// Packets for other children no longer ask.
     [[nodiscard]] xfrm::Transaction untrap_all_but(const ChildNames& kept);
-    /// Whom a packet asked for that met a policy with this number: what trap() was given, or null.
-    [[nodiscard]] const ike::ChildSaSpec* trapped(xfrm::ReqId reqid) const;
+    /// Whom a packet asked for that met a policy with this number: what trap() was given, or null. The next outbound
+    /// SA of that child answers it, whatever was negotiated (a NAT's ports, fewer selectors) and so its number is:
+    /// until one does, the kernel keeps a placeholder and does not ask again.
+    [[nodiscard]] const ike::ChildSaSpec* wanted(xfrm::ReqId reqid, std::uint32_t acquire_sequence);
 
     /// Takes out everything, traps too.
     [[nodiscard]] xfrm::Transaction clear();
@@ -109,7 +111,9 @@ class Translator {
         ike::ChildSaSpec spec;
         SharedPtr shared;
         std::vector<xfrm::Policy> policies;
+        std::uint32_t acquire_sequence = 0;  ///< of the last packet that nothing has answered
     };
+    [[nodiscard]] std::uint32_t take_acquire_sequence(const ike::ChildSaSpec& spec);
     void drop(xfrm::Transaction& transaction, const Trap& trap);
     /// What nobody negotiated in this process, by number.
     struct Orphans {
