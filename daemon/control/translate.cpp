@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "daemon/control/selectors.hpp"
@@ -329,6 +330,21 @@ Translator::Account Translator::account() const {
         }
     }
     return all;
+}
+
+std::vector<xfrm::PolicyId> Translator::policies() const {
+    const auto ids = std::views::keys(claims_);
+    return {ids.begin(), ids.end()};
+}
+
+xfrm::Transaction Translator::put_back(const std::vector<xfrm::PolicyId>& lost) const {
+    xfrm::Transaction transaction;
+    for (const xfrm::PolicyId& id : lost) {
+        if (const auto claims = claims_.find(id); claims != claims_.end()) {
+            transaction.replace(claims->second.back().policy, {});
+        }
+    }
+    return transaction;
 }
 
 xfrm::Transaction Translator::clear() {

@@ -46,6 +46,9 @@ class Translator {
     /// All SAs, as child_of() answers.
     using Account = std::vector<std::pair<xfrm::SaId, ike::EspSpi>>;
     [[nodiscard]] Account account() const;
+    [[nodiscard]] std::vector<xfrm::PolicyId> policies() const;
+    /// The policies that the kernel has lost, as far as somebody still wants them.
+    [[nodiscard]] xfrm::Transaction put_back(const std::vector<xfrm::PolicyId>& lost) const;
 
     /// Makes packets for a child ask for it (xfrm::Acquire). `spec` has no SPIs yet. Fails as kernel_selectors()
     /// does.

@@ -235,6 +235,59 @@ TEST_CASE_FIXTURE(Fixture, "a packet that meets a trap asks for its child") {
     CHECK(wanted.size() == 1);
 }
 
+TEST_CASE_FIXTURE(Fixture, "events are lost: a policy that has gone is put back, unless nobody wants it any more") {
+    installer->perform(child_that_asks(ike::Offload::off));
+    installer->trap(spec("other", 0));
+    await_idle();
+    const auto before = tables.policies;
+    REQUIRE(before.size() == 3);
+    tables.policies.clear();
+    SUBCASE("wanted") {
+        installer->hear(xfrm::Lost{});
+        await_idle();
+        CHECK(tables.policies == before);
+        const std::size_t transactions = tables.transactions;
+        installer->hear(xfrm::Lost{});
+        await_idle();
+        CHECK(tables.transactions == transactions);  // all is well now
+    }
+    SUBCASE("removed meanwhile") {
+        installer->hear(xfrm::Lost{});
+        installer->clear();
+        await_idle();
+        CHECK(tables.policies.empty());
+    }
+    CHECK(progress > 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "events are lost: the kernel's placeholder says which packet asked for a child") {
+    installer->trap(spec("net", 0));
+    await_idle();
+    REQUIRE(tables.policies.size() == 1);
+    xfrm::SaState placeholder;
+    placeholder.id.destination = kOutbound.destination;
+    placeholder.reqid = tables.policies.begin()->second.templates.at(0).reqid;
+    placeholder.selector = xfrm::Selector{};
+    placeholder.acquire_sequence = 7;
+    tables.sas.emplace(placeholder.id, placeholder);
+    SUBCASE("of ours") {
+        installer->hear(xfrm::Lost{});
+        await_idle();
+        CHECK(wanted == std::vector<std::string>{"net"});
+        ike::InstallChild answer = child_that_asks(ike::Offload::off);
+        answer.outbound = some_keys();
+        installer->perform(std::move(answer));
+        await_idle();
+        CHECK(tables.sas.at(kOutbound).acquire_sequence == 7);
+    }
+    SUBCASE("another program's") {
+        ++tables.sas.begin()->second.reqid.value;
+        installer->hear(xfrm::Lost{});
+        await_idle();
+        CHECK(wanted.empty());
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "the CHILD SA that a packet asked for answers it, also where other things were negotiated") {
     installer->trap(spec("net", 0));
