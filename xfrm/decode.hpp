@@ -48,8 +48,9 @@ struct MappingChange {
     UdpEndpoint after;
 };
 
-/// Events were dropped because the socket's buffer was full: nobody knows which. Dump, and compare. An Acquire is not
-/// among what is lost for good: the kernel notices, refuses the packet and asks anew for the next one.
+/// Events were dropped because the socket's buffer was full: nobody knows which. Dump, and compare. An Acquire that
+/// nobody else heard is not among what is lost for good: the kernel notices, refuses the packet and asks anew for the
+/// next one. Where another program listens too, only its placeholder (spi 0) among the SAs tells of it.
 struct Lost {};
 
 using Event = std::variant<Acquire, Expire, MappingChange, Lost>;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <utility>
 
 #include "xfrm/algorithms.hpp"
 
@@ -102,11 +103,12 @@ class Prober {
 
     /// Whether it worked; else it is noted as missing.
     bool note(Capabilities& found, const Candidate& candidate, const Wish& wish, std::string_view what,
-              std::string_view brought_by) {
+              std::string_view brought_by, std::string_view algorithm = {}) {
         const auto tried = attempt(candidate, wish);
         if (!tried) {
-            found.missing.push_back({"kernel-lacks", fmt::format("this kernel offers no {}: {}; it comes with {}",
-                                                                 what, tried.error().sentence, brought_by)});
+            found.missing.push_back({{"kernel-lacks", fmt::format("this kernel offers no {}: {}; it comes with {}",
+                                                                  what, tried.error().sentence, brought_by)},
+                                     algorithm});
         }
         return tried.has_value();
     }
@@ -118,8 +120,12 @@ class Prober {
 
 }  // namespace
 
-bool Capabilities::offers(std::string_view algorithm) const {
-    return std::ranges::find(algorithms, algorithm) != algorithms.end();
+const Missing* Capabilities::find_missing(std::string_view algorithm) const {
+    if (algorithm.empty()) {
+        return nullptr;
+    }
+    const auto found = std::ranges::find(missing, algorithm, &Missing::algorithm);
+    return found == missing.end() ? nullptr : &*found;
 }
 
 Capabilities probe(Kernel& kernel, const Trial& trial) {
@@ -128,17 +134,18 @@ Capabilities probe(Kernel& kernel, const Trial& trial) {
     Prober prober{kernel, trial};
     const Candidate* working = nullptr;
     for (const Candidate& candidate : kCandidates) {
-        if (prober.note(found, candidate, {}, candidate.name, candidate.brought_by)) {
+        if (prober.note(found, candidate, {}, candidate.name, candidate.brought_by, candidate.name)) {
             found.algorithms.push_back(candidate.name);
             working = working == nullptr ? &candidate : working;
         }
     }
     if (working == nullptr) {
         // One sentence instead of one for each algorithm.
-        found.missing = {{"kernel-without-esp",
-                          fmt::format("this kernel offers no ESP for IPv4: {}; it comes with CONFIG_INET_ESP (module "
-                                      "esp4) and the ciphers",
-                                      found.missing.front().sentence)}};
+        Error without{"kernel-without-esp",
+                      fmt::format("this kernel offers no ESP for IPv4: {}; it comes with CONFIG_INET_ESP (module "
+                                  "esp4) and the ciphers",
+                                  found.missing.front().sentence)};
+        found.missing = {{std::move(without), {}}};
         working = &kCandidates.front();
     } else {
         found.esp_ipv4 = true;

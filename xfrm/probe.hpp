@@ -9,6 +9,12 @@
 
 namespace keysluice::xfrm {
 
+/// What there is not, with the kernel's words and the option and module that would bring it. Reason
+/// "kernel-without-esp" or "kernel-lacks".
+struct Missing : Error {
+    std::string_view algorithm;  ///< one of algorithms::, where it is one
+};
+
 /// What IPsec in the running kernel can do, found out by doing it.
 struct Capabilities {
     bool esp_ipv4 = false;
@@ -19,12 +25,10 @@ struct Capabilities {
     /// Those of algorithms:: that ESP takes. Weak ones (3DES, MD5, SHA-1) are not asked for: the kernel would load
     /// modules for them.
     std::vector<std::string_view> algorithms;
-    /// What there is not, each with the kernel's words and the option and module that would bring it. Reason
-    /// "kernel-without-esp" or "kernel-lacks".
-    std::vector<Error> missing;
+    std::vector<Missing> missing;
 
-    /// Every algorithm of an SA must be offered.
-    [[nodiscard]] bool offers(std::string_view algorithm) const;
+    /// Null for an algorithm that is there, and for one that was not asked for.
+    [[nodiscard]] const Missing* find_missing(std::string_view algorithm) const;
 };
 
 /// What the trial SAs are made of.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "daemon/control/translation.hpp"
@@ -259,10 +260,14 @@ void ChildInstaller::hear(const xfrm::Event& event) {
 }
 
 void ChildInstaller::on(const xfrm::Acquire& event) {
-    const ike::ChildSaSpec* spec =
-        event.templates.empty() ? nullptr : translator_.trapped(event.templates.front().reqid);
-    if (spec != nullptr) {
-        owner_.on_wanted(*spec, event.packet);
+    if (!event.templates.empty()) {
+        on_wanted(event.templates.front().reqid, event.sequence, event.packet);
+    }
+}
+
+void ChildInstaller::on_wanted(xfrm::ReqId reqid, std::uint32_t sequence, const xfrm::Selector& packet) {
+    if (const ike::ChildSaSpec* const spec = translator_.wanted(reqid, sequence); spec != nullptr) {
+        owner_.on_wanted(*spec, packet);
     }
 }
 
@@ -289,15 +294,17 @@ void ChildInstaller::on(const xfrm::MappingChange& event) {
 }
 
 void ChildInstaller::on(const xfrm::Lost& /*event*/) {
-    log_warning(
-        "the kernel dropped IPsec events: its SAs are looked through; a packet that asked for a connection "
-        "has to ask again");
-    kernel_.submit([this, expected = translator_.account()](Databases& databases) -> KernelThread::Then {
-        return [this, expected, found = databases.sas()] {
-            if (found) {
-                compare(expected, *found);
+    log_warning("the kernel dropped IPsec events: its SAs and policies are looked through");
+    kernel_.submit([this, sas = translator_.account(),
+                    policies = translator_.policies()](Databases& databases) -> KernelThread::Then {
+        return [this, sas, policies, found_sas = databases.sas(), found_policies = databases.policies()] {
+            if (found_sas && found_policies) {
+                compare(sas, *found_sas);
+                compare(policies, *found_policies);
+                catch_up(*found_sas);
             } else {
-                log_error("SAs can't be looked through: {} ({})", found.error().sentence, found.error().reason);
+                const Error& error = !found_sas ? found_sas.error() : found_policies.error();
+                log_error("SAs and policies can't be looked through: {} ({})", error.sentence, error.reason);
             }
             owner_.on_progress();
         };
@@ -323,6 +330,31 @@ void ChildInstaller::compare(const Translator::Account& expected, const std::vec
                                                   xfrm::describe(id))}});
         } else if (spent(*sa->second)) {
             owner_.on_kernel(ike::ChildSpent{inbound});
+        }
+    }
+}
+
+void ChildInstaller::compare(const std::vector<xfrm::PolicyId>& expected,
+                             const std::vector<xfrm::PolicyState>& found) {
+    std::set<xfrm::PolicyId> there;
+    for (const xfrm::PolicyState& each : found) {
+        there.insert(each.policy.id());
+    }
+    std::vector<xfrm::PolicyId> lost;
+    for (const xfrm::PolicyId& id : expected) {
+        if (!there.contains(id)) {
+            log_warning("the kernel no longer has {}, which another program must have deleted: it is put back",
+                        xfrm::describe(id));
+            lost.push_back(id);
+        }
+    }
+    submit(translator_.put_back(lost), "policies that were lost");
+}
+
+void ChildInstaller::catch_up(const std::vector<xfrm::SaState>& found) {
+    for (const xfrm::SaState& sa : found) {
+        if (sa.id.spi.value == 0 && sa.selector) {
+            on_wanted(sa.reqid, sa.acquire_sequence, *sa.selector);
         }
     }
 }

@@ -68,6 +68,10 @@ class ChildInstaller {
     void on(const xfrm::MappingChange& event);
     void on(const xfrm::Lost& event);
     void compare(const Translator::Account& expected, const std::vector<xfrm::SaState>& found);
+    void compare(const std::vector<xfrm::PolicyId>& expected, const std::vector<xfrm::PolicyState>& found);
+    /// With what the kernel has asked for, as its placeholders tell: it may not ask again.
+    void catch_up(const std::vector<xfrm::SaState>& found);
+    void on_wanted(xfrm::ReqId reqid, std::uint32_t sequence, const xfrm::Selector& packet);
     void find_device(ike::InstallChild action);
     void on_device(ike::EspSpi inbound, Result<netlink::Device> device);
     void install(ike::InstallChild action);

@@ -19,7 +19,7 @@ Result<xfrm::Capabilities> probe_for_ike(xfrm::Kernel& kernel, Random& random) {
     xfrm::Capabilities capabilities = xfrm::probe(kernel, {.key = key, .spi = spi});
     if (!capabilities.esp_ipv4 && !capabilities.esp_ipv6) {
         return capabilities.missing.empty() ? fail("kernel-without-esp", "the kernel takes no ESP SAs")
-                                            : std::unexpected(capabilities.missing.front());
+                                            : std::unexpected<Error>(capabilities.missing.front());
     }
     return capabilities;
 }
@@ -54,7 +54,7 @@ std::vector<Error> look_for_missing(Random& random) {
     if (!capabilities) {
         return {capabilities.error()};
     }
-    return capabilities->missing;
+    return {capabilities->missing.begin(), capabilities->missing.end()};
 }
 
 }  // namespace keysluice::control

@@ -7,8 +7,11 @@
 #include <set>
 #include <utility>
 
+#include "base/suggestion.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "daemon/shared/service.hpp"
+#include "ike/proposal.hpp"
+#include "ike/wire/transform.hpp"
 
 namespace keysluice::control {
 namespace {
@@ -243,11 +246,29 @@ void read_groups(Section& section, std::vector<std::string>& groups) {
     }
 }
 
-/// The keywords that are let through though they are weak. Whether they are keywords shows where they are used.
+/// The keyword that all that is allowed by `name` goes by: "sha1" where `name` is "sha". Others, such as "prfsha1",
+/// allow only themselves. Empty where it is not the name of a weak algorithm.
+std::string_view weak_name(std::string_view name) {
+    const ike::wire::Keyword* const keyword = ike::wire::find_keyword(name);
+    if (keyword == nullptr || keyword->weakness.empty()) {
+        return {};
+    }
+    const ike::wire::Keyword* const usual = ike::wire::find_keyword(keyword->weakness);
+    return usual->type == keyword->type && usual->id == keyword->id ? usual->name : keyword->name;
+}
+
+/// The algorithms that are let through though they are weak.
 Names read_allow_weak(Section& section) {
     Names names;
-    for (PlacedText& name : section.texts("allow_weak", kMostIkeItems, "3des")) {
-        names.insert(std::move(name.text));
+    for (const PlacedText& name : section.texts("allow_weak", kMostIkeItems, "3des")) {
+        if (const std::string_view known = weak_name(name.text); !known.empty()) {
+            names.emplace(known);
+            continue;
+        }
+        const std::vector<std::string_view> weak = ike::weak_algorithms();
+        section.report(name.where, "not-a-choice",
+                       fmt::format("allow_weak: {} is no weak algorithm: expected {}{}", in_quotes(name.text),
+                                   alternatives(weak), did_you_mean(name.text, weak)));
     }
     return names;
 }

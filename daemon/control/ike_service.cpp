@@ -107,14 +107,28 @@ Result<xfrm::Kernel> IkeService::open_kernel() {
     if (!kernel) {
         return pass_on(std::move(kernel));
     }
-    const auto capabilities = probe_for_ike(*kernel, random_);
+    auto capabilities = probe_for_ike(*kernel, random_);
     if (!capabilities) {
-        return std::unexpected(capabilities.error());
+        return pass_on(std::move(capabilities));
     }
-    for (const Error& missing : capabilities->missing) {
-        log_info("{} ({})", missing.sentence, missing.reason);
+    const EspFit found = fit_to(*capabilities);
+    for (const xfrm::Missing& missing : capabilities->missing) {
+        const bool named = found.left_out.contains(missing.algorithm);
+        log_info("{}{} ({})", missing.sentence, named ? "; ESP proposals go without it" : "", missing.reason);
     }
+    kernel_has_ = *std::move(capabilities);
     return kernel;
+}
+
+EspFit IkeService::fit_to(const xfrm::Capabilities& kernel) {
+    EspFit found = fit(configuration_.connections, kernel);
+    for (const RefusedChild& each : found.refused) {
+        log_error("connection {}, child {}: refused: {} ({})", each.connection, each.child, each.why.sentence,
+                  each.why.reason);
+    }
+    refused_ = found.refused;
+    adopt_connections();
+    return found;
 }
 
 Result<void> IkeService::open_sockets(bool into_kernel) {
@@ -258,7 +272,11 @@ void IkeService::reload(std::vector<IkeConnection> connections) {
         return;
     }
     configuration_.connections = std::move(connections);
-    adopt_connections();
+    if (kernel_has_) {
+        fit_to(*kernel_has_);
+    } else {
+        adopt_connections();
+    }
     if (kernel_) {
         ChildInstaller::ChildNames on_traffic;
         for (const IkeConnection& connection : configuration_.connections) {
@@ -475,7 +493,12 @@ const OffloadState* IkeService::offload_of(const ChildView& child) const {
 }
 
 IkeView IkeService::view() const {
-    IkeView view{.running = true, .reason = {}, .null_kernel = kernel_ == nullptr, .sas = {}};
+    IkeView view{.running = true,
+                 .reason = {},
+                 .null_kernel = kernel_ == nullptr,
+                 .kernel = kernel_has_,
+                 .refused = refused_,
+                 .sas = {}};
     view.sas.reserve(endpoint_.sas().size());
     const Instant when = now();
     for (const auto& [spi, sa] : endpoint_.sas()) {

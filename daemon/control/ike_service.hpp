@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/control/child_installer.hpp"
+#include "daemon/control/esp_support.hpp"
 #include "daemon/control/ike_configuration.hpp"
 #include "daemon/control/ike_errands.hpp"
 #include "daemon/control/ike_sockets.hpp"
@@ -79,6 +80,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
                                                              Signers& signers, Inheritance inheritance);
 
     [[nodiscard]] Result<xfrm::Kernel> open_kernel();
+    /// The connections go without what the kernel lacks, or are refused.
+    EspFit fit_to(const xfrm::Capabilities& kernel);
     [[nodiscard]] Result<void> open_sockets(bool into_kernel);
     [[nodiscard]] Result<void> install_into(std::unique_ptr<Databases> databases);
     void adopt_children(Inventory found);
@@ -126,6 +129,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     DescriptorStore& store_;
     std::unique_ptr<IkeState> state_;
     std::uint32_t epoch_;
+    std::optional<xfrm::Capabilities> kernel_has_;
+    std::vector<RefusedChild> refused_;
     SystemRandom random_;
     ike::Endpoint endpoint_;
     std::unique_ptr<IkeSockets> sockets_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/control/esp_support.hpp"
 #include "daemon/control/offloading.hpp"
 #include "ike/sa.hpp"
 
@@ -45,6 +46,8 @@ struct IkeView {
     bool running = false;
     std::string reason;        ///< why not
     bool null_kernel = false;  ///< nothing is installed
+    std::optional<xfrm::Capabilities> kernel = {};
+    std::vector<RefusedChild> refused = {};
     std::vector<IkeSaView> sas;
 };
 

@@ -104,6 +104,31 @@ std::vector<const IkeSaView*> sorted(const std::vector<IkeSaView>& sas) {
     return order;
 }
 
+json to_json(const xfrm::Capabilities& kernel) {
+    json missing = json::array();
+    for (const xfrm::Missing& each : kernel.missing) {
+        missing.push_back(each.sentence);
+    }
+    return {{"esp_ipv4", kernel.esp_ipv4},
+            {"esp_ipv6", kernel.esp_ipv6},
+            {"udp_encapsulation_ipv4", kernel.udp_encapsulation_ipv4},
+            {"udp_encapsulation_ipv6", kernel.udp_encapsulation_ipv6},
+            {"esn", kernel.esn},
+            {"algorithms", kernel.algorithms},
+            {"missing", std::move(missing)}};
+}
+
+json refused_to_json(const std::vector<RefusedChild>& refused) {
+    json list = json::array();
+    for (const RefusedChild& each : refused) {
+        list.push_back({{"connection", each.connection},
+                        {"child", each.child},
+                        {"reason", each.why.reason},
+                        {"sentence", each.why.sentence}});
+    }
+    return list;
+}
+
 json ike_to_json(const IkeView& ike) {
     json sas = json::array();
     for (const IkeSaView* each : sorted(ike.sas)) {
@@ -126,6 +151,8 @@ json ike_to_json(const IkeView& ike) {
         }
     }
     json document{{"running", ike.running}, {"reason", ike.reason}, {"null_kernel", ike.null_kernel}};
+    document["kernel"] = ike.kernel ? to_json(*ike.kernel) : json();
+    document["refused"] = refused_to_json(ike.refused);
     document["sas"] = std::move(sas);  // in a list of initializers it would be copied
     return document;
 }
@@ -163,6 +190,22 @@ std::string child_lines(const json& child) {
            offload_line(child);
 }
 
+/// What ESP can have of the kernel, and what it can't.
+std::string capability_lines(const json& kernel) {
+    if (kernel.is_null()) {
+        return {};
+    }
+    const auto has = [&kernel](const char* key) { return kernel.at(key).get<bool>() ? "yes" : "no"; };
+    std::string lines = fmt::format(
+        "The kernel's ESP: IPv4 {}, IPv6 {}, in UDP over IPv4 {}, over IPv6 {}, extended sequence numbers {}\n",
+        has("esp_ipv4"), has("esp_ipv6"), has("udp_encapsulation_ipv4"), has("udp_encapsulation_ipv6"), has("esn"));
+    lines += fmt::format("    with {}\n", joined(kernel.at("algorithms")));
+    for (const json& sentence : kernel.at("missing")) {
+        lines += fmt::format("    missing: {}\n", sentence.get<std::string>());
+    }
+    return lines;
+}
+
 std::string ike_table_of(const json& ike) {
     if (!ike.at("running").get<bool>()) {
         return fmt::format("IKE does not run: {}\n", ike.at("reason").get<std::string>());
@@ -183,7 +226,11 @@ std::string ike_table_of(const json& ike) {
             table += child_lines(child);
         }
     }
-    return table;
+    for (const json& each : ike.at("refused")) {
+        const auto text = [&each](const char* key) { return each.at(key).get<std::string>(); };
+        table += fmt::format("{} refused: child {}: {}\n", text("connection"), text("child"), text("sentence"));
+    }
+    return table + capability_lines(ike.at("kernel"));
 }
 
 std::string reasons_of(const json& reasons) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "daemon/control/selectors.hpp"
@@ -23,7 +24,8 @@ Result<xfrm::Transaction> Translator::install(ike::InstallChild action, const Of
     const xfrm::ReqId reqid = child.shared->reqid;
     transaction.add(given_to(offload, inbound_sa(spec, reqid, std::move(action.inbound))));
     if (action.outbound) {
-        transaction.add(given_to(offload, outbound_sa(spec, reqid, *std::move(action.outbound))));
+        transaction.add(
+            given_to(offload, outbound_sa(spec, reqid, *std::move(action.outbound), take_acquire_sequence(spec))));
     }
     put_inbound(transaction, child, spec, *selectors, offload);
     if (action.outbound) {
@@ -47,7 +49,8 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, const
     }
     xfrm::Transaction transaction;
     const xfrm::ReqId reqid = child->second.shared->reqid;
-    transaction.add(given_to(offload, outbound_sa(spec, reqid, std::move(action.outbound))));
+    transaction.add(
+        given_to(offload, outbound_sa(spec, reqid, std::move(action.outbound), take_acquire_sequence(spec))));
     put_outbound(transaction, child->second, spec, *selectors, offload);
     replace_outbound(transaction, child->second, spec.remote, action.replaces_outbound);
     return transaction;
@@ -95,7 +98,8 @@ Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
     if (trap.shared && kind_of(trap.spec) == kind_of(spec)) {
         return transaction;
     }
-    const Trap before = std::exchange(trap, {.spec = spec, .shared = hold(kind_of(spec)), .policies = {}});
+    const Trap before =
+        std::exchange(trap, {.spec = spec, .shared = hold(kind_of(spec)), .policies = {}, .acquire_sequence = 0});
     for (const xfrm::Selector& selector : *selectors) {
         trap.policies.push_back(
             policy_of(spec, xfrm::Direction::out, selector, trap.shared->reqid, xfrm::Purpose::trap));
@@ -128,9 +132,19 @@ void Translator::drop(xfrm::Transaction& transaction, const Trap& trap) {
     let_go(trap.shared);
 }
 
-const ike::ChildSaSpec* Translator::trapped(xfrm::ReqId reqid) const {
+const ike::ChildSaSpec* Translator::wanted(xfrm::ReqId reqid, std::uint32_t acquire_sequence) {
     const auto found = traps_by_number_.find(reqid);
-    return found == traps_by_number_.end() ? nullptr : &traps_.at(found->second).spec;
+    if (found == traps_by_number_.end()) {
+        return nullptr;
+    }
+    Trap& trap = traps_.at(found->second);
+    trap.acquire_sequence = acquire_sequence;
+    return &trap.spec;
+}
+
+std::uint32_t Translator::take_acquire_sequence(const ike::ChildSaSpec& spec) {
+    const auto found = traps_.find({spec.connection, spec.child});
+    return found == traps_.end() ? 0 : std::exchange(found->second.acquire_sequence, 0);
 }
 
 // ---- moving
@@ -316,6 +330,21 @@ Translator::Account Translator::account() const {
         }
     }
     return all;
+}
+
+std::vector<xfrm::PolicyId> Translator::policies() const {
+    const auto ids = std::views::keys(claims_);
+    return {ids.begin(), ids.end()};
+}
+
+xfrm::Transaction Translator::put_back(const std::vector<xfrm::PolicyId>& lost) const {
+    xfrm::Transaction transaction;
+    for (const xfrm::PolicyId& id : lost) {
+        if (const auto claims = claims_.find(id); claims != claims_.end()) {
+            transaction.replace(claims->second.back().policy, {});
+        }
+    }
+    return transaction;
 }
 
 xfrm::Transaction Translator::clear() {

@@ -46,6 +46,9 @@ class Translator {
     /// All SAs, as child_of() answers.
     using Account = std::vector<std::pair<xfrm::SaId, ike::EspSpi>>;
     [[nodiscard]] Account account() const;
+    [[nodiscard]] std::vector<xfrm::PolicyId> policies() const;
+    /// The policies that the kernel has lost, as far as somebody still wants them.
+    [[nodiscard]] xfrm::Transaction put_back(const std::vector<xfrm::PolicyId>& lost) const;
 
     /// Makes packets for a child ask for it (xfrm::Acquire). `spec` has no SPIs yet. Fails as kernel_selectors()
     /// does.
@@ -54,8 +57,10 @@ class Translator {
     using ChildNames = std::set<ChildName>;
     /// Packets for other children no longer ask.
     [[nodiscard]] xfrm::Transaction untrap_all_but(const ChildNames& kept);
-    /// Whom a packet asked for that met a policy with this number: what trap() was given, or null.
-    [[nodiscard]] const ike::ChildSaSpec* trapped(xfrm::ReqId reqid) const;
+    /// Whom a packet asked for that met a policy with this number: what trap() was given, or null. The next outbound
+    /// SA of that child answers it, whatever was negotiated (a NAT's ports, fewer selectors) and so its number is:
+    /// until one does, the kernel keeps a placeholder and does not ask again.
+    [[nodiscard]] const ike::ChildSaSpec* wanted(xfrm::ReqId reqid, std::uint32_t acquire_sequence);
 
     /// Takes out everything, traps too.
     [[nodiscard]] xfrm::Transaction clear();
@@ -109,7 +114,9 @@ class Translator {
         ike::ChildSaSpec spec;
         SharedPtr shared;
         std::vector<xfrm::Policy> policies;
+        std::uint32_t acquire_sequence = 0;  ///< of the last packet that nothing has answered
     };
+    [[nodiscard]] std::uint32_t take_acquire_sequence(const ike::ChildSaSpec& spec);
     void drop(xfrm::Transaction& transaction, const Trap& trap);
     /// What nobody negotiated in this process, by number.
     struct Orphans {

@@ -127,7 +127,8 @@ xfrm::Sa inbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildD
     return sa;
 }
 
-xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
+xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys,
+                     std::uint32_t acquire_sequence) {
     xfrm::Sa sa = sa_of(spec, reqid, std::move(keys));
     sa.direction = xfrm::Direction::out;
     sa.source = spec.local;
@@ -137,6 +138,7 @@ xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::Child
         const auto [local, remote] = *spec.udp_ports;
         sa.encapsulation = xfrm::UdpEncapsulation{.source_port = local, .destination_port = remote};
     }
+    sa.acquire_sequence = acquire_sequence;
     return sa;
 }
 

@@ -27,7 +27,9 @@ inline constexpr std::uint32_t kReqIdCount = 0x01000000;
 [[nodiscard]] xfrm::SaId inbound_id(const ike::ChildSaSpec& spec);
 [[nodiscard]] xfrm::SaId outbound_id(const ike::ChildSaSpec& spec);
 [[nodiscard]] xfrm::Sa inbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys);
-[[nodiscard]] xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys);
+/// `acquire_sequence`: as xfrm::Acquire has it, of the packet that asked for it.
+[[nodiscard]] xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys,
+                                   std::uint32_t acquire_sequence = 0);
 /// For requests whose keys the kernel does not look at.
 [[nodiscard]] ike::ChildDirectionKeys keys_of_zeros(const ike::EspSuite& suite);
 

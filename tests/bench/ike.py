@@ -52,7 +52,7 @@ class Initiators:
 
 
 @contextlib.contextmanager
-def _running(peer):
+def running(peer):
     """The responder, and initiators with addresses in 10.0.0.0/8, in a network of their own."""
     namespace = Namespace("bench")
     namespace.ip("route add local 10.0.0.0/8 dev lo")
@@ -73,7 +73,7 @@ def _settled(responder):
 def _growth(peer, plan):
     """For each number of standing IKE SAs: CPU of the next ones, and memory of those that stand."""
     figures = {}
-    with _running(peer) as (responder, initiators, _):
+    with running(peer) as (responder, initiators, _):
         base = _settled(responder)
         for count in plan.ike_counts:
             initiators.reach(count)
@@ -91,16 +91,20 @@ def _longest_round(status):
     return next(each["longest_round_us"] for each in status["processes"] if "longest_round_us" in each) / 1000
 
 
-def _rounds(peer, count):
+def rounds(peer, count):
     """Milliseconds for which the event loop kept everybody waiting: at most while IKE SAs are made, and for a status."""
     if peer.status is None:
         return None
-    with _running(peer) as (_, initiators, folder):
+    with running(peer) as (_, initiators, folder):
         ike_peers.status(peer, folder)
         initiators.reach(count)
-        making = _longest_round(ike_peers.status(peer, folder))
-        return {"count": count, "making": making, "status": _longest_round(ike_peers.status(peer, folder))}
+        status = ike_peers.status(peer, folder)
+        states = [child["state"] for sa in status["ike"]["sas"] for child in sa["children"]]
+        if states.count("installed") != count:
+            raise RuntimeError(f"{states.count('installed')} CHILD SAs of {count} are installed")
+        return {"count": count, "making": _longest_round(status),
+                "status": _longest_round(ike_peers.status(peer, folder))}
 
 
 def measure(peer, plan):
-    return {**_growth(peer, plan), "rounds": _rounds(peer, plan.ike_counts[1])}
+    return {**_growth(peer, plan), "rounds": rounds(peer, plan.ike_counts[1])}

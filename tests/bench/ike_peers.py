@@ -51,6 +51,10 @@ def _keysluice(folder):
     return [str(KEYSLUICED), "--all-in-one", "--null-kernel", "--config", _keysluice_configuration(folder)]
 
 
+def _installing(folder):
+    return [str(KEYSLUICED), "--all-in-one", "--config", _keysluice_configuration(folder)]
+
+
 def _keysluice_status(folder):
     return [str(KEYSLUICED), "--status", "--json", "--config", str(folder / "keysluice.toml")]
 
@@ -96,6 +100,7 @@ exec /usr/sbin/charon-systemd
 OURS = IkePeer("keysluice", "", _keysluice, "`--null-kernel`", _keysluice_status)
 STRONGSWAN = IkePeer("strongSwan", "charon-systemd", _strongswan, "load-tester's `fake_kernel`, `ikesa_table_size = 65536`")
 SERVICES = [OURS, STRONGSWAN]
+INSTALLING = IkePeer("keysluice", "", _installing, "", _keysluice_status)
 PACKAGES = ["charon-systemd", "strongswan-libcharon", "libstrongswan", "libstrongswan-standard-plugins", "iproute2", "gcc",
             "make", "bzip2"]
 

@@ -13,19 +13,20 @@ def _growth(figures):
                   "made per second"], rows)
 
 
-def _rounds(figures):
-    for name, one in figures.items():
-        longest = one["rounds"]
-        if longest is not None:
-            yield (f"{name}'s event loop kept everybody waiting for {longest['making']:.1f} ms at most while {longest['count']:,} "
-                   f"IKE SAs were made, and for {longest['status']:.1f} ms when it was asked for the status of all of them.")
+def _rounds(name, longest):
+    return (f"{name}'s event loop kept everybody waiting for {longest['making']:.1f} ms at most while {longest['count']:,} "
+            f"IKE SAs were made, and for {longest['status']:.1f} ms when it was asked for the status of all of them.")
 
 
 def ike(figures):
     bases = ", ".join(f"{name} {number(one['base'], 0)}" for name, one in figures.items())
     return "\n\n".join([
         f"The responder's side of an IKE SA with one CHILD SA (PSS in KiB before: {bases}):", _growth(figures),
-        *_rounds(figures)])
+        *(_rounds(name, one["rounds"]) for name, one in figures.items() if one["rounds"] is not None)])
+
+
+def installs(figures):
+    return "\n\n".join(_rounds(name, one) for name, one in figures.items())
 
 
 def xfrm(figures):

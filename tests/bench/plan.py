@@ -16,6 +16,7 @@ class Plan:
     ike_counts: tuple = ()  # of IKE SAs that stand
     ike_sample: int = 1000  # how many more are made and measured then
     xfrm_children: int = 0
+    ike_installs: int = 0  # IKE SAs of which a kernel has the CHILD SAs
 
 
 PLANS = {
@@ -25,9 +26,9 @@ PLANS = {
                             ike_counts=(500, 2_000), ike_sample=500),
     # An emulated machine that counts instructions repeats within 1 %, so one round is enough there.
     ("guest", "long"): Plan(rounds=1, handshakes=200, clients=8, connections=1000, relay_mib=32, traced_mib=16,
-                            xfrm_children=2_000),
+                            xfrm_children=2_000, ike_installs=10_000),
     ("guest", "short"): Plan(rounds=1, handshakes=40, clients=4, connections=100, relay_mib=4, traced_mib=2,
-                             xfrm_children=100),
+                             xfrm_children=100, ike_installs=500),
 }
 
 

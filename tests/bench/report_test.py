@@ -62,6 +62,10 @@ class Tables(unittest.TestCase):
         self.assertIn("| 10,000 | strongSwan | 400.00 | 0.25 | 16.00 | 0.12 | 8,000 |", text)
         self.assertIn("keysluice's event loop kept everybody waiting for 3.2 ms at most while 10,000 IKE SAs", text)
 
+    def test_the_loop_beside_a_kernel(self):
+        text = ike_report.installs({"keysluice": {"count": 10000, "making": 3.2, "status": 70.0}})
+        self.assertIn("for 3.2 ms at most while 10,000 IKE SAs were made, and for 70.0 ms when", text)
+
     def test_installing_shows_each_way_of_asking(self):
         text = ike_report.xfrm({"keysluice": {"one": {"per_second": 5000.0, "cpu_us": 190.4}}})
         self.assertIn("| one | 5,000 | 190 |", text)

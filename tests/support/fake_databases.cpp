@@ -50,6 +50,7 @@ void FakeDatabases::add(const xfrm::Sa& sa) {
     state.hard = sa.hard;
     state.soft = sa.soft;
     state.encapsulation = sa.encapsulation;
+    state.acquire_sequence = sa.acquire_sequence;
     if (tables_.takes(sa)) {
         state.offload = sa.offload;
         if (state.offload && !tables_.takes_packets) {

@@ -46,16 +46,16 @@ def configuration(runtime, services, daemon):
 class Keysluice:
     """`with Keysluice(world, [service, …], engines=4) as sluice:` runs it until the block ends.
 
-    `descriptors` limits RLIMIT_NOFILE. Everything else named goes to the [daemon] table."""
+    `descriptors` limits RLIMIT_NOFILE; `more` is what else the file has. Everything else named goes to the [daemon] table."""
 
-    def __init__(self, world, services, descriptors=None, **daemon):
+    def __init__(self, world, services, descriptors=None, more="", **daemon):
         self.world = world
         self.descriptors = descriptors
         self.runtime = world.directory / "run"
         self.runtime.mkdir(exist_ok=True)
         self.log_file = world.directory / "keysluice.log"
         self.file = world.directory / "keysluice.toml"
-        self.file.write_text(configuration(self.runtime, services, daemon))
+        self.file.write_text(configuration(self.runtime, services, daemon) + "\n" + more)
         self.process = None
 
     def __enter__(self):

@@ -232,8 +232,26 @@ TEST_CASE("certificates") {
         CHECK(made.ca.empty());
     }
     SUBCASE("signatures of old peers") {
-        CHECK(read(connection("auth = \"certificate\"\nallow_weak = [\"sha1\"]\n" + files)).rules->allow_sha1);
+        for (const auto& [word, allowed] :
+             {std::pair{"sha1", true}, {"sha", true}, {"prfsha1", false}, {"modp1024", false}}) {
+            const std::string weak = "allow_weak = [\"" + std::string(word) + "\"]\n";
+            CHECK_MESSAGE(read(connection("auth = \"certificate\"\n" + weak + files)).rules->allow_sha1 == allowed,
+                          word);
+        }
     }
+}
+
+TEST_CASE("only weak algorithms can be let through") {
+    constexpr std::string_view kChoice =
+        "expected \"3des\", \"sha1\", \"md5\", \"modp1536\", \"modp1024\" or \"modp768\"";
+    const auto about = [&](std::string_view word) {
+        return said(connection("allow_weak = [\"3des\", \"" + std::string(word) + "\"]\n"));
+    };
+    CHECK(about("sah1") ==
+          "f:4:23: allow_weak: \"sah1\" is no weak algorithm: " + std::string(kChoice) + "; did you mean \"sha1\"?");
+    CHECK(about("modp102").ends_with("; did you mean \"modp1024\"?"));
+    CHECK(about("aes128").contains("\"aes128\" is no weak algorithm"));
+    CHECK(about("prfmd5") == "ok");
 }
 
 TEST_CASE("certificates that are missing or misspelt") {

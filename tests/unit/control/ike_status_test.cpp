@@ -153,6 +153,34 @@ TEST_CASE("why there is none") {
           "IKE does not run: this kernel offers no ESP\n");
 }
 
+TEST_CASE("what the kernel can do for ESP, and which children go without") {
+    IkeView ike = view();
+    ike.kernel = xfrm::Capabilities{.esp_ipv4 = true,
+                                    .esp_ipv6 = false,
+                                    .esn = true,
+                                    .udp_encapsulation_ipv4 = true,
+                                    .udp_encapsulation_ipv6 = false,
+                                    .algorithms = {xfrm::algorithms::kAesGcm, xfrm::algorithms::kAesCbc},
+                                    .missing = {{{"kernel-lacks", "this kernel offers no ESP for IPv6"}, {}}}};
+    ike.refused.push_back({.connection = "branch",
+                           .child = "lan",
+                           .why = {"kernel-lacks", "none of its ESP proposals is left: no CCM"}});
+    const std::string text = to_json(one_connection(), {}, {}, &ike);
+    for (const char* part :
+         {R"("esp_ipv4": true)", R"("esp_ipv6": false)", R"("esn": true)", R"("udp_encapsulation_ipv6": false)",
+          "\"rfc4106(gcm(aes))\"", R"("connection": "branch")", R"("reason": "kernel-lacks")"}) {
+        INFO(part);
+        CHECK(text.find(part) != std::string::npos);
+    }
+    CHECK(
+        to_table(text).value() ==
+        std::string(kTable) +
+            "branch refused: child lan: none of its ESP proposals is left: no CCM\n"
+            "The kernel's ESP: IPv4 yes, IPv6 no, in UDP over IPv4 yes, over IPv6 no, extended sequence numbers yes\n"
+            "    with rfc4106(gcm(aes)), cbc(aes)\n"
+            "    missing: this kernel offers no ESP for IPv6\n");
+}
+
 TEST_CASE("nothing is pretended") {
     IkeView null = view();
     null.null_kernel = true;

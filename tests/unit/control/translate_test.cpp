@@ -598,9 +598,9 @@ TEST_CASE("a trap stands behind what is installed, and again when that is gone")
     tables.carry_out(translator.trap(spec(0, 0)));
     REQUIRE(tables.policies.size() == 1);
     const xfrm::ReqId number = tables.out();
-    REQUIRE(translator.trapped(number) != nullptr);
-    CHECK(translator.trapped(number)->child == "net");
-    CHECK(translator.trapped({number.value + 1}) == nullptr);
+    REQUIRE(translator.wanted(number, 0) != nullptr);
+    CHECK(translator.wanted(number, 0)->child == "net");
+    CHECK(translator.wanted({number.value + 1}, 0) == nullptr);
     const xfrm::Policy trap = tables.policies.begin()->second;
     CHECK(trap.priority == xfrm::priority_of(trap.selector, xfrm::Purpose::trap));
 
@@ -629,8 +629,8 @@ TEST_CASE("a trap that comes later stands behind what is installed all the same"
     tables.carry_out(translator.remove(ike::RemoveChild{spec(1001, 2001)}));
     tables.carry_out(translator.remove(ike::RemoveChild{spec(1002, 2002)}));
     REQUIRE(tables.policies.size() == 1);
-    REQUIRE(translator.trapped(tables.out()) != nullptr);
-    CHECK(translator.trapped(tables.out())->connection == "other");
+    REQUIRE(translator.wanted(tables.out(), 0) != nullptr);
+    CHECK(translator.wanted(tables.out(), 0)->connection == "other");
     tables.carry_out(translator.untrap_all_but({}));
     CHECK(tables.empty());
 }
@@ -646,16 +646,16 @@ TEST_CASE("a trap that changes, and one that is no longer wanted") {
     tables.carry_out(translator.trap(wanted));
     REQUIRE(tables.policies.size() == 1);
     CHECK(tables.policies.begin()->first.selector.destination == Prefix::parse("10.3.0.0/16"));
-    CHECK(translator.trapped(number) == nullptr);
-    REQUIRE(translator.trapped(tables.out()) != nullptr);
-    CHECK(translator.trapped(tables.out())->remote_selectors == wanted.remote_selectors);
+    CHECK(translator.wanted(number, 0) == nullptr);
+    REQUIRE(translator.wanted(tables.out(), 0) != nullptr);
+    CHECK(translator.wanted(tables.out(), 0)->remote_selectors == wanted.remote_selectors);
     ike::ChildSaSpec other = spec(0, 0);
     other.child = "other";
     tables.carry_out(translator.trap(other));
     CHECK(is_empty(translator.untrap_all_but({{"hq", "net"}, {"hq", "other"}})));
     tables.carry_out(translator.untrap_all_but({{"hq", "other"}}));
     REQUIRE(tables.policies.size() == 1);
-    CHECK(translator.trapped(tables.out())->child == "other");
+    CHECK(translator.wanted(tables.out(), 0)->child == "other");
     tables.carry_out(translator.untrap_all_but({}));
     CHECK(tables.empty());
     CHECK(is_empty(translator.clear()));
