@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 
 #include <array>
+#include <cassert>
 #include <string>
 #include <string_view>
 
@@ -61,21 +62,29 @@ bool Aead::start(bool encrypting, Bytes nonce, Bytes additional, std::size_t len
 }
 
 Result<std::vector<std::uint8_t>> Aead::seal(Bytes nonce, Bytes additional, Bytes plaintext) {
-    // In place, so that OpenSSL never sees the null pointer of an empty range: to it that means something else.
-    std::vector<std::uint8_t> sealed(plaintext.begin(), plaintext.end());
-    sealed.resize(plaintext.size() + kTagSize);
+    std::vector<std::uint8_t> sealed(plaintext.size() + kTagSize);
+    if (auto done = seal_into(sealed, nonce, additional, plaintext); !done) {
+        return pass_on(std::move(done));
+    }
+    return sealed;
+}
+
+Result<void> Aead::seal_into(MutableBytes sealed, Bytes nonce, Bytes additional, Bytes plaintext) {
+    assert(sealed.size() == plaintext.size() + kTagSize);
+    // OpenSSL never sees the null pointer of an empty range: to it that means something else.
+    const std::uint8_t* const from = plaintext.empty() ? sealed.data() : plaintext.data();
     EVP_CIPHER_CTX* context = context_.get();
     int written = 0;
     int finished = 0;
     if (!start(true, nonce, additional, plaintext.size(), nullptr) ||
-        EVP_CipherUpdate(context, sealed.data(), &written, sealed.data(), as_int(plaintext.size())) <= 0 ||
+        EVP_CipherUpdate(context, sealed.data(), &written, from, as_int(plaintext.size())) <= 0 ||
         EVP_CipherFinal_ex(context, sealed.data() + written, &finished) <= 0 ||
         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, as_int(kTagSize), sealed.data() + plaintext.size()) <=
             0) {
         ERR_clear_error();
         return fail("seal-failed", "OpenSSL could not encrypt: the nonce must have 12 bytes");
     }
-    return sealed;
+    return {};
 }
 
 Result<std::vector<std::uint8_t>> Aead::open(Bytes nonce, Bytes additional, Bytes sealed) {

@@ -29,6 +29,8 @@ class Aead {
 
     /// The ciphertext and behind it the tag. Fails with "seal-failed".
     Result<std::vector<std::uint8_t>> seal(Bytes nonce, Bytes additional, Bytes plaintext);
+    /// The same into memory of the plaintext's size and kTagSize, which the plaintext itself never comes to.
+    Result<void> seal_into(MutableBytes sealed, Bytes nonce, Bytes additional, Bytes plaintext);
     /// The plaintext; nothing of it when the tag does not fit ("bad-tag").
     Result<std::vector<std::uint8_t>> open(Bytes nonce, Bytes additional, Bytes sealed);
 

@@ -102,27 +102,44 @@ const char* name_of(Group group) {
     return group == Group::x25519 ? "X25519" : "X448";
 }
 
-/// With the public value at hand OpenSSL need not compute it again, which costs as much as the exchange itself.
-KeyPtr montgomery_key(const KeyPair& pair) {
-    const KeyContextPtr context{EVP_PKEY_CTX_new_from_name(nullptr, name_of(pair.group), nullptr)};
-    const Bytes secret = pair.private_value.expose();
-    std::array parameters{
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, const_cast<std::uint8_t*>(secret.data()),
-                                          secret.size()),
-        OSSL_PARAM_construct_octet_string(
-            OSSL_PKEY_PARAM_PUB_KEY, const_cast<std::uint8_t*>(pair.public_value.data()), pair.public_value.size()),
-        OSSL_PARAM_construct_end(),
+/// Reads keys of a group. Finding one costs a twentieth of an exchange: once per thread.
+EVP_PKEY_CTX* key_reader_of(Group group) {
+    const auto made = [](Group of) {
+        KeyContextPtr context{EVP_PKEY_CTX_new_from_name(nullptr, name_of(of), nullptr)};
+        return context && EVP_PKEY_fromdata_init(context.get()) > 0 ? std::move(context) : nullptr;
     };
+    thread_local const KeyContextPtr x25519 = made(Group::x25519);
+    thread_local const KeyContextPtr x448 = made(Group::x448);
+    return group == Group::x25519 ? x25519.get() : x448.get();
+}
+
+OSSL_PARAM parameter(const char* name, Bytes value) {
+    return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(value.data()), value.size());
+}
+
+/// A key without a part is one where that part is empty. With the public value at hand OpenSSL need not compute it
+/// again, which costs as much as the exchange itself.
+KeyPtr montgomery_key(Group group, Bytes private_value, Bytes public_value) {
+    std::array<OSSL_PARAM, 3> parameters{};
+    std::size_t count = 0;
+    if (!private_value.empty()) {
+        parameters.at(count++) = parameter(OSSL_PKEY_PARAM_PRIV_KEY, private_value);
+    }
+    if (!public_value.empty()) {
+        parameters.at(count++) = parameter(OSSL_PKEY_PARAM_PUB_KEY, public_value);
+    }
+    parameters.at(count) = OSSL_PARAM_construct_end();
+    EVP_PKEY_CTX* const reader = key_reader_of(group);
+    const int selection = private_value.empty() ? EVP_PKEY_PUBLIC_KEY : EVP_PKEY_KEYPAIR;
     EVP_PKEY* key = nullptr;
-    if (!context || EVP_PKEY_fromdata_init(context.get()) <= 0 ||
-        EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, parameters.data()) <= 0) {
+    if (reader == nullptr || EVP_PKEY_fromdata(reader, &key, selection, parameters.data()) <= 0) {
         return nullptr;
     }
     return KeyPtr{key};
 }
 
 Result<KeyPair> make_montgomery(Group group, Bytes random) {
-    const KeyPtr key{EVP_PKEY_new_raw_private_key_ex(nullptr, name_of(group), nullptr, random.data(), random.size())};
+    const KeyPtr key = montgomery_key(group, random, {});
     KeyPair pair{group, PrivateValue{random}, std::vector<std::uint8_t>(public_size(group))};
     std::size_t size = pair.public_value.size();
     if (!key || EVP_PKEY_get_raw_public_key(key.get(), pair.public_value.data(), &size) <= 0 ||
@@ -133,9 +150,8 @@ Result<KeyPair> make_montgomery(Group group, Bytes random) {
 }
 
 Result<SharedSecret> montgomery_secret(const KeyPair& own, Bytes peer_public) {
-    const KeyPtr key = montgomery_key(own);
-    const KeyPtr peer{
-        EVP_PKEY_new_raw_public_key_ex(nullptr, name_of(own.group), nullptr, peer_public.data(), peer_public.size())};
+    const KeyPtr key = montgomery_key(own.group, own.private_value.expose(), own.public_value);
+    const KeyPtr peer = montgomery_key(own.group, {}, peer_public);
     const KeyContextPtr context{key ? EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr) : nullptr};
     if (!context || !peer || EVP_PKEY_derive_init(context.get()) <= 0 ||
         EVP_PKEY_derive_set_peer_ex(context.get(), peer.get(), 0) <= 0) {

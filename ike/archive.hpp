@@ -49,11 +49,9 @@ class ArchiveWriter {
 
    private:
     void number(std::uint64_t value, std::size_t octets) {
-        std::array<std::uint8_t, sizeof(value)> bytes{};
-        for (std::size_t each = 0; each < octets; ++each) {
-            bytes.at(each) = static_cast<std::uint8_t>(value >> (8 * (octets - 1 - each)));
+        for (std::size_t each = octets; each > 0; --each) {
+            out_.push_back(static_cast<std::uint8_t>(value >> (8 * (each - 1))));
         }
-        out_.insert(out_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(octets));
     }
     void octets(Bytes bytes) {
         number(bytes.size(), 4);
@@ -72,6 +70,10 @@ class ArchiveWriter {
     void put(Instant when) { number(static_cast<std::uint64_t>(when.time_since_epoch().count()), 8); }
     void put(Duration time) { number(static_cast<std::uint64_t>(time.count()), 8); }
     void put(const std::string& text) { octets(as_bytes(text)); }
+    template <typename Allocator>
+    void put(const std::vector<std::uint8_t, Allocator>& bytes) {
+        octets(bytes);
+    }
     void put(const IpAddress& address) { octets(address.octets()); }
     template <std::size_t Capacity>
     void put(const Secret<Capacity>& secret) {
@@ -159,6 +161,12 @@ class ArchiveReader {
     void get(Instant& when) { when = Instant(Duration(static_cast<std::int64_t>(reader_.be<std::uint64_t>()))); }
     void get(Duration& time) { time = Duration(static_cast<std::int64_t>(reader_.be<std::uint64_t>())); }
     void get(std::string& text) { text = as_text(octets()); }
+    template <typename Allocator>
+    void get(std::vector<std::uint8_t, Allocator>& bytes) {
+        const Bytes read = octets();
+        failed_ |= read.size() > kMostItems;
+        bytes.assign(read.begin(), read.end());
+    }
     void get(IpAddress& address) {
         const auto read = IpAddress::from_octets(octets());
         failed_ |= !read;

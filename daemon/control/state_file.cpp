@@ -103,17 +103,16 @@ Record* StateFile::seal(const Change& change, std::uint32_t index, std::uint64_t
     if (record == nullptr) {
         return nullptr;
     }
-    const auto sealed = sealer_.seal(nonce_of(batch, index), additional_of(change.name), change.contents);
-    if (!sealed) {
+    record->length = static_cast<std::uint32_t>(change.contents.size() + crypto::Aead::kTagSize);
+    if (!sealer_.seal_into(RecordHeap::contents(*record), nonce_of(batch, index), additional_of(change.name),
+                           change.contents)) {
         heap_.release(*record);
         return nullptr;
     }
     record->name = change.name;
-    record->length = static_cast<std::uint32_t>(sealed->size());
     record->index = index;
     record->attempts = 0;
     record->salt = salt_;
-    std::ranges::copy(*sealed, RecordHeap::contents(*record).begin());
     record->batch.store(batch, std::memory_order_release);
     return record;
 }
