@@ -164,8 +164,8 @@ TEST_SUITE("exchange: what the kernel tells") {
         CHECK(inbound_of(ends.a) != before);
     }
 
-    TEST_CASE("what the kernel tells of nobody's SA changes nothing") {
-        TwoEnds ends;
+    TEST_CASE_TEMPLATE("what the kernel tells of nobody's SA changes nothing", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
         up(ends);
         ends.event(ends.a, ChildLost{EspSpi{77}, {"sa-expired", ""}});
         ends.event(ends.a, ChildSpent{EspSpi{77}});

@@ -53,8 +53,9 @@ TEST_SUITE("exchange: a payload that nobody knows") {
         }
     }
 
-    TEST_CASE("critical in the answer to an IKE_SA_INIT: the true answer is waited for") {
-        TwoEnds ends;
+    TEST_CASE_TEMPLATE("critical in the answer to an IKE_SA_INIT: the true answer is waited for", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Ends ends;
         ends.configure();
         ends.initiate(ends.a);
         ends.deliver();

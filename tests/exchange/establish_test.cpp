@@ -71,22 +71,33 @@ TEST_SUITE("exchange: establishing") {
     }
 
     TEST_CASE("the responder asks for a cookie, another group, and a cookie again") {
-        Settings guarded;
-        guarded.cookie_after = 0;
-        TwoEnds ends({}, guarded);
-        ends.configure([](Connection& of_a, Connection& of_z) {
-            of_a.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-ecp256-x25519", {})};
-            of_z.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x25519", {})};
-        });
-        ends.initiate(ends.a);
-        ends.deliver();                         // z wants a cookie
-        CHECK(ends.z.endpoint->sas().empty());  // … and keeps nothing
-        ends.deliver();                         // a sends it back
-        ends.deliver();                         // z wants X25519
-        CHECK(ends.z.endpoint->sas().empty());
-        ends.settle();
-        ends.check_up();
-        CHECK(ends.a.sa()->suite.group == GroupId::x25519);
+        // The secret of cookies goes with the responder's process, so of the two only the initiator is replaced.
+        for (const bool replaced : {false, true}) {
+            CAPTURE(replaced);
+            Settings guarded;
+            guarded.cookie_after = 0;
+            TwoEnds ends({}, guarded);
+            ends.configure([](Connection& of_a, Connection& of_z) {
+                of_a.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-ecp256-x25519", {})};
+                of_z.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x25519", {})};
+            });
+            const auto deliver = [&] {
+                if (replaced) {
+                    ends.a.rewrite();
+                }
+                return ends.deliver();
+            };
+            ends.initiate(ends.a);
+            deliver();                              // z wants a cookie
+            CHECK(ends.z.endpoint->sas().empty());  // … and keeps nothing
+            deliver();                              // a sends it back
+            deliver();                              // z wants X25519
+            CHECK(ends.z.endpoint->sas().empty());
+            while (deliver()) {
+            }
+            ends.check_up();
+            CHECK(ends.a.sa()->suite.group == GroupId::x25519);
+        }
     }
 
     TEST_CASE("a group that was not offered is not fallen back to") {
