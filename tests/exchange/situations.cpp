@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 
+#include "ike/key_exchange.hpp"
 #include "ike/snapshot.hpp"
 
 namespace keysluice::ike::testing {
@@ -22,6 +23,12 @@ void with_certificates(Connection& connection) {
     connection.certificate = {.chain = {{0x30, 0x00}}, .key_kind = crypto::KeyKind::ed25519, .key_id = {}};
     connection.authorities = std::make_shared<const crypto::Authorities>(std::vector<crypto::Certificate>{},
                                                                          std::vector<crypto::RevocationListPtr>{});
+}
+
+/// Key exchanges that threads compute.
+void with_slow_groups(Connection& connection) {
+    connection.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x448", {})};
+    connection.children.front().proposals = {*parse_esp_proposal("aes128gcm16-x448-none", {})};
 }
 
 struct Making {
@@ -51,6 +58,30 @@ void authenticate(TwoEnds& ends, int errand) {
             ends.event(end, answer_errand(asked, true));
         }
     }
+}
+
+void answer_of_threads(TwoEnds& ends, End& end) {
+    REQUIRE(end.errands.size() == 1);
+    const Action asked = std::move(end.errands.back());
+    end.errands.clear();
+    ends.event(end, answer_errand(asked, true));
+}
+
+/// The first IKE_SA_INIT has arrived, and nobody has computed anything for it.
+void begin_slowly(TwoEnds& ends) {
+    ends.a.holds_errands = ends.z.holds_errands = true;
+    ends.initiate(ends.a);
+    answer_of_threads(ends, ends.a);
+    ends.deliver();
+}
+
+/// The same of a rekeying by a.
+void rekey_slowly(TwoEnds& ends, const std::string& child) {
+    establish(ends);
+    ends.a.holds_errands = ends.z.holds_errands = true;
+    ends.event(ends.a, Rekey{"a-z", child});
+    answer_of_threads(ends, ends.a);
+    ends.deliver();
 }
 
 const std::array kMakings{
@@ -108,6 +139,22 @@ const std::array kMakings{
     Making{State::verifying, false, [](TwoEnds& ends) { authenticate(ends, 1); }, with_certificates},
     Making{State::signing, false, [](TwoEnds& ends) { authenticate(ends, 2); }, with_certificates},
     Making{State::verifying, true, [](TwoEnds& ends) { authenticate(ends, 3); }, with_certificates},
+    Making{State::half_open, false, begin_slowly, with_slow_groups},
+    Making{State::init_sent, true,
+           [](TwoEnds& ends) {
+               begin_slowly(ends);
+               answer_of_threads(ends, ends.z);
+               ends.deliver();
+           },
+           with_slow_groups},
+    Making{State::established, false, [](TwoEnds& ends) { rekey_slowly(ends, {}); }, with_slow_groups},
+    Making{State::established, true,
+           [](TwoEnds& ends) {
+               rekey_slowly(ends, "net");
+               answer_of_threads(ends, ends.z);
+               ends.deliver();
+           },
+           with_slow_groups},
 };
 
 Situation freeze(const Making& making) {
@@ -162,6 +209,13 @@ Event answer_errand(const Action& errand, bool well) {
     if (const auto* sign = std::get_if<Sign>(&errand)) {
         return Signed{sign->sa, sign->epoch,
                       well ? Result<wire::Octets>(wire::Octets(64, 0x5a)) : Result<wire::Octets>(failed())};
+    }
+    if (const auto* exchange = std::get_if<ExchangeKeys>(&errand)) {
+        KeysExchanged exchanged = exchange_keys(*exchange);
+        if (!well) {
+            exchanged.result = failed();
+        }
+        return exchanged;
     }
     const auto& verify = std::get<VerifyPeer>(errand);
     return PeerVerified{verify.sa, verify.epoch, well ? Result<void>() : Result<void>(failed())};

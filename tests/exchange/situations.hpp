@@ -25,7 +25,7 @@ struct Situation {
 [[nodiscard]] std::vector<Situation> all_situations();
 [[nodiscard]] Settings settings_of_situations();
 
-/// The answer to Sign or VerifyPeer, as the ends of these situations believe it.
+/// The answer to Sign, VerifyPeer or ExchangeKeys, as the ends of these situations believe it.
 [[nodiscard]] Event answer_errand(const Action& errand, bool well);
 
 }  // namespace keysluice::ike::testing

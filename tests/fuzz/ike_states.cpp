@@ -246,16 +246,18 @@ class Attacked {
             if (const auto* install = std::get_if<InstallChild>(&action)) {
                 unanswered_.push_back({install->spec.inbound, kernel_.install(*install)});
             } else if (const auto* outbound = std::get_if<InstallOutbound>(&action)) {
-                if (auto result = kernel_.install(*outbound); !result) {
-                    event(ChildLost{outbound->spec.inbound, std::move(result).error()});
-                }
+                const EspSpi inbound = outbound->spec.inbound;
+                auto result = kernel_.install(*outbound);
+                event(result ? Event(OutboundInstalled{inbound})
+                             : Event(ChildLost{inbound, std::move(result).error()}));
             } else if (const auto* move = std::get_if<MoveChild>(&action)) {
                 kernel_.move(*move);
             } else if (const auto* remove = std::get_if<RemoveChild>(&action)) {
                 kernel_.remove(*remove);
             } else if (const auto* half = std::get_if<RemoveOutbound>(&action)) {
                 kernel_.remove(*half);
-            } else if (std::holds_alternative<Sign>(action) || std::holds_alternative<VerifyPeer>(action)) {
+            } else if (std::holds_alternative<Sign>(action) || std::holds_alternative<VerifyPeer>(action) ||
+                       std::holds_alternative<ExchangeKeys>(action)) {
                 errands_.push_back(std::move(action));
             }
         }
