@@ -48,6 +48,25 @@ struct Level {
         ends.wire.insert(ends.wire.end(), packets.begin(), packets.end());
     }
 
+    struct OfZ {
+        std::vector<Packet> request;
+        std::vector<Packet> response;
+    };
+    /// Both rekey the CHILD SA; z has answered, and a has nothing of it yet.
+    OfZ messages_of_z() {
+        OfZ sent;
+        ends.event(ends.a, Rekey{"a-z", "net"});
+        const auto request_of_a = take();
+        ends.event(ends.z, Rekey{"a-z", "net"});
+        sent.request = take();
+        put(request_of_a);
+        while (!ends.wire.empty() && ends.wire.front().to.address == ends.z.address.address) {
+            ends.deliver();
+        }
+        sent.response = take();
+        return sent;
+    }
+
     TwoEnds ends;
 };
 
@@ -58,15 +77,7 @@ TEST_SUITE("exchange: fragments") {
     TEST_CASE("a request and a response with one message ID are put together each by itself") {
         Level both;
         TwoEnds& ends = both.ends;
-        ends.event(ends.a, Rekey{"a-z", "net"});
-        const auto request_of_a = both.take();
-        ends.event(ends.z, Rekey{"a-z", "net"});
-        const auto request_of_z = both.take();
-        both.put(request_of_a);
-        while (!ends.wire.empty() && ends.wire.front().to.address == ends.z.address.address) {
-            ends.deliver();
-        }
-        const auto response_of_z = both.take();
+        const auto [request_of_z, response_of_z] = both.messages_of_z();
         REQUIRE(request_of_z.size() > 1);
         REQUIRE(response_of_z.size() > 1);
         // They arrive in turns.
@@ -94,15 +105,7 @@ TEST_SUITE("exchange: fragments") {
     TEST_CASE("the first fragment of a request whose rest is lost spoils no response") {
         Level both;
         TwoEnds& ends = both.ends;
-        ends.event(ends.a, Rekey{"a-z", "net"});
-        const auto request_of_a = both.take();
-        ends.event(ends.z, Rekey{"a-z", "net"});
-        const auto request_of_z = both.take();
-        both.put(request_of_a);
-        while (!ends.wire.empty() && ends.wire.front().to.address == ends.z.address.address) {
-            ends.deliver();
-        }
-        const auto response_of_z = both.take();
+        const auto [request_of_z, response_of_z] = both.messages_of_z();
         ends.event(ends.a, DatagramReceived{ends.a.address, ends.z.address, request_of_z.front().bytes});
         both.put(response_of_z);
         ends.settle();
