@@ -104,11 +104,8 @@ Answer<Fit> find_fit(const Sa& sa, const ChildRequest& request, const ChildSa* o
         if (each && has_first_choices(*each, request)) {
             return each;
         }
-        if (each && !found) {
-            found = std::move(each);
-        }
         // Of several refusals, the peer learns about the one that got furthest.
-        if (!found && found.error().error.reason != "no-proposal-chosen") {
+        if (!found && (each || found.error().error.reason != "no-proposal-chosen")) {
             found = std::move(each);
         }
     }

@@ -31,13 +31,13 @@ bool retry_with_group(Sa& sa, ChildOffer& offer, const wire::NotifyPayload& refu
 /// RFC 7296 section 2.25: "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA
 /// (if it still exists) and send a request to create a new Child SA from scratch (if the Child SA does not yet
 /// exist)."
-void make_from_scratch(Context& context, Sa& sa, const ChildOffer& offer) {
-    if (const ChildSa* old = sa.find_child(*offer.rekeys)) {
+void make_from_scratch(Context& context, Sa& sa, EspSpi rekeyed, const std::string& name) {
+    if (const ChildSa* old = sa.find_child(rekeyed)) {
         context.actions.emplace_back(RemoveChild{old->spec});
-        std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == *offer.rekeys; });
+        std::erase_if(sa.children, [&](const ChildSa& child) { return child.spec.inbound == rekeyed; });
     }
-    const ChildRule* rule = sa.connection->child(offer.child);
-    if (rule != nullptr && !has_child(sa, offer.child)) {
+    const ChildRule* rule = sa.connection->child(name);
+    if (rule != nullptr && !has_child(sa, name)) {
         sa.waiting.emplace_back(new_offer(context, sa, *rule, nullptr, true));
     }
 }
@@ -51,7 +51,7 @@ void on_refusal(Context& context, Sa& sa, ChildOffer& offer, const wire::NotifyP
         old->rekey_at = retry_time(context);
     }
     if (offer.rekeys && !offer.rival && error.type == wire::NotifyType::child_sa_not_found) {
-        make_from_scratch(context, sa, offer);
+        make_from_scratch(context, sa, *offer.rekeys, offer.child);
         return;
     }
     if (offer.rival || error.type == wire::NotifyType::temporary_failure) {

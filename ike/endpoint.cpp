@@ -385,8 +385,8 @@ void Endpoint::begin(Context& context, const ConnectionPtr& connection, const st
     for (const ChildRule& rule : connection->children) {
         if (child.empty() || rule.name == child) {
             Sa& sa = adopt(initiate(context, connection, rule, local, remote));
-            if (sa.negotiation) {
-                offer_for_packet(*sa.negotiation->child, rule, packet);  // it goes out with IKE_AUTH
+            if (auto* offer = sa.negotiation ? &sa.negotiation->child : nullptr; offer != nullptr && *offer) {
+                offer_for_packet(**offer, rule, packet);  // it goes out with IKE_AUTH
             }
             if (child.empty() && sa.state != State::dead) {
                 complete(context, sa, child);
