@@ -133,6 +133,10 @@ constexpr std::array kReasons{
            "The client sent no certificate, and client_certificate = \"require\" demands one."},
     Reason{"close-timeout", ReasonArea::tls,
            "One side has ended, and the other neither sent anything nor ended within close_timeout."},
+    Reason{
+        "confinement-failed", ReasonArea::internal,
+        "An engine, a relay or a keeper could not renounce capabilities or install its filter of system calls, and "
+        "does not serve without. The sentence quotes the kernel; a sandbox around it may forbid seccomp(2)."},
     Reason{"connection-reset", ReasonArea::tls,
            "The connection to the TLS peer broke: it reset it, or the network lost it."},
     Reason{"crl-expired", ReasonArea::ike,

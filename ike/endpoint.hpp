@@ -43,6 +43,9 @@ class Endpoint final : private Registry {
     [[nodiscard]] Instant next_deadline() const;
 
     [[nodiscard]] const std::unordered_map<IkeSpi, std::unique_ptr<Sa>>& sas() const { return sas_; }
+    [[nodiscard]] std::size_t half_open() const { return half_open_.size(); }
+    /// Those that were replaced and still receive included.
+    [[nodiscard]] std::size_t child_sas() const { return owners_.size(); }
     [[nodiscard]] const WantedByName& wanted() const { return wanted_.all(); }
     /// Null where none of this name is configured.
     [[nodiscard]] ConnectionPtr connection(const std::string& name) const { return connections_.find(name); }

@@ -14,12 +14,12 @@
 #include "daemon/control/section.hpp"
 #include "daemon/control/service_reader.hpp"
 #include "daemon/control/toml_document.hpp"
+#include "daemon/shared/messages.hpp"
 #include "daemon/shared/quoted.hpp"
 
 namespace keysluice::control {
 namespace {
 
-constexpr std::int64_t kMostEngines = 256;
 /// Leaves room in a sockaddr_un for the names of our own sockets below the directory.
 constexpr std::size_t kLongestRuntimeDirectory = 80;
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "daemon/control/engine_count.hpp"
 #include "daemon/control/ike_certificates.hpp"
 #include "daemon/control/listeners.hpp"
 #include "daemon/control/reloader.hpp"
@@ -14,6 +15,7 @@
 #include "daemon/keeper/children.hpp"
 #include "daemon/shared/accept_balance.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
 
@@ -28,10 +30,11 @@ ServiceId id_of(std::size_t index) {
 }  // namespace
 
 Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, IkeService::Kernel ike_kernel,
-                 DescriptorStore store)
+                 DescriptorStore store, OnReady on_ready)
     : loop_(loop),
       configuration_(std::move(configuration)),
       on_failed_(std::move(on_failed)),
+      on_ready_(std::move(on_ready)),
       kernel_(ktls::probe()),
       keeper_(loop, runtime_path(configuration_.daemon.runtime_directory, "keeper.sock"),
               {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this),
@@ -114,6 +117,7 @@ StatusServer::Document Control::collect_status(std::vector<ProcessCounters> proc
 }
 
 void Control::on_connected(Uplink& /*uplink*/) {
+    static_cast<void>(keeper_.send(Engines{static_cast<std::uint16_t>(configuration_.daemon.engines)}));
     // A keeper that came back empty is told again what to hold.
     for (const auto& [name, socket] : listeners_) {
         Descriptors copy;
@@ -153,6 +157,23 @@ void Control::start_serving() {
     status_ = std::make_unique<StatusServer>(
         loop_, std::move(*status), [this](std::uint32_t token) { return ask_all(token); },
         [this](std::vector<ProcessCounters> processes) { return collect_status(std::move(processes)); });
+    on_ready_();
+}
+
+std::string Control::status() const {
+    if (!door_) {
+        return "waiting for the keeper";
+    }
+    std::string text =
+        fmt::format("{} TLS services on {} engines", configuration_.services.size(), configuration_.daemon.engines);
+    if (ike_) {
+        const IkeService::Load load = ike_->load();
+        text +=
+            fmt::format("; {} IKE SAs ({} half-open), {} CHILD SAs", load.ike_sas, load.half_open, load.child_sas);
+    } else if (!ike_refused_.empty()) {
+        text += fmt::format("; IKE does not run: {}", ike_refused_);
+    }
+    return text;
 }
 
 bool Control::bind_missing() {
@@ -234,9 +255,16 @@ void Control::forget_unused() {
 void Control::on_message(Channel& channel, Message message, Descriptors /*descriptors*/) {
     const auto peer = std::ranges::find_if(peers_, [&](const Peer& one) { return one.channel.get() == &channel; });
     if (const auto* hello = std::get_if<Hello>(&message); hello != nullptr && !peer->known) {
+        if (!users_.may_be(channel.peer_uid(), hello->kind)) {
+            log_error("a process of user {} says that it is an {}: it is not listened to", channel.peer_uid(),
+                      name_of(hello->kind));
+            return;
+        }
         peer->hello = *hello;
         peer->known = true;
         tell_services(*peer);
+    } else if (!peer->known) {
+        return;
     } else if (const auto* key = std::get_if<SigningKeyLoaded>(&message)) {
         signers_.on_message(channel, *key);
     } else if (auto* made = std::get_if<SignatureMade>(&message)) {
@@ -269,9 +297,7 @@ void Control::tell_services(Peer& peer) {
     if (peer.hello.kind == ProcessKind::engine) {
         signers_.joined(*peer.channel);
     }
-    if (peer.hello.kind == ProcessKind::relay) {
-        static_cast<void>(peer.channel->send(ServicesComplete{}));
-    }
+    static_cast<void>(peer.channel->send(ServicesComplete{}));
 }
 
 void Control::on_loaded(const Peer& peer, const ServiceLoaded& loaded) {
@@ -321,19 +347,43 @@ void Control::on_closed(Channel& channel, std::string_view why) {
 int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel) {
     open_log("keysluiced", configuration.daemon.log_level);
     prctl(PR_SET_DUMPABLE, 0);
+    DescriptorStore store = DescriptorStore::from_environment();
     Loop loop;
     int status = 0;
     const auto fail_for_good = [&] {
         status = kExitConfiguration;
         loop.stop();
     };
-    Control control(loop, std::move(configuration), fail_for_good, ike_kernel, DescriptorStore::from_environment());
-    Reloader reloader(loop, file.path, file.credentials,
-                      [&](Configuration fresh) { control.reload(std::move(fresh)); });
+    const std::string directory = configuration.daemon.runtime_directory;
+    std::string reload_problem;
+    bool ready = false;
+    ServiceManager manager(loop, ManagerContact::from_environment());
+    Control control(loop, std::move(configuration), fail_for_good, ike_kernel, std::move(store), [&] {
+        announce_engines(directory, control.engines());
+        ready = true;
+        manager.ready();
+    });
+    manager.show([&] {
+        return control.status() + (reload_problem.empty() ? "" : "; the last reload was refused: " + reload_problem);
+    });
+    const auto reloaded = [&](std::string_view problem) {
+        reload_problem = problem;
+        if (ready) {
+            manager.ready();
+        }
+    };
+    Reloader reloader(
+        loop, file.path, file.credentials, [&](Configuration fresh) { control.reload(std::move(fresh)); }, reloaded);
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
         if (signal == SIGHUP) {
+            if (ready) {
+                manager.reloading();
+            }
             reloader.reload();
-        } else if (signal == SIGTERM && control.outlived()) {
+            return;
+        }
+        manager.stopping();
+        if (signal == SIGTERM && control.outlived()) {
             loop.stop();
         } else {
             control.stop([&loop] { loop.stop(); });

@@ -15,6 +15,7 @@
 #include "daemon/control/status_server.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
+#include "daemon/shared/users.hpp"
 #include "ktls/probe.hpp"
 
 namespace keysluice::control {
@@ -25,9 +26,13 @@ class Control final : public Uplink::Owner, public Channel::Owner {
    public:
     /// Nothing can be served, and a person has to mend it.
     using OnFailed = std::function<void()>;
+    /// The listening sockets stand, IKE runs, and engines and relays may call.
+    using OnReady = std::function<void()>;
 
-    Control(Loop& loop, Configuration configuration, OnFailed on_failed,
-            IkeService::Kernel ike_kernel = IkeService::Kernel::real, DescriptorStore store = {});
+    Control(
+        Loop& loop, Configuration configuration, OnFailed on_failed,
+        IkeService::Kernel ike_kernel = IkeService::Kernel::real, DescriptorStore store = {},
+        OnReady on_ready = [] {});
     ~Control() override;
 
     /// Takes over the connections of IKE from a configuration that was read anew. No standing SA notices. What else
@@ -39,6 +44,10 @@ class Control final : public Uplink::Owner, public Channel::Owner {
 
     /// Takes leave of IKE's peers; `done` follows within IkeService::kFarewell.
     void stop(std::function<void()> done);
+
+    /// One line on how it is.
+    [[nodiscard]] std::string status() const;
+    [[nodiscard]] std::size_t engines() const { return configuration_.daemon.engines; }
 
    private:
     struct Peer {
@@ -64,8 +73,10 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     [[nodiscard]] std::vector<Hello> ask_all(std::uint32_t token);
 
     Loop& loop_;
+    Users users_ = Users::look_up();
     Configuration configuration_;
     OnFailed on_failed_;
+    OnReady on_ready_;
     ktls::Capabilities kernel_;
     std::map<std::string, UniqueFd> listeners_;
     std::map<std::size_t, UniqueFd> balances_;  ///< AcceptBalance's files, of services that listen on unix sockets

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "crypto/credentials.hpp"
+#include "daemon/shared/secret_path.hpp"
 #include "ike/peer_certificate.hpp"
 #include "ike/wire/message.hpp"
 
@@ -67,10 +68,11 @@ class CertificateLoader {
     void look_at_key_file() {
         const SecretReference& key = connection_.private_key;
         struct stat status{};
-        if (::stat(key.path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
+        const auto path = secret_path(key.path);
+        if (path && ::stat(path->c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
             warnings_.push_back(
                 {key.where, "private-key-open-to-all",
-                 fmt::format("private_key: everybody on this machine can read {}: chmod o-r it", key.path)});
+                 fmt::format("private_key: everybody on this machine can read {}: chmod o-r it", *path)});
         }
     }
 
@@ -132,9 +134,9 @@ Diagnostics check_private_keys(const IkeConfiguration& ike) {
         if (chain.empty()) {
             continue;
         }
-        const std::string& path = connection.private_key.path;
+        const auto path = secret_path(connection.private_key.path);
         const auto leaf = crypto::Certificate::parse(chain.front());
-        const auto key = crypto::read_private_key(path, *leaf->get());
+        const auto key = path ? crypto::read_private_key(*path, *leaf->get()) : std::unexpected(path.error());
         if (!key) {
             faults.push_back({connection.private_key.where, key.error().reason, key.error().sentence});
         }

@@ -12,7 +12,9 @@ Diagnostics load_ike(IkeConfiguration& ike, IkeLoading loading, std::chrono::sys
                      Diagnostics& warnings) {
     Diagnostics wrong;
     const auto note = [&](Diagnostics faults) { std::ranges::move(faults, std::back_inserter(wrong)); };
-    note(load_secrets(ike, warnings));
+    if (loading.read_secrets) {
+        note(load_secrets(ike, warnings));
+    }
     note(load_certificates(ike, now, warnings));
     if (loading.check_private_keys) {
         note(check_private_keys(ike));

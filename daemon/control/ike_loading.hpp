@@ -8,6 +8,7 @@ namespace keysluice::control {
 
 /// What is done beside reading the files of IKE's connections.
 struct IkeLoading {
+    bool read_secrets = true;         ///< else the connections can be checked, and not be used
     bool check_private_keys = false;  ///< not in the process that serves IKE, which holds none
     bool look_up_peers = false;       ///< blocks
 };

@@ -492,6 +492,11 @@ const OffloadState* IkeService::offload_of(const ChildView& child) const {
     return kernel_ ? kernel_->offload(ike::EspSpi{child.inbound}) : nullptr;
 }
 
+IkeService::Load IkeService::load() const {
+    return {
+        .ike_sas = endpoint_.sas().size(), .half_open = endpoint_.half_open(), .child_sas = endpoint_.child_sas()};
+}
+
 IkeView IkeService::view() const {
     IkeView view{.running = true,
                  .reason = {},

@@ -72,6 +72,13 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void stop(std::function<void()> done);
 
     [[nodiscard]] IkeView view() const;
+    /// How much there is, without looking at each.
+    struct Load {
+        std::size_t ike_sas = 0;
+        std::size_t half_open = 0;
+        std::size_t child_sas = 0;
+    };
+    [[nodiscard]] Load load() const;
 
    private:
     IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers, DescriptorStore& store,

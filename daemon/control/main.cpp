@@ -23,6 +23,7 @@ struct Options {
     std::string config = "/etc/keysluice/keysluice.toml";
     bool all_in_one = false;
     bool check = false;
+    bool without_keys = false;
     bool status = false;
     bool json = false;
     bool null_kernel = false;
@@ -72,15 +73,17 @@ int run(const Options& options) {
         return run_demo_backend(options.demo_backend, *configuration);
     }
     Diagnostics wrong;
-    if (options.all_in_one || options.check) {
+    const bool reads_keys = options.all_in_one || (options.check && !options.without_keys);
+    if (reads_keys) {
         wrong = check_files(*configuration, std::chrono::system_clock::now());
     }
     Diagnostics warnings;
-    std::ranges::move(
-        load_ike(configuration->ike,
-                 {.check_private_keys = options.all_in_one || options.check, .look_up_peers = !options.check},
-                 std::chrono::system_clock::now(), warnings),
-        std::back_inserter(wrong));
+    std::ranges::move(load_ike(configuration->ike,
+                               {.read_secrets = !options.without_keys,
+                                .check_private_keys = reads_keys,
+                                .look_up_peers = !options.check},
+                               std::chrono::system_clock::now(), warnings),
+                      std::back_inserter(wrong));
     if (!options.all_in_one) {  // else the process that serves tells them
         complain(warnings);
     }
@@ -105,6 +108,8 @@ int read_command_line(int argc, char** argv) {
     app.add_option("--config", options.config, "configuration file")->capture_default_str();
     app.add_flag("--all-in-one", options.all_in_one, "run everything in the foreground, log to standard error");
     app.add_flag("--check", options.check, "read the configuration, report every error, exit 0 or 1");
+    app.add_flag("--without-keys", options.without_keys,
+                 "with --check: leave out private keys and pre-shared keys, which only the services may read");
     app.add_flag("--status", options.status, "ask the running service what it carries, and who carries it");
     app.add_flag("--json", options.json, "with --status: as JSON");
     app.add_flag("--null-kernel", options.null_kernel,

@@ -17,7 +17,7 @@ namespace {
 
 /// The line to blame for an error of tls::Context.
 const Position& blame(const ServiceSource& source, std::string_view reason) {
-    if (reason.starts_with("private-key")) {
+    if (reason.starts_with("private-key") || reason == "no-credentials") {
         return source.private_key;
     }
     if (reason.starts_with("certificate")) {

@@ -8,8 +8,12 @@
 
 namespace keysluice::control {
 
-Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use use)
-    : file_(std::move(file)), credentials_(std::move(credentials)), use_(std::move(use)), thread_(loop, 1, 1) {}
+Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended)
+    : file_(std::move(file)),
+      credentials_(std::move(credentials)),
+      use_(std::move(use)),
+      ended_(std::move(ended)),
+      thread_(loop, 1, 1) {}
 
 void Reloader::reload() {
     if (thread_.full()) {
@@ -42,9 +46,11 @@ void Reloader::on_read(Read read) {
     for (const Diagnostic& warning : read.warnings) {
         log_warning("{} ({})", to_string(warning), warning.reason);
     }
+    std::string problem;
     if (read.configuration) {
         use_(*std::move(read.configuration));
     } else {
+        problem = to_string(read.configuration.error().front());
         for (const Diagnostic& wrong : read.configuration.error()) {
             log_error("{} ({})", to_string(wrong), wrong.reason);
         }
@@ -52,6 +58,8 @@ void Reloader::on_read(Read read) {
     }
     if (std::exchange(once_more_, false)) {
         reload();
+    } else {
+        ended_(problem);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <expected>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "daemon/control/configuration.hpp"
 #include "daemon/control/worker_pool.hpp"
@@ -16,8 +17,11 @@ class Reloader {
     /// Called on the loop, with a configuration that is good as far as its files and IKE's are concerned.
     using Use = std::function<void(Configuration)>;
 
+    /// Afterwards, with the first thing that is wrong; empty: nothing is.
+    using Ended = std::function<void(std::string_view problem)>;
+
     /// `credentials` as for read_configuration().
-    Reloader(Loop& loop, std::string file, std::string credentials, Use use);
+    Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended = [](std::string_view) {});
 
     /// Where it is being read already, it is read once more afterwards.
     void reload();
@@ -33,6 +37,7 @@ class Reloader {
     std::string file_;
     std::string credentials_;
     Use use_;
+    Ended ended_;
     bool once_more_ = false;
     WorkerPool thread_;
 };

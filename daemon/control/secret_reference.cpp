@@ -4,11 +4,12 @@
 
 #include <algorithm>
 
+#include "daemon/shared/secret_path.hpp"
+
 namespace keysluice::control {
 namespace {
 
 constexpr std::string_view kFilePrefix = "file:";
-constexpr std::string_view kCredentialPrefix = "credential:";
 constexpr std::string_view kDirectoryPrefix = "directory:";
 constexpr std::size_t kLongestCredentialName = 255;
 
@@ -35,9 +36,15 @@ std::optional<Fault> read_path(std::string_view path, std::string_view prefix, s
     return {};
 }
 
-std::optional<Fault> read_credential(std::string_view name, std::string_view credentials, SecretReference& into) {
+std::optional<Fault> read_credential(std::string_view name, const SecretKey& key, std::string_view credentials,
+                                     SecretReference& into) {
     if (!is_credential_name(name)) {
         return Fault{"bad-key-reference", "expected the name of a systemd credential behind \"credential:\""};
+    }
+    if (key.engines) {
+        into.path = fmt::format("{}{}", kCredentialPrefix, name);
+        into.kind = SecretReference::Kind::file;
+        return {};
     }
     if (credentials.empty()) {
         return Fault{"no-credentials",
@@ -60,7 +67,7 @@ std::optional<Fault> read_reference(std::string_view text, const SecretKey& key,
         return read_path(text.substr(kFilePrefix.size()), kFilePrefix, key.example, into);
     }
     if (text.starts_with(kCredentialPrefix)) {
-        return read_credential(text.substr(kCredentialPrefix.size()), credentials, into);
+        return read_credential(text.substr(kCredentialPrefix.size()), key, credentials, into);
     }
     if (key.directory && text.starts_with(kDirectoryPrefix)) {
         return read_path(text.substr(kDirectoryPrefix.size()), kDirectoryPrefix, "/etc/keysluice/keys.d", into);

@@ -12,7 +12,7 @@ namespace keysluice::control {
 struct SecretReference {
     enum class Kind : std::uint8_t { none, file, directory };
     Kind kind = Kind::none;
-    std::string path;  ///< "credential:NAME" is a file, too
+    std::string path;  ///< "credential:NAME" is a file, too; an engine's stays as it is written (secret_path())
     Position where;
 
     bool operator==(const SecretReference&) const = default;
@@ -23,6 +23,7 @@ struct SecretKey {
     std::string_view key;      ///< "private_key"
     std::string_view example;  ///< of a file: "/etc/keysluice/shop.key"
     bool directory = false;    ///< "directory:/PATH" is possible, too
+    bool engines = false;      ///< engines read it, so a credential is one of theirs
 };
 
 /// Reads "file:/PATH", "credential:NAME" and "directory:/PATH". `credentials` as for read_configuration(). No

@@ -26,7 +26,7 @@ constexpr DurationRange kCloseRange{milliseconds(10), hours(24)};
 constexpr DurationRange kDrainRange{milliseconds(10), kLongestTimeout};
 
 constexpr std::string_view kTitle = "[[tls.service]]";
-constexpr SecretKey kPrivateKey{.key = "private_key", .example = "/etc/keysluice/shop.key"};
+constexpr SecretKey kPrivateKey{.key = "private_key", .example = "/etc/keysluice/shop.key", .engines = true};
 
 bool is_address(const std::string& text) {
     std::array<unsigned char, sizeof(in6_addr)> address{};

@@ -34,10 +34,12 @@ bool is_unix_socket(int fd) {
 
 }  // namespace
 
-Engine::Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit)
+Engine::Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit,
+               OnReady on_ready)
     : loop_(loop),
       index_(index),
       capacity_(capacity_for(descriptor_limit)),
+      on_ready_(std::move(on_ready)),
       kernel_(ktls::probe()),
       farewells_(loop),
       keeper_(loop, runtime_path(runtime_directory, "keeper.sock"),
@@ -65,6 +67,10 @@ void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors
     }
     if (const auto* service = std::get_if<Service>(&message)) {
         serve(*service, std::move(descriptors));
+    } else if (std::holds_alternative<ServicesComplete>(message)) {
+        if (!std::exchange(ready_, true)) {
+            on_ready_();
+        }
     } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
         static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
     } else if (const auto* key = std::get_if<SigningKey>(&message)) {
@@ -168,6 +174,15 @@ void Engine::on_exhausted(Acceptor& acceptor, int error) {
                      {"keeper-busy",
                       "accepting pauses until the keeper takes connections again: its relay has no place "
                       "left, or it is being started"});
+}
+
+std::string Engine::status() const {
+    if (!ready_) {
+        return "waiting for keysluiced";
+    }
+    return fmt::format("{}{} services; {} connections accepted, {} handed to the kernel, {} are here",
+                       draining_ ? "draining; " : "", offers_.size(), counters_.sum(counter::kAccepted),
+                       counters_.sum(counter::kEstablishedKernel), connections_.size());
 }
 
 bool Engine::hand_over(const Handover& handover, std::vector<UniqueFd> sockets) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -18,11 +19,18 @@ namespace keysluice {
 /// time. It also signs for IKE.
 class Engine final : public Connection::Host, public Acceptor::Owner, public Uplink::Owner {
    public:
-    Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit);
+    /// keysluiced has told what to serve, and what of it can be loaded is.
+    using OnReady = std::function<void()>;
+
+    Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t index, std::size_t descriptor_limit,
+           OnReady on_ready);
     ~Engine() override;
 
     /// Accepts nothing more, and stops the loop when the last connection has ended or the drain timeout is over.
     void drain();
+
+    /// One line on how it is.
+    [[nodiscard]] std::string status() const;
 
    private:
     struct Offer {
@@ -57,6 +65,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     Loop& loop_;
     std::uint16_t index_;
     std::size_t capacity_;
+    OnReady on_ready_;
     ktls::Capabilities kernel_;
     CounterSet counters_;
     Signer signer_;
@@ -67,6 +76,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     Uplink keeper_;
     Uplink control_;
     DrainTimer drain_timer_;
+    bool ready_ = false;
     bool draining_ = false;
 };
 

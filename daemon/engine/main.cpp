@@ -1,3 +1,4 @@
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -5,7 +6,10 @@
 
 #include "daemon/engine/engine.hpp"
 #include "daemon/shared/arguments.hpp"
+#include "daemon/shared/confinement.hpp"
+#include "daemon/shared/inherited.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
 
@@ -28,18 +32,29 @@ int main(int argc, char** argv) {
         std::fputs(arguments ? kUsage : (arguments.error().sentence + "\n").c_str(), arguments ? stdout : stderr);
         return arguments ? 0 : 2;
     }
+    static_cast<void>(take_inherited());
     open_log("engine " + std::to_string(arguments->index), arguments->log_level);
     // Private keys live here: no core file, no debugger of the same user.
     prctl(PR_SET_DUMPABLE, 0);
+    // Its configuration may name modules: nothing can be loaded later.
+    OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, nullptr);
     Loop loop;
-    Engine engine(loop, arguments->runtime_directory, arguments->index, raise_descriptor_limit());
+    ServiceManager manager(loop, ManagerContact::from_environment());
+    Engine engine(loop, arguments->runtime_directory, arguments->index, raise_descriptor_limit(),
+                  [&] { manager.ready(); });
+    manager.show([&] { return engine.status(); });
     Signals signals(loop, {SIGTERM, SIGINT}, [&](int signal) {
+        manager.stopping();
         if (signal == SIGTERM) {
             engine.drain();
         } else {
             loop.stop();
         }
     });
+    if (const auto confined = confine(Confined::engine); !confined) {
+        log_error("{} ({})", confined.error().sentence, confined.error().reason);
+        return 1;
+    }
     loop.run();
     return 0;
 }

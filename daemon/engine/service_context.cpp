@@ -1,5 +1,7 @@
 #include "daemon/engine/service_context.hpp"
 
+#include "daemon/shared/secret_path.hpp"
+
 namespace keysluice {
 
 namespace {
@@ -27,9 +29,13 @@ tls::Protocol protocol_of(const TlsService& service, bool export_keys) {
 
 Result<tls::Context> make_context(const TlsService& service, bool export_keys,
                                   std::chrono::system_clock::time_point now) {
+    const auto private_key = secret_path(service.private_key);
+    if (!private_key) {
+        return std::unexpected(private_key.error());
+    }
     if (service.mode == Mode::server) {
         return tls::Context::server({.certificate = service.certificate,
-                                     .private_key = service.private_key,
+                                     .private_key = *private_key,
                                      .ca = service.ca,
                                      .client_certificate = to_tls(service.client_certificate),
                                      .protocol = protocol_of(service, export_keys)},
@@ -38,7 +44,7 @@ Result<tls::Context> make_context(const TlsService& service, bool export_keys,
     return tls::Context::client({.ca = service.ca,
                                  .server_name = service.server_name,
                                  .certificate = service.certificate,
-                                 .private_key = service.private_key,
+                                 .private_key = *private_key,
                                  .protocol = protocol_of(service, export_keys)},
                                 now);
 }

@@ -5,12 +5,14 @@
 #include "crypto/certificate.hpp"
 #include "crypto/credentials.hpp"
 #include "crypto/signature.hpp"
+#include "daemon/shared/secret_path.hpp"
 
 namespace keysluice {
 
 SigningKeyLoaded Signer::load(const SigningKey& key) {
     SigningKeyLoaded answer{.key = key.key, .reason = {}, .sentence = {}};
-    auto read = crypto::read_private_key(key.path);
+    const auto path = secret_path(key.path);
+    auto read = path ? crypto::read_private_key(*path) : std::unexpected(path.error());
     if (!read) {
         answer.reason = read.error().reason;
         answer.sentence = read.error().sentence;

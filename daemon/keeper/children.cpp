@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "daemon/shared/clock.hpp"
@@ -47,6 +48,9 @@ void Children::spawn(Child& child) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (child.program.shelf != nullptr) {
             child.program.shelf->hand_over();
+        }
+        if (!child.program.speaks) {
+            unsetenv("NOTIFY_SOCKET");
         }
         if (getppid() == parent) {
             execv(argv.front(), argv.data());

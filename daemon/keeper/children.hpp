@@ -17,6 +17,7 @@ struct Program {
     std::vector<std::string> arguments;
     bool essential = false;  ///< when it says that its configuration is wrong (kExitConfiguration), everything ends
     DescriptorShelf* shelf = nullptr;  ///< of descriptors that outlive it
+    bool speaks = false;               ///< for all of us, to the service manager that started us ($NOTIFY_SOCKET)
 };
 
 /// The exit status of a program that would fail in the same way again: a mistake that only a person can mend.

@@ -10,6 +10,7 @@
 
 #include "daemon/keeper/relay_share.hpp"
 #include "daemon/shared/channel.hpp"
+#include "daemon/shared/users.hpp"
 
 namespace keysluice {
 
@@ -20,11 +21,19 @@ class Keeper final : public Channel::Owner {
     /// An engine drains and wants its successor.
     using OnDraining = std::function<void(std::uint16_t engine)>;
 
-    /// `slots` is how many connections each of the `relays` may have.
+    /// A relay has at most so many connections.
+    static constexpr std::size_t kMostSlots = 65536;
+
+    /// `places`: how many connections all relays together may have. keysluiced says how many relays there are; until
+    /// then, and above that number, engines and relays wait. `door`: the socket where they call, if it is open
+    /// already.
     [[nodiscard]] static Result<std::unique_ptr<Keeper>> create(Loop& loop, const std::string& runtime_directory,
-                                                                std::size_t relays, std::size_t slots,
-                                                                OnDraining on_draining);
+                                                                std::size_t places, OnDraining on_draining,
+                                                                UniqueFd door = {});
     ~Keeper() override;
+
+    /// One line on how it is.
+    [[nodiscard]] std::string status() const;
 
    private:
     struct Peer {
@@ -33,7 +42,7 @@ class Keeper final : public Channel::Owner {
         bool known = false;
     };
 
-    Keeper(Loop& loop, UniqueFd socket, std::vector<RelayShare> shares, OnDraining on_draining);
+    Keeper(Loop& loop, UniqueFd socket, std::size_t places, OnDraining on_draining);
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
     void on_drained(Channel& channel) override;
@@ -42,15 +51,21 @@ class Keeper final : public Channel::Owner {
     void on_engine(Peer& peer, const Message& message, Descriptors descriptors);
     void on_relay(Peer& peer, const Message& message, Descriptors descriptors);
     void tell_listeners(Channel& channel);
+    void on_engines(std::size_t count);
     /// Engines wait while their relay has no place left.
     void adjust_engines();
-    [[nodiscard]] RelayShare& share_of(std::uint16_t index) { return shares_[index % shares_.size()]; }
+    /// Null above the number of relays.
+    [[nodiscard]] RelayShare* share_of(std::uint16_t index) {
+        return index < shares_.size() ? &shares_[index] : nullptr;
+    }
 
     Loop& loop_;
     std::list<Peer> peers_;
     std::map<std::string, UniqueFd> listeners_;
     std::vector<RelayShare> shares_;
+    std::size_t places_;  ///< that no relay has yet
     OnDraining on_draining_;
+    Users users_ = Users::look_up();
     ChannelListener door_;
 };
 

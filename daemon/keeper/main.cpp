@@ -7,7 +7,10 @@
 #include "daemon/keeper/children.hpp"
 #include "daemon/keeper/keeper.hpp"
 #include "daemon/shared/arguments.hpp"
+#include "daemon/shared/confinement.hpp"
+#include "daemon/shared/inherited.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
 
@@ -25,11 +28,10 @@ constexpr const char* kUsage =
 
 /// Two descriptors a connection and at most two pipes of two: what a slot may cost, here for all relays together.
 constexpr std::size_t kDescriptorsPerSlot = 6;
-constexpr std::size_t kMostSlots = 65536;
 
-std::size_t slots_for(std::size_t descriptor_limit, std::size_t relays) {
-    const std::size_t usable = descriptor_limit > kReservedDescriptors ? descriptor_limit - kReservedDescriptors : 0;
-    return std::clamp<std::size_t>(usable / kDescriptorsPerSlot / relays, 1, kMostSlots);
+std::size_t places_for(std::size_t descriptor_limit) {
+    return descriptor_limit > kReservedDescriptors ? (descriptor_limit - kReservedDescriptors) / kDescriptorsPerSlot
+                                                   : 1;
 }
 
 std::vector<std::string> command(const std::string& program, const Arguments& arguments) {
@@ -44,12 +46,13 @@ void start_children(Children& children, DescriptorShelf& shelf, const Arguments&
     if (arguments.null_kernel) {
         control.emplace_back("--null-kernel");
     }
-    children.start({"control", std::move(control), true, &shelf});
+    children.start(
+        {.name = "control", .arguments = std::move(control), .essential = true, .shelf = &shelf, .speaks = true});
     for (std::uint16_t i = 0; i < arguments.engines; ++i) {
         for (const std::string kind : {"engine", "relay"}) {
             auto words = command("keysluice-" + kind, arguments);
             words.insert(words.end(), {"--index", std::to_string(i)});
-            children.start({kind + " " + std::to_string(i), std::move(words), false});
+            children.start({.name = kind + " " + std::to_string(i), .arguments = std::move(words)});
         }
     }
 }
@@ -62,14 +65,16 @@ int main(int argc, char** argv) {
         std::fputs(arguments ? kUsage : (arguments.error().sentence + "\n").c_str(), arguments ? stdout : stderr);
         return arguments ? 0 : 2;
     }
+    auto sockets = take_inherited();
     open_log("keeper", arguments->log_level);
     // Whoever may trace this process could take the sockets that it holds, and with them the keys.
     prctl(PR_SET_DUMPABLE, 0);
     std::error_code error;
     std::filesystem::create_directories(arguments->runtime_directory, error);
-    const std::size_t relays = std::max<std::size_t>(arguments->engines, 1);
-    const std::size_t slots = slots_for(raise_descriptor_limit(), relays);
     Loop loop;
+    // With --all-in-one, keysluiced speaks to the service manager for all.
+    const bool alone = arguments->all_in_one.empty();
+    ServiceManager manager(loop, alone ? ManagerContact::from_environment() : ManagerContact{});
     std::unique_ptr<DescriptorShelf> shelf;
     Children children(loop);
     Signals signals(loop, {SIGTERM, SIGINT, SIGCHLD, SIGHUP}, [&](int signal) {
@@ -78,25 +83,32 @@ int main(int argc, char** argv) {
         } else if (signal == SIGHUP) {
             children.signal("control", SIGHUP);
         } else {
+            manager.stopping();
             children.stop();
         }
     });
-    auto keeper = Keeper::create(loop, arguments->runtime_directory, relays, slots,
-                                 [&](std::uint16_t engine) { children.replace("engine " + std::to_string(engine)); });
+    auto keeper = Keeper::create(
+        loop, arguments->runtime_directory, places_for(raise_descriptor_limit()),
+        [&](std::uint16_t engine) { children.replace("engine " + std::to_string(engine)); },
+        sockets.empty() ? UniqueFd{} : std::move(sockets.front().descriptor));
     if (!keeper) {
         log_error("{} ({})", keeper.error().sentence, keeper.error().reason);
         return 1;
     }
-    log_info("room for {} kernel-carried connections", slots * relays);
-    if (!arguments->all_in_one.empty()) {
+    manager.show([&] { return (*keeper)->status(); });
+    if (!alone) {
         auto made = DescriptorShelf::create(loop, runtime_path(arguments->runtime_directory, "store.sock"));
         if (!made) {
             log_error("{} ({})", made.error().sentence, made.error().reason);
             return 1;
         }
         shelf = *std::move(made);
-        start_children(children, *shelf, *arguments);
+        start_children(children, *shelf, *arguments);  // which need more than the keeper does
+    } else if (const auto confined = confine(Confined::keeper); !confined) {
+        log_error("{} ({})", confined.error().sentence, confined.error().reason);
+        return 1;
     }
+    manager.ready();
     loop.run();
     return children.status();
 }

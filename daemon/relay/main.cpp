@@ -6,7 +6,10 @@
 
 #include "daemon/relay/relay.hpp"
 #include "daemon/shared/arguments.hpp"
+#include "daemon/shared/confinement.hpp"
+#include "daemon/shared/inherited.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
 
@@ -28,6 +31,7 @@ int main(int argc, char** argv) {
         std::fputs(arguments ? kUsage : (arguments.error().sentence + "\n").c_str(), arguments ? stdout : stderr);
         return arguments ? 0 : 2;
     }
+    static_cast<void>(take_inherited());
     open_log("relay " + std::to_string(arguments->index), arguments->log_level);
     // Whoever may trace this process could take its sockets, and with them the keys.
     prctl(PR_SET_DUMPABLE, 0);
@@ -36,8 +40,17 @@ int main(int argc, char** argv) {
     const sched_param ordinary{};
     static_cast<void>(sched_setscheduler(0, SCHED_BATCH, &ordinary));
     Loop loop;
-    Relay relay(loop, arguments->runtime_directory, arguments->index);
-    Signals signals(loop, {SIGTERM, SIGINT}, [&loop](int /*signal*/) { loop.stop(); });
+    ServiceManager manager(loop, ManagerContact::from_environment());
+    Relay relay(loop, arguments->runtime_directory, arguments->index, [&] { manager.ready(); });
+    manager.show([&] { return relay.status(); });
+    Signals signals(loop, {SIGTERM, SIGINT}, [&](int /*signal*/) {
+        manager.stopping();
+        loop.stop();
+    });
+    if (const auto confined = confine(Confined::relay); !confined) {
+        log_error("{} ({})", confined.error().sentence, confined.error().reason);
+        return 1;
+    }
     loop.run();
     return 0;
 }

@@ -29,7 +29,7 @@ class PipePool {
     /// PipeId + 1 must fit into 16 bits of the table.
     static constexpr std::size_t kMost = 65534;
 
-    explicit PipePool(OnMade on_made) : on_made_(std::move(on_made)) {}
+    explicit PipePool(OnMade on_made);
 
     /// Null when the process has no descriptors left.
     [[nodiscard]] SplicePipe* borrow();

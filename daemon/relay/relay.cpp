@@ -20,8 +20,9 @@ Hello hello_from(std::uint16_t index) {
 
 }  // namespace
 
-Relay::Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t index)
+Relay::Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t index, OnReady on_ready)
     : loop_(loop),
+      on_ready_(std::move(on_ready)),
       farewells_(loop),
       pipes_([this](const SplicePipe& pipe) {
           Descriptors ends;
@@ -90,6 +91,18 @@ void Relay::inherit_table(Descriptors descriptors) {
         return;
     }
     table_ = std::move(*table);
+    has_table_ = true;
+    on_ready_();
+}
+
+std::string Relay::status() const {
+    if (!keeper_called_) {
+        return "waiting for keysluiced";
+    }
+    if (!has_table_) {
+        return "waiting for the keeper";
+    }
+    return fmt::format("{} connections are carried by the kernel", held_.size());
 }
 
 void Relay::inherit_pipe(PipeId id, Descriptors ends) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -24,8 +25,14 @@ struct RelayedService {
 /// Takes connections from the keeper, connects them to their backends, and moves bytes until both sides have ended.
 class Relay final : public Session::Host, public Uplink::Owner {
    public:
-    Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t index);
+    /// The services and the table of connections are here.
+    using OnReady = std::function<void()>;
+
+    Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t index, OnReady on_ready);
     ~Relay() override;
+
+    /// One line on how it is.
+    [[nodiscard]] std::string status() const;
 
    private:
     /// A connection of this relay: first on its way to a backend, then a session.
@@ -57,6 +64,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     void send_releases();
 
     Loop& loop_;
+    OnReady on_ready_;
     CounterSet counters_;
     Farewells farewells_;
     ConnectionTable table_;  ///< empty until the keeper sends it
@@ -68,6 +76,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     Uplink keeper_;
     Uplink control_;
     bool keeper_called_ = false;
+    bool has_table_ = false;
 };
 
 }  // namespace keysluice

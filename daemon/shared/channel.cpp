@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -43,6 +44,12 @@ Descriptors take_descriptors(msghdr& header) {
     return descriptors;
 }
 
+std::uint32_t uid_at_other_end(int fd) {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.uid : Users::kNobody;
+}
+
 }  // namespace
 
 Channel::Channel(Loop& loop, UniqueFd socket, Owner& owner) : loop_(loop), socket_(std::move(socket)), owner_(owner) {
@@ -56,12 +63,7 @@ Channel::~Channel() {
 }
 
 std::uint32_t Channel::peer_uid() const {
-    ucred credentials{};
-    socklen_t size = sizeof(credentials);
-    if (getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
-        return UINT32_MAX;
-    }
-    return credentials.uid;
+    return uid_at_other_end(socket_.get());
 }
 
 bool Channel::send(const Message& message, Descriptors descriptors) {
@@ -193,8 +195,9 @@ Result<UniqueFd> ChannelListener::bind(const std::string& path) {
     }
     UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     ::unlink(path.c_str());
+    // Nobody can connect before listen().
     if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof(*address)) != 0 ||
-        ::listen(socket.get(), 1024) != 0) {
+        ::chmod(path.c_str(), 0660) != 0 || ::listen(socket.get(), 1024) != 0) {
         return fail(
             "channel-bind-failed",
             fmt::format("{}: cannot listen there: {}; does the directory exist, and may this user write to it?", path,
@@ -217,10 +220,7 @@ void ChannelListener::on_events(std::uint32_t /*events*/) {
     if (!accepted) {
         return;
     }
-    ucred credentials{};
-    socklen_t size = sizeof(credentials);
-    if (getsockopt(accepted.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 &&
-        (credentials.uid == geteuid() || credentials.uid == 0)) {
+    if (users_.may_call(uid_at_other_end(accepted.get()))) {
         on_channel_(std::move(accepted));
     }
 }

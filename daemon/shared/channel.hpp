@@ -11,6 +11,7 @@
 #include "base/unique_fd.hpp"
 #include "daemon/shared/loop.hpp"
 #include "daemon/shared/messages.hpp"
+#include "daemon/shared/users.hpp"
 
 namespace keysluice {
 
@@ -75,11 +76,13 @@ class Channel final : Watcher {
 /// Connects to the SEQPACKET socket at `path`.
 [[nodiscard]] Result<UniqueFd> connect_channel(const std::string& path);
 
-/// Accepts channels on the SEQPACKET socket at `path`, from processes of our own user and of root only.
+/// Accepts channels on a SEQPACKET socket, from processes of root, of our own user and of keysluice's other users
+/// only.
 class ChannelListener final : Watcher {
    public:
     using OnChannel = std::function<void(UniqueFd)>;
 
+    /// Our group may connect to it: the group of all of keysluice's users, where each process has its own.
     [[nodiscard]] static Result<UniqueFd> bind(const std::string& path);
     ChannelListener(Loop& loop, UniqueFd socket, OnChannel on_channel);
     ~ChannelListener() override;
@@ -90,6 +93,7 @@ class ChannelListener final : Watcher {
     Loop& loop_;
     UniqueFd socket_;
     OnChannel on_channel_;
+    Users users_ = Users::look_up();
 };
 
 }  // namespace keysluice

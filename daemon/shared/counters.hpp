@@ -24,6 +24,15 @@ class CounterSet {
         return found == values_.end() ? 0 : found->second;
     }
 
+    /// Over all services.
+    [[nodiscard]] std::uint64_t sum(std::string_view name) const {
+        std::uint64_t sum = 0;
+        for (const auto& [key, value] : values_) {
+            sum += key.second == name ? value : 0;
+        }
+        return sum;
+    }
+
     [[nodiscard]] std::vector<Count> list() const {
         std::vector<Count> counts;
         for (const auto& [key, value] : values_) {

@@ -1,12 +1,8 @@
 #include "daemon/shared/descriptor_store.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -14,10 +10,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "daemon/shared/inherited.hpp"
+#include "daemon/shared/notify_address.hpp"
+
 namespace keysluice {
 namespace {
-
-constexpr int kFirstInherited = 3;  // SD_LISTEN_FDS_START
 
 std::string variable(const char* name) {
     const char* value = std::getenv(name);
@@ -30,27 +27,6 @@ int number(const std::string& text) {
     return error == std::errc{} && end == text.data() + text.size() ? value : 0;
 }
 
-std::map<std::string, UniqueFd> take_inherited() {
-    std::map<std::string, UniqueFd> inherited;
-    if (number(variable("LISTEN_PID")) != getpid()) {
-        return inherited;
-    }
-    const int count = number(variable("LISTEN_FDS"));
-    const std::string names = variable("LISTEN_FDNAMES");
-    std::size_t from = 0;
-    for (int each = 0; each < count; ++each) {
-        const std::size_t to = std::min(names.find(':', from), names.size());
-        UniqueFd descriptor(kFirstInherited + each);
-        fcntl(descriptor.get(), F_SETFD, FD_CLOEXEC);
-        inherited.insert_or_assign(names.substr(from, to - from), std::move(descriptor));
-        from = std::min(to + 1, names.size());
-    }
-    for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) {
-        unsetenv(name);
-    }
-    return inherited;
-}
-
 }  // namespace
 
 DescriptorStore DescriptorStore::from_environment() {
@@ -58,7 +34,11 @@ DescriptorStore DescriptorStore::from_environment() {
     if (manager.empty() && number(variable("FDSTORE")) > 0) {
         manager = variable("NOTIFY_SOCKET");
     }
-    return {std::move(manager), take_inherited()};
+    std::map<std::string, UniqueFd> inherited;
+    for (Inherited& each : take_inherited()) {
+        inherited.insert_or_assign(std::move(each.name), std::move(each.descriptor));
+    }
+    return {std::move(manager), std::move(inherited)};
 }
 
 std::optional<UniqueFd> DescriptorStore::take(const std::string& name) {
@@ -85,22 +65,20 @@ Result<void> DescriptorStore::say(const std::string& text, int descriptor) const
         return fail("descriptor-not-kept", fmt::format("the service manager at {} does not keep a descriptor: {}",
                                                        manager_, std::strerror(errno)));
     };
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket || manager_.empty() || manager_.size() >= sizeof(address.sun_path)) {
-        errno = manager_.empty() ? ENOENT : errno;
+    auto address = NotifyAddress::parse(manager_);
+    if (!address) {
+        errno = ENOENT;
         return failed();
     }
-    std::ranges::copy(manager_, std::begin(address.sun_path));
-    if (address.sun_path[0] == '@') {
-        address.sun_path[0] = '\0';
+    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket) {
+        return failed();
     }
     iovec piece{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};  // sendmsg() does not write
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
     msghdr message{};
-    message.msg_name = &address;
-    message.msg_namelen = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + manager_.size());
+    message.msg_name = &address->raw;
+    message.msg_namelen = address->length;
     message.msg_iov = &piece;
     message.msg_iovlen = 1;
     if (descriptor >= 0) {

@@ -23,7 +23,7 @@ class DescriptorStore {
     static constexpr const char* kParentVariable = "KEYSLUICE_DESCRIPTOR_STORE";
 
     /// From $NOTIFY_SOCKET, where $FDSTORE says that descriptors are kept, $LISTEN_PID, $LISTEN_FDS and
-    /// $LISTEN_FDNAMES. Once, while the process has one thread: the descriptors are ours from then on.
+    /// $LISTEN_FDNAMES. Once, before anything is opened, and while the process has one thread: see take_inherited().
     [[nodiscard]] static DescriptorStore from_environment();
 
     [[nodiscard]] bool available() const { return !manager_.empty(); }

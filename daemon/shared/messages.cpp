@@ -233,6 +233,14 @@ bool get(Reader& from, SignatureMade& made) {
     return signature.size() <= kLongestSignature && made.sentence.size() <= kMaximumSentence;
 }
 
+void put(Writer& to, const Engines& engines) {
+    to.be(engines.count);
+}
+bool get(Reader& from, Engines& engines) {
+    engines.count = from.be<std::uint16_t>();
+    return engines.count <= kMostEngines;
+}
+
 template <typename Kind>
 Result<Message> decode_body(Reader& from) {
     Kind message;

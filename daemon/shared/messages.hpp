@@ -101,7 +101,7 @@ struct Service {
     bool operator==(const Service&) const = default;
 };
 
-/// keysluiced → relay: that were all services; connections may come.
+/// keysluiced → engine and relay: that were all services; connections may come.
 struct ServicesComplete {
     bool operator==(const ServicesComplete&) const = default;
 };
@@ -169,9 +169,17 @@ struct SignatureMade {
     bool operator==(const SignatureMade&) const = default;
 };
 
+/// keysluiced → keeper: there are so many engines, and as many relays.
+struct Engines {
+    std::uint16_t count = 0;
+    bool operator==(const Engines&) const = default;
+};
+
 using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
                              Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters,
-                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade>;
+                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade, Engines>;
+
+inline constexpr std::uint16_t kMostEngines = 256;
 
 /// Longest message to be signed, and longest signature (RSA of 16,384 bits).
 inline constexpr std::size_t kMostToSign = 16'384;

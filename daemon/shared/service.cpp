@@ -7,6 +7,8 @@
 #include <span>
 #include <variant>
 
+#include "daemon/shared/secret_path.hpp"
+
 namespace keysluice {
 namespace {
 
@@ -46,6 +48,13 @@ class Decoder {
         std::string path = text();
         expect(path.empty() || path.starts_with('/'), "an absolute path");
         return path;
+    }
+
+    std::string secret() {
+        std::string secret = text();
+        expect(secret.empty() || secret.starts_with('/') || secret.starts_with(kCredentialPrefix),
+               "a secret's place");
+        return secret;
     }
 
     std::vector<Endpoint> endpoints(bool host_names) {
@@ -150,7 +159,7 @@ Result<TlsService> decode_service(Bytes message) {
     service.listen = in.endpoints(false);
     service.connect = in.endpoints(true);
     service.certificate = in.path();
-    service.private_key = in.path();
+    service.private_key = in.secret();
     service.ca = in.path();
     service.client_certificate = in.choice<ClientCertificate>(kClientCertificateNames);
     service.server_name = in.text();

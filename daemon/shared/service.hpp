@@ -55,7 +55,7 @@ struct TlsService {
     std::vector<Endpoint> listen{};   ///< never a HostEndpoint
     std::vector<Endpoint> connect{};  ///< tried round robin
     std::string certificate{};        ///< PEM chain, leaf first
-    std::string private_key{};        ///< PEM file; the configuration's "file:" or "credential:" is resolved already
+    std::string private_key{};        ///< PEM file, or "credential:NAME" of the engine (secret_path())
     std::string ca{};                 ///< PEM bundle of whom to trust
     ClientCertificate client_certificate = ClientCertificate::none;
     std::string server_name{};  ///< client mode: SNI, and the name that the certificate must carry

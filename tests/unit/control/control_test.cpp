@@ -49,7 +49,7 @@ struct Fixture {
             {.section = {"k.toml", 4, 1}, .certificate = {}, .private_key = {}, .ca = {}, .listen = lines});
     }
     void start_keeper() {
-        keeper = Keeper::create(loop, folder.path(), 2, 4, [](std::uint16_t) {}).value();
+        keeper = Keeper::create(loop, folder.path(), 8, [](std::uint16_t) {}).value();
     }
     void start_control() {
         control = std::make_unique<Control>(loop, configuration, [this] { failed = true; });
@@ -83,13 +83,14 @@ TEST_CASE("an engine is told what it serves, with its own listening sockets") {
     Fixture fixture;
     fixture.start();
     auto engine = fixture.call(ProcessKind::engine, 1);
-    REQUIRE(engine->mail.size() == 2);
+    REQUIRE(engine->mail.size() == 3);
     const Service tcp = engine->at<Service>(0);
     CHECK(tcp.id.value == 0);
     CHECK(decode_service(tcp.settings).value() == fixture.configuration.services[0]);
     CHECK_FALSE(tcp.balanced);
     REQUIRE(engine->mail[0].descriptors.size() == 1);
     CHECK(family_of(engine->mail[0].descriptors[0]) == AF_INET);
+    CHECK(engine->count<ServicesComplete>() == 1);
 }
 
 TEST_CASE("engines share a unix socket, and the counts of what they accept") {

@@ -15,9 +15,17 @@ namespace {
 /// A keeper, and processes that call on it.
 struct Fixture {
     explicit Fixture(std::size_t relays = 1, std::size_t slots = 4)
-        : keeper(Keeper::create(loop, folder.path(), relays, slots, [this](std::uint16_t engine) {
+        : keeper(Keeper::create(loop, folder.path(), relays * slots, [this](std::uint16_t engine) {
                      draining.push_back(engine);
-                 }).value()) {}
+                 }).value()) {
+        if (relays > 0) {
+            tell_engines(relays);
+        }
+    }
+    void tell_engines(std::size_t count) {
+        REQUIRE(call(ProcessKind::control)->channel.send(Engines{static_cast<std::uint16_t>(count)}));
+        settle(loop);
+    }
 
     std::unique_ptr<Mailbox> call() {
         return std::make_unique<Mailbox>(loop, connect_channel(folder / "keeper.sock").value());
@@ -197,6 +205,38 @@ TEST_CASE("a listener that is told again takes the place of the old one") {
     CHECK_FALSE(fresh.let_go());
 }
 
+TEST_CASE("engines and relays wait until keysluiced has said how many there are") {
+    Fixture fixture(0);
+    auto engine = fixture.call(ProcessKind::engine);
+    auto relay = fixture.call(ProcessKind::relay);
+    Token tls;
+    fixture.hand_over(*engine, tls);
+    CHECK(relay->mail.empty());
+    fixture.tell_engines(1);
+    CHECK(relay->count<Table>() == 1);
+    CHECK(relay->count<Adopt>() == 1);
+    CHECK_FALSE(tls.let_go());
+    CHECK(fixture.keeper->status() == "1 connections of 1 relays and 0 listening sockets are in safe keeping");
+}
+
+TEST_CASE("more engines than before: the others keep what they have") {
+    Fixture fixture(1, 2);
+    auto engine = fixture.call(ProcessKind::engine, 0);
+    auto relay = fixture.call(ProcessKind::relay, 0);
+    auto second = fixture.call(ProcessKind::relay, 1);
+    Token tls;
+    fixture.hand_over(*engine, tls);
+    CHECK(second->mail.empty());
+    fixture.tell_engines(2);
+    CHECK(second->count<Table>() == 1);
+    CHECK(relay->count<Table>() == 1);
+    CHECK(relay->count<Adopt>() == 1);
+    fixture.tell_engines(1);
+    Token another;
+    fixture.hand_over(*engine, another);
+    CHECK(relay->count<Adopt>() == 2);
+}
+
 TEST_CASE("an engine that drains is named") {
     Fixture fixture(3);
     auto engine = fixture.call(ProcessKind::engine, 2);
@@ -257,7 +297,7 @@ TEST_CASE("a process that breaks the format is left, the others go on") {
 
 TEST_CASE("a keeper without a place for its socket says why") {
     Loop loop;
-    const auto keeper = Keeper::create(loop, "/nonexistent", 1, 1, [](std::uint16_t) {});
+    const auto keeper = Keeper::create(loop, "/nonexistent", 1, [](std::uint16_t) {});
     REQUIRE_FALSE(keeper);
     CHECK(keeper.error().reason == "channel-bind-failed");
 }

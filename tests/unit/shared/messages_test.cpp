@@ -30,7 +30,8 @@ std::vector<Message> one_of_each() {
             SigningKey{{1, 2, 3}, "/etc/keysluice/gw.key"},
             SigningKeyLoaded{{4, 5}, "private-key-mismatch", "it belongs to another certificate"},
             SignatureWanted{6, {7}, 8, {9, 10}},
-            SignatureMade{11, {12, 13}, "no"}};
+            SignatureMade{11, {12, 13}, "no"},
+            Engines{256}};
 }
 
 void refused(Bytes packet) {
