@@ -1,0 +1,53 @@
+# What `cmake --install` puts where, and the Debian package (`cpack -G DEB` in the build folder).
+include(GNUInstallDirs)
+
+# The programs find each other beside themselves, so they share a folder; keysluiced is in people's path by a link.
+set(KEYSLUICE_LIBEXECDIR ${CMAKE_INSTALL_FULL_LIBEXECDIR}/keysluice)
+install(TARGETS keysluiced keysluice-engine keysluice-relay keysluice-keeper
+        DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)
+install(PROGRAMS units/start-engines DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)
+file(RELATIVE_PATH to_libexec ${CMAKE_INSTALL_FULL_SBINDIR} ${KEYSLUICE_LIBEXECDIR})
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/units)
+file(CREATE_LINK ${to_libexec}/keysluiced ${CMAKE_BINARY_DIR}/units/keysluiced SYMBOLIC)
+install(FILES ${CMAKE_BINARY_DIR}/units/keysluiced DESTINATION ${CMAKE_INSTALL_SBINDIR})
+
+# A unit is what it says of itself and the sandbox that all share.
+file(READ units/sandbox.conf KEYSLUICE_SANDBOX)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS units/sandbox.conf)
+set(units units/keysluice.target units/keysluice-keeper.socket)
+foreach(unit IN ITEMS keysluiced keysluice-engine@ keysluice-relay@ keysluice-keeper)
+  configure_file(units/${unit}.service.in ${CMAKE_BINARY_DIR}/units/${unit}.service @ONLY)
+  file(APPEND ${CMAKE_BINARY_DIR}/units/${unit}.service "${KEYSLUICE_SANDBOX}")
+  list(APPEND units ${CMAKE_BINARY_DIR}/units/${unit}.service)
+endforeach()
+install(FILES ${units} DESTINATION lib/systemd/system)
+install(FILES units/keysluice.sysusers DESTINATION lib/sysusers.d RENAME keysluice.conf)
+install(FILES units/keysluice.tmpfiles DESTINATION lib/tmpfiles.d RENAME keysluice.conf)
+install(FILES units/keysluice.modules-load DESTINATION lib/modules-load.d RENAME keysluice.conf)
+
+foreach(section IN ITEMS 5 7 8)
+  file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.${section})
+  install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME keysluice)
+set(CPACK_PACKAGE_VENDOR keysluice)
+set(CPACK_PACKAGE_CONTACT "keysluice <root@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "TLS and IPsec, negotiated in userspace and carried by the kernel")
+set(CPACK_PACKAGE_DESCRIPTION
+    "keysluice runs the TLS handshakes and the IKEv2 exchanges of a host and hands the session keys to the kernel:
+kTLS for TLS, XFRM for IPsec. Its processes can be restarted without losing a connection.")
+set(CPACK_PACKAGE_INSTALL_DIRECTORY keysluice)
+set(CPACK_PACKAGING_INSTALL_PREFIX ${CMAKE_INSTALL_PREFIX})
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+    "${PROJECT_SOURCE_DIR}/units/debian/postinst;${PROJECT_SOURCE_DIR}/units/debian/prerm;${PROJECT_SOURCE_DIR}/units/debian/postrm")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
