@@ -13,17 +13,18 @@ SMALL = 100_000
 
 
 @contextlib.contextmanager
-def gateways(world, tunnel, initiator="strongSwan", nat=None, sluice=None, swan=None, theirs=None, simulated=False):
+def gateways(world, tunnel, initiator="strongSwan", nat=None, sluice=None, swan=None, theirs=None, simulated=False,
+             kind=Sluice):
     """keysluice on the left and strongSwan on the right, both running. Yields the network and a dictionary of the two.
     `sluice` and `swan` are what their classes take beside a tunnel; strongSwan has the tunnel `theirs` where that differs.
-    keysluice begins by itself if it is the initiator."""
+    keysluice begins by itself if it is the initiator. `kind`: who starts it."""
     sluice = dict(sluice or {})
     if initiator == "keysluice":
         sluice["connection"] = {"start": "on-load"} | sluice.get("connection", {})
     with checks.network(world, nat, simulated=simulated) as place:
         left, right = place.ends
         with StrongSwan(world, right, left, theirs or tunnel, **(swan or {})) as peer:
-            with Sluice(world, left, right, tunnel, **sluice) as ours:
+            with kind(world, left, right, tunnel, **sluice) as ours:
                 yield place, {"keysluice": ours, "strongSwan": peer}
 
 

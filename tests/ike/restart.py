@@ -1,18 +1,20 @@
 """keysluiced dies and comes back under a steady stream: strongSwan notices nothing, and no packet is lost."""
 
 import contextlib
+import functools
 import os
 import re
 import signal
 
 from support import checks, processes
 from support.scenario import eventually, expect, expect_equal, scenario
+from support.sluice import Sluice
 from support.traffic import streams
 from support.tunnel import Tunnel
 from ike.basics import SIDES, both_have_it, gateways
 
 # What strongSwan would log if it had noticed anything.
-NOTICED = r"retransmit|giving up|received DELETE|sending DELETE|INITIAL_CONTACT|reauthenticat|not found for"
+NOTICED = r"retransmit|giving up|received DELETE|sending DELETE|INITIAL_CONTACT|reauthenticat|authentication of|not found for"
 
 
 def control_of(ours):
@@ -31,10 +33,11 @@ def replace(world, ours, number=signal.SIGKILL):
     eventually(is_back, world.patience(20), f"{ours} has another keysluiced")
 
 
-def survives(world, initiator, number):
+def survives(world, initiator, replace, kind=Sluice):
+    """`replace(world, ours)` puts another keysluiced in the place of the one that runs."""
     tunnel = Tunnel()
     rounds = world.choose(3, 20)
-    with gateways(world, tunnel, initiator) as (place, both):
+    with gateways(world, tunnel, initiator, kind=kind) as (place, both):
         ours, swan = both["keysluice"], both["strongSwan"]
         both[initiator].up()
         both_have_it(world, both)
@@ -42,7 +45,7 @@ def survives(world, initiator, number):
         said = len(swan.log())
         with streams(world, place, tunnel):
             for _ in range(rounds):
-                replace(world, ours, number)
+                replace(world, ours)
                 both_have_it(world, both)
             expect_equal((swan.ike_spis(), swan.children()), before, "strongSwan's SAs")
             noticed = re.findall(f".*(?:{NOTICED}).*", swan.log()[said:])
@@ -52,7 +55,7 @@ def survives(world, initiator, number):
             both_have_it(world, both)
             swan.rekey_ike()
             both_have_it(world, both)
-            replace(world, ours, number)
+            replace(world, ours)
             swan.rekey_child()
             both_have_it(world, both)
         both[initiator].down()
@@ -62,8 +65,9 @@ def survives(world, initiator, number):
 
 for _initiator in SIDES:
     scenario(f"restart: keysluiced is killed, {_initiator} had begun")(
-        lambda world, initiator=_initiator: survives(world, initiator, signal.SIGKILL))
-scenario("restart: keysluiced is stopped to be replaced")(lambda world: survives(world, "strongSwan", signal.SIGTERM))
+        lambda world, initiator=_initiator: survives(world, initiator, replace))
+scenario("restart: keysluiced is stopped to be replaced")(
+    lambda world: survives(world, "strongSwan", functools.partial(replace, number=signal.SIGTERM)))
 
 
 @scenario("restart: keysluiced is killed while everything is rekeyed")

@@ -17,12 +17,8 @@ class Sluice(Gateway):
 
     def __init__(self, world, end, peer, tunnel, ike=None, connection=None, child=None, without=()):
         super().__init__(world, end, peer, tunnel)
-        self.runtime = world.directory / f"run-{end.name}"
-        self.runtime.mkdir()
         self.log_file = world.directory / f"keysluice-{end.name}.log"
-        self.file = world.directory / f"keysluice-{end.name}.toml"
-        self.secret = world.directory / f"keysluice-{end.name}.psk"
-        self.secret.touch(0o600)
+        self.runtime, self.file, self.secret = self._places()
         self.secret.write_text(tunnel.secret + "\n")
         self.ike = ike or {}
         self.connection = self._connection() | (connection or {})
@@ -30,6 +26,14 @@ class Sluice(Gateway):
             del self.connection[key]
         self.child = self._child() | (child or {})
         self.process = None
+
+    def _places(self):
+        """The runtime directory, and where configuration and secret are to be written."""
+        folder, name = self.world.directory, self.end.name
+        (folder / f"run-{name}").mkdir()
+        secret = folder / f"keysluice-{name}.psk"
+        secret.touch(0o600)
+        return folder / f"run-{name}", folder / f"keysluice-{name}.toml", secret
 
     def _connection(self):
         tunnel = self.tunnel
@@ -82,9 +86,16 @@ class Sluice(Gateway):
         self.configure()
         self.process.send_signal(signal.SIGHUP)
 
+    def _runs(self):
+        return self.process is not None
+
+    def _how_it_ended(self):
+        """None where it did not."""
+        return None if self.process.poll() is None else f"with exit status {self.process.returncode}"
+
     def _answers(self):
-        if self.process.poll() is not None:
-            raise Failure(f"{self} ended at once, with exit status {self.process.returncode}")
+        if ended := self._how_it_ended():
+            raise Failure(f"{self} ended at once, {ended}")
         try:
             return self.status()["ike"]["running"]
         except (OSError, ValueError, KeyError):
@@ -98,7 +109,7 @@ class Sluice(Gateway):
 
     def sas(self):
         """Its IKE SAs that are established: none once it is stopped."""
-        if not self.process:
+        if not self._runs():
             return []
         return [each for each in self.status()["ike"]["sas"] if each["state"] == "established"]
 
