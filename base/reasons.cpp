@@ -200,6 +200,9 @@ constexpr std::array kReasons{
            "An IKE SA has used up its initialization vectors and was closed. It was not rekeyed in time."},
     Reason{"ike-malformed", ReasonArea::ike,
            "A message of IKE, or a payload in it, is not as RFC 7296 demands; the sentence says where."},
+    Reason{"ike-not-running", ReasonArea::ike,
+           "Somebody wants something of IKE, and it does not run: no connection is configured, the start failed, "
+           "or everything is about to end. The sentence says which."},
     Reason{"ike-payloads", ReasonArea::ike,
            "A message of IKE has a payload too many, too few, or in the wrong place."},
     Reason{"ike-send-failed", ReasonArea::ike,
@@ -324,6 +327,8 @@ constexpr std::array kReasons{
            "psk is a directory, and no file in it has the name of the peer's identity."},
     Reason{"not-a-choice", ReasonArea::configuration, "A key takes one of a few words; the sentence lists them."},
     Reason{"not-connected", ReasonArea::kernel, "The connection was gone before the kernel could take it."},
+    Reason{"not-found", ReasonArea::internal,
+           "There is no connection, group, child or IKE SA of the name that a command has."},
     Reason{"not-in-this-version", ReasonArea::configuration,
            "This version of keysluice can't do that yet; the sentence says what it takes instead."},
     Reason{"not-one-record", ReasonArea::internal,

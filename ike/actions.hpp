@@ -111,6 +111,12 @@ struct ExchangeKeys {
     std::optional<wire::Octets> peer_public;  ///< none: there is only a pair to make
 };
 
+/// An IKE SA is in another state than before. One that a rekeying makes begins established, without this.
+struct StateChanged {
+    IkeSpi sa;
+    State to = State::dead;
+};
+
 /// Something happened that a person may want to know.
 struct Report {
     enum class Kind {
@@ -120,6 +126,7 @@ struct Report {
         ike_rekeyed,
         child_closed,
         closed,
+        moved,    ///< the peer is at another address or port
         failed,   ///< a negotiation; `error` tells why
         refused,  ///< a peer's request; `error` tells why
     };
@@ -132,7 +139,7 @@ struct Report {
 };
 
 using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,
-                            VerifyPeer, ExchangeKeys, Report>;
+                            VerifyPeer, ExchangeKeys, StateChanged, Report>;
 using Actions = std::vector<Action>;
 
 }  // namespace keysluice::ike

@@ -427,16 +427,20 @@ void Endpoint::handle(Context& context, const Initiate& event) {
 }
 
 void Endpoint::handle(Context& context, const Terminate& event) {
-    wanted_.remove(event.connection);
+    if (!event.sa) {
+        wanted_.remove(event.connection);
+    }
     for (const IkeSpi spi : index_.of_connection(event.connection)) {
-        close(context, *find(spi));
+        if (event.sa.value_or(spi) == spi) {
+            close(context, *find(spi));
+        }
     }
 }
 
 void Endpoint::handle(Context& context, const Rekey& event) {
     for (const IkeSpi spi : index_.of_connection(event.connection)) {
         Sa& sa = *find(spi);
-        if (sa.state != State::established) {
+        if (sa.state != State::established || event.sa.value_or(spi) != spi) {
             continue;
         }
         if (event.child.empty()) {

@@ -42,10 +42,15 @@ class Endpoint final : private Registry {
     /// When TimePassed is due; Instant::max() for never.
     [[nodiscard]] Instant next_deadline() const;
 
-    [[nodiscard]] const std::unordered_map<IkeSpi, std::unique_ptr<Sa>>& sas() const { return sas_; }
+    /// In an order in which one can go on where one has stopped.
+    [[nodiscard]] const std::map<IkeSpi, std::unique_ptr<Sa>>& sas() const { return sas_; }
     [[nodiscard]] std::size_t half_open() const { return half_open_.size(); }
     /// Those that were replaced and still receive included.
     [[nodiscard]] std::size_t child_sas() const { return owners_.size(); }
+    /// Those that are not dead and not half-open.
+    [[nodiscard]] std::vector<IkeSpi> sas_of(const std::string& connection) const {
+        return index_.of_connection(connection);
+    }
     [[nodiscard]] const WantedByName& wanted() const { return wanted_.all(); }
     /// Null where none of this name is configured.
     [[nodiscard]] ConnectionPtr connection(const std::string& name) const { return connections_.find(name); }
@@ -105,7 +110,7 @@ class Endpoint final : private Registry {
     Toolbox tools_;
     Cookies cookies_;
     ConnectionTable connections_;
-    std::unordered_map<IkeSpi, std::unique_ptr<Sa>> sas_;
+    std::map<IkeSpi, std::unique_ptr<Sa>> sas_;
     /// Half-open SAs by the peer's address and SPI, so that a repeated IKE_SA_INIT finds its SA.
     std::map<std::pair<UdpEndpoint, IkeSpi>, IkeSpi> half_open_;
     std::map<IpAddress, std::size_t> half_open_by_address_;

@@ -25,15 +25,18 @@ struct Initiate {
     std::optional<PacketSelectors> packet = {};  ///< that waits for the child
 };
 
-/// Close a connection's IKE SAs, with all that belongs to them.
+/// Close a connection's IKE SAs, with all that belongs to them, and keep it up no longer. One of them alone: a
+/// connection that is to be up comes up again.
 struct Terminate {
     std::string connection;
+    std::optional<IkeSpi> sa = {};  ///< that one
 };
 
 /// Rekey all IKE SAs of a connection, or their child of that name.
 struct Rekey {
     std::string connection;
-    std::string child;  ///< empty: the IKE SA itself
+    std::string child;              ///< empty: the IKE SA itself
+    std::optional<IkeSpi> sa = {};  ///< of that one
 };
 
 /// The kernel's answer to InstallChild.

@@ -59,6 +59,7 @@ void learn_peer(Context& context, Sa& sa, const UdpEndpoint& remote) {
         return;
     }
     sa.remote = remote;
+    report(context, sa, Report::Kind::moved);
     for (ChildSa& child : sa.children) {
         const auto ports = child.spec.udp_ports;
         const bool other_port = ports && ports->second != remote.port;

@@ -31,9 +31,10 @@ Instant due_time(const Task& task) {
     return ike != nullptr ? ike->pair_until : Instant{};
 }
 
-void become(Context& /*context*/, Sa& sa, State to) {
+void become(Context& context, Sa& sa, State to) {
     assert(allowed(sa.state, to));
     sa.state = to;
+    context.actions.emplace_back(StateChanged{.sa = sa.own_spi(), .to = to});
 }
 
 namespace {

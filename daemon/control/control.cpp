@@ -40,7 +40,8 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
               {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this),
       ike_kernel_(ike_kernel),
       store_(std::move(store)),
-      signers_(loop) {
+      signers_(loop),
+      changes_(loop) {
     keeper_.connect();
     if (!configuration_.ike.connections.empty()) {
         start_ike();
@@ -57,6 +58,7 @@ void Control::start_ike() {
                                      {.store = store_, .state = std::move(state)});
     if (started) {
         ike_ = *std::move(started);
+        ike_->tell(changes_);
         return;
     }
     const Error& error = started.error();
@@ -89,6 +91,15 @@ void Control::reload(Configuration fresh) {
     } else if (!configuration_.ike.connections.empty()) {
         ike_refused_.clear();
         start_ike();
+    }
+    changes_.reloaded();
+}
+
+void Control::count(StatusServer::Counted then) {
+    if (status_) {
+        status_->count(std::move(then));
+    } else {
+        then({});
     }
 }
 

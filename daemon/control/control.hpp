@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/control/change_collector.hpp"
 #include "daemon/control/configuration.hpp"
 #include "daemon/control/ike_service.hpp"
 #include "daemon/control/signers.hpp"
@@ -41,6 +42,14 @@ class Control final : public Uplink::Owner, public Channel::Owner {
 
     /// Whether another process can go on with everything when this one just ends.
     [[nodiscard]] bool outlived() const { return !ike_ || ike_->outlived(); }
+
+    [[nodiscard]] const Configuration& configuration() const { return configuration_; }
+    /// Null where it does not run.
+    [[nodiscard]] IkeService* ike() const { return ike_.get(); }
+    [[nodiscard]] const std::string& ike_refused() const { return ike_refused_; }
+    [[nodiscard]] ChangeCollector& changes() { return changes_; }
+    /// As StatusServer::count(); of nobody where nothing is served yet.
+    void count(StatusServer::Counted then);
 
     /// Takes leave of IKE's peers; `done` follows within IkeService::kFarewell.
     void stop(std::function<void()> done);
@@ -87,19 +96,21 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     IkeService::Kernel ike_kernel_;
     DescriptorStore store_;
     Signers signers_;
+    ChangeCollector changes_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured
     /// Which engine has loaded which service: an engine that dies and comes back loads everything again.
     std::set<std::pair<std::uint16_t, std::uint16_t>> loaded_;
 };
 
-/// The control process from its start to the signal that ends it. Returns the exit status of the program.
-/// SIGHUP reads the configuration again, from its file. SIGINT takes leave of IKE's peers; so does SIGTERM, unless
-/// another process can go on where this one ends.
 struct ConfigurationFile {
     std::string path;
     std::string credentials;  ///< as for read_configuration()
 };
+
+/// The control process from its start to the signal that ends it. Returns the exit status of the program.
+/// SIGHUP reads the configuration again, from its file. SIGINT takes leave of IKE's peers; so does SIGTERM, unless
+/// another process can go on where this one ends.
 [[nodiscard]] int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel);
 
 }  // namespace keysluice::control

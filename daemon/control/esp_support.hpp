@@ -15,6 +15,11 @@ struct RefusedChild {
     std::string connection;
     std::string child;
     Error why;  ///< "kernel-lacks"
+
+    bool operator==(const RefusedChild& other) const {
+        return connection == other.connection && child == other.child && why.reason == other.why.reason &&
+               why.sentence == other.why.sentence;
+    }
 };
 
 struct EspFit {

@@ -26,12 +26,8 @@ std::string suite_of(const ike::Sa* sa) {
 
 /// "SPIs c1000000 in, c2000000 out, aes256gcm16" of the newest CHILD SA of that name.
 std::string child_of(const ike::Sa* sa, const std::string& name) {
-    if (sa == nullptr) {
-        return "";
-    }
-    const auto found = std::ranges::find_if(sa->children.rbegin(), sa->children.rend(),
-                                            [&](const ike::ChildSa& each) { return each.spec.child == name; });
-    if (found == sa->children.rend()) {
+    const ike::ChildSa* found = newest_child(sa, name);
+    if (found == nullptr) {
         return "";
     }
     return fmt::format(": SPIs {:08x} in, {:08x} out, {}", found->spec.inbound.value, found->spec.outbound.value,
@@ -39,6 +35,15 @@ std::string child_of(const ike::Sa* sa, const std::string& name) {
 }
 
 }  // namespace
+
+const ike::ChildSa* newest_child(const ike::Sa* sa, const std::string& name) {
+    if (sa == nullptr) {
+        return nullptr;
+    }
+    const auto found = std::ranges::find_if(sa->children.rbegin(), sa->children.rend(),
+                                            [&](const ike::ChildSa& each) { return each.spec.child == name; });
+    return found == sa->children.rend() ? nullptr : &*found;
+}
 
 void log_report(const ike::Report& report, const ike::Sa* sa) {
     using Kind = ike::Report::Kind;
@@ -65,6 +70,9 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
             return;
         case Kind::closed:
             log_info("{}: IKE SA {:016x} is closed", subject, report.sa.value);
+            return;
+        case Kind::moved:
+            log_info("{}: the peer of IKE SA {:016x} is here now", subject, report.sa.value);
             return;
         case Kind::failed:
         case Kind::refused:

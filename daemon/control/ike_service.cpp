@@ -442,9 +442,20 @@ void IkeService::perform(ike::ExchangeKeys action) {
     errands_.run(std::move(action), [this](ike::Event answer) { take(std::move(answer)); });
 }
 
+void IkeService::perform(const ike::StateChanged& action) {
+    const auto sa = endpoint_.sas().find(action.sa);
+    if (changes_ != nullptr && sa != endpoint_.sas().end()) {
+        changes_->touch(*sa->second);
+    }
+}
+
 void IkeService::perform(const ike::Report& report) {
-    const auto sa = endpoint_.sas().find(report.sa);
-    log_report(report, sa == endpoint_.sas().end() ? nullptr : sa->second.get());
+    const auto found = endpoint_.sas().find(report.sa);
+    const ike::Sa* sa = found == endpoint_.sas().end() ? nullptr : found->second.get();
+    log_report(report, sa);
+    if (changes_ != nullptr) {
+        changes_->add(report, sa);
+    }
 }
 
 // ---- the end
@@ -497,6 +508,16 @@ IkeService::Load IkeService::load() const {
         .ike_sas = endpoint_.sas().size(), .half_open = endpoint_.half_open(), .child_sas = endpoint_.child_sas()};
 }
 
+IkeSaView IkeService::view(const ike::Sa& sa) const {
+    IkeSaView view = look_at(sa, now());
+    for (ChildView& child : view.children) {
+        if (const OffloadState* offload = offload_of(child); offload != nullptr) {
+            child.offload = *offload;
+        }
+    }
+    return view;
+}
+
 IkeView IkeService::view() const {
     IkeView view{.running = true,
                  .reason = {},
@@ -505,14 +526,9 @@ IkeView IkeService::view() const {
                  .refused = refused_,
                  .sas = {}};
     view.sas.reserve(endpoint_.sas().size());
-    const Instant when = now();
     for (const auto& [spi, sa] : endpoint_.sas()) {
         if (sa->state != ike::State::dead) {
-            for (ChildView& child : view.sas.emplace_back(look_at(*sa, when)).children) {
-                if (const OffloadState* offload = offload_of(child); offload != nullptr) {
-                    child.offload = *offload;
-                }
-            }
+            view.sas.push_back(this->view(*sa));
         }
     }
     return view;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "daemon/control/change_collector.hpp"
 #include "daemon/control/child_installer.hpp"
 #include "daemon/control/esp_support.hpp"
 #include "daemon/control/ike_configuration.hpp"
@@ -79,6 +80,24 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
         std::size_t child_sas = 0;
     };
     [[nodiscard]] Load load() const;
+    [[nodiscard]] IkeSaView view(const ike::Sa& sa) const;
+    [[nodiscard]] const ike::Endpoint& endpoint() const { return endpoint_; }
+    /// By our SPI; null where it is dead or there is none.
+    [[nodiscard]] const ike::Sa* find(ike::IkeSpi spi) const;
+    /// Children of the connection that can't be negotiated.
+    [[nodiscard]] std::vector<RefusedChild> refused(const std::string& connection) const;
+    [[nodiscard]] bool null_kernel() const { return kernel_ == nullptr; }
+
+    /// Starts the connection now, or its child of that name. Fails with "no-route", with "kernel-lacks" where none of
+    /// its children can be negotiated, and with "ike-not-running" once everything ends.
+    [[nodiscard]] Result<void> up(const ike::Connection& rules, const std::string& child);
+    /// Closes a connection's IKE SAs, or the one. Returns how many.
+    std::uint32_t down(const std::string& connection, std::optional<ike::IkeSpi> sa = {});
+    /// Rekeys them, or their child of that name. Returns how many are told to.
+    std::uint32_t rekey(const std::string& connection, const std::string& child, std::optional<ike::IkeSpi> sa = {});
+
+    /// Tells it what happens from now on.
+    void tell(ChangeCollector& changes) { changes_ = &changes; }
 
    private:
     IkeService(Loop& loop, const IkeConfiguration& configuration, Signers& signers, DescriptorStore& store,
@@ -119,7 +138,10 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::Sign action);
     void perform(ike::VerifyPeer action);
     void perform(ike::ExchangeKeys action);
+    void perform(const ike::StateChanged& action);
     void perform(const ike::Report& report);
+    [[nodiscard]] std::uint32_t count(const std::string& connection, std::optional<ike::IkeSpi> sa,
+                                      const std::function<bool(const ike::Sa&)>& takes) const;
     template <typename Action>
         requires requires(ChildInstaller& kernel, Action&& action) { kernel.perform(std::forward<Action>(action)); }
     void perform(Action&& action) {
@@ -143,6 +165,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     std::unique_ptr<IkeSockets> sockets_;
     std::unique_ptr<ChildInstaller> kernel_;  ///< null with Kernel::null
     std::unique_ptr<KernelEvents> events_;
+    ChangeCollector* changes_ = nullptr;
     std::deque<ike::Event> waiting_;
     bool taking_ = false;
     Signers& signers_;

@@ -44,11 +44,22 @@ ChildView look_at(const ike::ChildSa& child, Instant now) {
     view.local = texts(spec.local_selectors);
     view.remote = texts(spec.remote_selectors);
     view.rekey_in = until(child.rekey_at, now);
+    view.rekey_at = child.rekey_at;
     view.offload.requested = spec.offload;
     return view;
 }
 
+bool proven(const ike::Sa& sa) {
+    constexpr std::array kUnproven{ike::State::init_sent, ike::State::half_open, ike::State::auth_sent,
+                                   ike::State::signing, ike::State::verifying};
+    return std::ranges::find(kUnproven, sa.state) == kUnproven.end();
+}
+
 }  // namespace
+
+std::string proven_id(const ike::Sa& sa) {
+    return proven(sa) ? ike::wire::print(sa.peer_id) : "";
+}
 
 IkeSaView look_at(const ike::Sa& sa, Instant now) {
     IkeSaView view;
@@ -58,16 +69,16 @@ IkeSaView look_at(const ike::Sa& sa, Instant now) {
     view.local_id = ike::wire::print(sa.connection->local_id);
     view.local = sa.local.text();
     view.remote = sa.remote.text();
+    view.own = sa.own_spi();
     view.initiator_spi = sa.initiator_spi.value;
     view.responder_spi = sa.responder_spi.value;
-    constexpr std::array kUnproven{ike::State::init_sent, ike::State::half_open, ike::State::auth_sent,
-                                   ike::State::signing, ike::State::verifying};
-    const bool proven = std::ranges::find(kUnproven, sa.state) == kUnproven.end();
     if (sa.state != ike::State::init_sent) {
         view.suite = ike::print(sa.suite);
     }
-    if (proven) {
-        view.remote_id = ike::wire::print(sa.peer_id);
+    if (proven(sa)) {
+        view.remote_id = proven_id(sa);
+        view.established_at = sa.established_at;
+        view.rekey_at = sa.rekey_at;
         view.age = seconds(now - sa.established_at);
         view.rekey_in = until(sa.rekey_at, now);
     }

@@ -22,7 +22,8 @@ struct ChildView {
     std::vector<std::string> local;
     std::vector<std::string> remote;
     std::optional<std::int64_t> rekey_in;  ///< seconds
-    OffloadState offload;                  ///< as far as the kernel was asked
+    Instant rekey_at = Instant::max();
+    OffloadState offload;  ///< as far as the kernel was asked
 };
 
 struct IkeSaView {
@@ -34,10 +35,13 @@ struct IkeSaView {
     std::string local;
     std::string remote;
     std::string suite;
+    ike::IkeSpi own;
     std::uint64_t initiator_spi = 0;
     std::uint64_t responder_spi = 0;
     std::optional<std::int64_t> age;       ///< seconds since it is established
     std::optional<std::int64_t> rekey_in;  ///< seconds
+    Instant established_at{};              ///< not yet: Instant{}
+    Instant rekey_at = Instant::max();
     std::vector<ChildView> children;
 };
 
@@ -52,5 +56,7 @@ struct IkeView {
 };
 
 [[nodiscard]] IkeSaView look_at(const ike::Sa& sa, Instant now);
+/// The identity that the peer has proved, as the view has it; empty until then.
+[[nodiscard]] std::string proven_id(const ike::Sa& sa);
 
 }  // namespace keysluice::control

@@ -15,11 +15,19 @@ Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use us
       ended_(std::move(ended)),
       thread_(loop, 1, 1) {}
 
-void Reloader::reload() {
+void Reloader::reload(Outcome then) {
+    if (then) {
+        waiting_.push_back(std::move(then));
+    }
     if (thread_.full()) {
         once_more_ = true;
-        return;
+    } else {
+        begin();
     }
+}
+
+void Reloader::begin() {
+    asked_ = std::exchange(waiting_, {});
     thread_.submit([this, file = file_, credentials = credentials_]() -> WorkerPool::Done {
         return [this, found = read(file, credentials)]() mutable { on_read(std::move(found)); };
     });
@@ -56,8 +64,11 @@ void Reloader::on_read(Read read) {
         }
         log_error("{} is not used: the configuration stays as it was", file_);
     }
+    for (Outcome& then : std::exchange(asked_, {})) {
+        then(read.configuration ? nullptr : &read.configuration.error());
+    }
     if (std::exchange(once_more_, false)) {
-        reload();
+        begin();
     } else {
         ended_(problem);
     }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/control/configuration.hpp"
 #include "daemon/control/worker_pool.hpp"
@@ -23,8 +24,12 @@ class Reloader {
     /// `credentials` as for read_configuration().
     Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended = [](std::string_view) {});
 
-    /// Where it is being read already, it is read once more afterwards.
-    void reload();
+    /// Null: the configuration is in use. Else what is wrong with it.
+    using Outcome = std::move_only_function<void(const Diagnostics* wrong)>;
+
+    /// Where it is being read already, it is read once more afterwards. `then`, where there is one, is called with
+    /// what came of a reading that began after this.
+    void reload(Outcome then = {});
 
    private:
     struct Read {
@@ -33,11 +38,14 @@ class Reloader {
     };
     [[nodiscard]] static Read read(const std::string& file, const std::string& credentials);
     void on_read(Read read);
+    void begin();
 
     std::string file_;
     std::string credentials_;
     Use use_;
     Ended ended_;
+    std::vector<Outcome> asked_;    ///< for what is being read
+    std::vector<Outcome> waiting_;  ///< for the next reading
     bool once_more_ = false;
     WorkerPool thread_;
 };

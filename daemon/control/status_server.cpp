@@ -55,6 +55,15 @@ void StatusServer::on_events(std::uint32_t /*events*/) {
     reader.self = std::prev(readers_.end());
     loop_.add(reader.fd.get(), 0, reader);
     loop_.arm(reader, now() + kReaderPatience);
+    ask();
+}
+
+void StatusServer::count(Counted then) {
+    counting_.push_back(std::move(then));
+    ask();
+}
+
+void StatusServer::ask() {
     if (!std::exchange(under_way_, true)) {
         collected_.clear();
         for (const Hello& asked : ask_(++token_)) {
@@ -77,12 +86,19 @@ void StatusServer::on_counters(const Hello& from, Counters counters) {
     asked->counts = std::move(counters.counts);
     if (--missing_ == 0) {
         loop_.disarm(*this);
-        write_document();
+        on_answers();
     }
 }
 
-void StatusServer::write_document() {
+void StatusServer::on_answers() {
     missing_ = 0;
+    for (Counted& then : std::exchange(counting_, {})) {
+        then(collected_);
+    }
+    if (std::ranges::all_of(readers_, [](const Reader& each) { return each.text != nullptr; })) {
+        under_way_ = false;  // nobody wants a document
+        return;
+    }
     writer_.submit([this, document = collect_(std::exchange(collected_, {}))]() mutable -> WorkerPool::Done {
         return [this, text = std::make_shared<const std::string>(document())] { answer_all(text); };
     });
@@ -95,6 +111,9 @@ void StatusServer::answer_all(const std::shared_ptr<const std::string>& text) {
         if (!reader.text) {
             reader.answer(text);
         }
+    }
+    if (!counting_.empty()) {
+        ask();  // they came while the document was written
     }
 }
 

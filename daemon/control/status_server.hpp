@@ -33,6 +33,10 @@ class StatusServer final : Watcher, Deadline {
 
     void on_counters(const Hello& from, Counters counters);
 
+    /// Asks engines and relays, and calls `then` once with their answers, within 2 * kPatience.
+    using Counted = std::move_only_function<void(const std::vector<ProcessCounters>&)>;
+    void count(Counted then);
+
    private:
     struct Reader final : Watcher, Deadline {
         Reader(StatusServer& server, UniqueFd socket) : owner(server), fd(std::move(socket)) {}
@@ -48,8 +52,9 @@ class StatusServer final : Watcher, Deadline {
     };
 
     void on_events(std::uint32_t events) override;
-    void on_deadline() override { write_document(); }
-    void write_document();
+    void on_deadline() override { on_answers(); }
+    void ask();
+    void on_answers();
     void answer_all(const std::shared_ptr<const std::string>& text);
     void drop(Reader& reader);
 
@@ -62,7 +67,8 @@ class StatusServer final : Watcher, Deadline {
     std::vector<ProcessCounters> collected_;
     std::uint32_t token_ = 0;
     std::size_t missing_ = 0;
-    bool under_way_ = false;  ///< a document
+    bool under_way_ = false;  ///< a question, or the document that comes of it
+    std::vector<Counted> counting_;
 };
 
 }  // namespace keysluice::control

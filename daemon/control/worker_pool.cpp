@@ -1,34 +1,14 @@
 #include "daemon/control/worker_pool.hpp"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <utility>
 
+#include "daemon/shared/blocked_signals.hpp"
+
 namespace keysluice::control {
-namespace {
-
-/// Signals are the loop's: a thread that starts now takes none.
-class BlockedSignals {
-   public:
-    BlockedSignals() {
-        sigset_t all{};
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    BlockedSignals(const BlockedSignals&) = delete;
-    BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-   private:
-    sigset_t before_{};
-};
-
-}  // namespace
-
 WorkerPool::WorkerPool(Loop& loop, std::size_t threads, std::size_t most_waiting)
     : loop_(loop), most_waiting_(most_waiting), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_) {

@@ -76,6 +76,8 @@ TEST_SUITE("exchange: where the peer is") {
         CHECK(ends.wire.empty());
         CHECK(ends.z.sa()->remote == ends.outside);
         CHECK(ends.inbound_of_z() == inbound);
+        CHECK(ends.z.count(Report::Kind::moved) == 1);
+        CHECK(ends.z.reports.back().peer == ends.outside);
         CHECK(ends.z.kernel.inbound().at(inbound).spec.udp_ports ==
               std::pair{std::uint16_t{4500}, ends.outside.port});
         CHECK(ends.z.kernel.newest_outbound()->spec.udp_ports->second == ends.outside.port);

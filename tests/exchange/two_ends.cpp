@@ -83,7 +83,7 @@ void TwoEnds::perform(End& end, Actions actions) {
             end.kernel.remove(*half);
         } else if (auto* report = std::get_if<Report>(&action)) {
             end.reports.push_back(std::move(*report));
-        } else {
+        } else if (!std::holds_alternative<StateChanged>(action)) {
             perform_errand(end, std::move(action));
         }
     }

@@ -70,4 +70,25 @@ TEST_CASE_FIXTURE(Fixture, "what is wrong is said with its place, and nothing is
     CHECK(used.empty());
 }
 
+TEST_CASE_FIXTURE(Fixture, "who asks for it hears what came of a reading that began after that") {
+    write("psk", "key");
+    write_connection("liveness = \"-1s\"");
+    std::vector<std::string> heard;
+    const auto hear = [&heard](const Diagnostics* wrong) {
+        heard.emplace_back(wrong == nullptr ? "used" : wrong->front().reason);
+    };
+    reloader.reload(hear);
+    write_connection("");
+    reloader.reload(hear);  // the first reading may have seen the one file or the other
+    reloader.reload(hear);
+    await([&] { return heard.size() == 3; });
+    CHECK(heard[1] == "used");
+    CHECK(heard[2] == "used");
+    CHECK(used.size() == (heard[0] == "used" ? 2 : 1));
+    write_connection("liveness = \"-1s\"");
+    reloader.reload(hear);
+    await([&] { return heard.size() == 4; });
+    CHECK(heard[3] == "bad-duration");
+}
+
 TEST_SUITE_END();

@@ -185,6 +185,47 @@ TEST_CASE("a document that is longer than the socket's buffer arrives whole") {
     CHECK(read_all(fixture.loop, client) == "engines:" + fixture.padding);
 }
 
+TEST_CASE("counts are asked for without a document, and share the question of one") {
+    Fixture fixture;
+    std::vector<std::string> counted;
+    const auto note = [&](const std::vector<ProcessCounters>& all) { counted.push_back(Fixture::render(all, "")); };
+    fixture.server.count(note);
+    const UniqueFd client = fixture.connect();
+    settle(fixture.loop);
+    fixture.server.count(note);
+    REQUIRE(fixture.asked.size() == 1);
+    fixture.answer(0, fixture.asked[0]);
+    CHECK(counted.empty());
+    fixture.answer(1, fixture.asked[0]);
+    CHECK(counted == std::vector<std::string>{"engines: 0 1", "engines: 0 1"});
+    CHECK(read_all(fixture.loop, client) == "engines: 0 1");
+
+    fixture.server.count(note);
+    REQUIRE(fixture.asked.size() == 2);
+    fixture.answer(0, fixture.asked[1]);
+    turn_until(fixture.loop, [&] { return counted.size() == 3; });
+    CHECK(counted[2] == "engines: 0 (1)");
+    const UniqueFd next = fixture.connect();
+    settle(fixture.loop);
+    CHECK(fixture.asked.size() == 3);
+}
+
+TEST_CASE("who wants counts while a document is written gets new ones") {
+    Fixture fixture;
+    fixture.processes.clear();
+    std::promise<void> wait;
+    fixture.wait = wait.get_future().share();
+    const UniqueFd client = fixture.connect();
+    settle(fixture.loop);
+    bool counted = false;
+    fixture.server.count([&](const auto& /*all*/) { counted = true; });
+    settle(fixture.loop);
+    CHECK_FALSE(counted);
+    wait.set_value();
+    turn_until(fixture.loop, [&] { return counted; });
+    CHECK(fixture.asked.size() == 2);
+}
+
 TEST_CASE("only so many readers at once") {
     Fixture fixture;
     std::list<UniqueFd> clients;

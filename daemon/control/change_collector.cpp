@@ -1,0 +1,82 @@
+#include "daemon/control/change_collector.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "daemon/control/ike_log.hpp"
+#include "daemon/shared/clock.hpp"
+
+namespace keysluice::control {
+
+void ChangeCollector::add(const ike::Report& report, const ike::Sa* sa) {
+    if (!collects_) {
+        return;
+    }
+    if (sa != nullptr) {
+        touch(*sa);
+    }
+    if (changes_.happened.size() < kMostHappenings) {
+        const ike::ChildSa* child = newest_child(sa, report.child);
+        changes_.happened.push_back({.time = std::chrono::system_clock::now(),
+                                     .kind = report.kind,
+                                     .connection = report.connection,
+                                     .child = report.child,
+                                     .sa = report.sa,
+                                     .inbound = child == nullptr ? ike::EspSpi{} : child->spec.inbound,
+                                     .outbound = child == nullptr ? ike::EspSpi{} : child->spec.outbound,
+                                     .peer = report.peer.text(),
+                                     .reason = report.error.reason,
+                                     .sentence = report.error.sentence});
+    }
+    ++count_;
+    look_at_clock();
+}
+
+void ChangeCollector::touch(const ike::Sa& sa) {
+    // What never was established comes and goes by thousands, and nobody looks at it one by one.
+    if (!collects_ || sa.established_at == Instant{} || changes_.look_at_all) {
+        return;
+    }
+    touched_.insert(sa.own_spi());
+    if (touched_.size() > kMostTouched) {
+        touched_.clear();
+        changes_.look_at_all = true;
+    }
+    look_at_clock();
+}
+
+void ChangeCollector::reloaded() {
+    changes_.reloaded = collects_;
+    look_at_clock();
+}
+
+void ChangeCollector::next(Reader reader) {
+    collects_ = true;
+    reader_ = std::move(reader);
+    look_at_clock();
+}
+
+bool ChangeCollector::nothing() const {
+    return changes_.first == count_ && touched_.empty() && !changes_.look_at_all && !changes_.reloaded;
+}
+
+void ChangeCollector::look_at_clock() {
+    if (reader_ && !nothing() && !std::exchange(ticking_, true)) {
+        tick_.arm(now() + kTick);
+    }
+}
+
+void ChangeCollector::tell() {
+    ticking_ = false;
+    const std::uint64_t next = count_;
+    Changes told = std::exchange(changes_, {});
+    changes_.first = next;
+    const auto end =
+        std::next(touched_.begin(), static_cast<std::ptrdiff_t>(std::min(kTouchedAtOnce, touched_.size())));
+    told.touched.assign(touched_.begin(), end);
+    touched_.erase(touched_.begin(), end);
+    std::exchange(reader_, nullptr)(std::move(told));
+}
+
+}  // namespace keysluice::control

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/shared/timer.hpp"
+#include "ike/actions.hpp"
+#include "ike/sa.hpp"
+
+namespace keysluice::control {
+
+/// One thing that has happened, as a person or a program follows it.
+struct Happening {
+    std::chrono::system_clock::time_point time;
+    ike::Report::Kind kind = ike::Report::Kind::failed;
+    std::string connection;  ///< empty where none is known yet
+    std::string child;
+    ike::IkeSpi sa;  ///< zero where there is none
+    ike::EspSpi inbound;
+    ike::EspSpi outbound;
+    std::string peer;
+    std::string_view reason;
+    std::string sentence;
+};
+
+/// What is not as it was.
+struct Changes {
+    std::uint64_t first = 0;  ///< number of the first happening
+    std::vector<Happening> happened;
+    std::vector<ike::IkeSpi> touched;  ///< IKE SAs that were or are established: look at them
+    bool look_at_all = false;          ///< more were touched than are remembered
+    bool reloaded = false;             ///< other connections are configured
+};
+
+/// Collects what happens for one reader, who asks again when it has dealt with what it got: a reader that is slow
+/// loses happenings, which their numbers show, and costs nothing but a bounded memory.
+class ChangeCollector {
+   public:
+    /// From the first change that a reader waits for until it is told, with all that came meanwhile.
+    static constexpr Duration kTick = std::chrono::milliseconds(100);
+    static constexpr std::size_t kMostHappenings = 1000;  ///< remembered
+    static constexpr std::size_t kMostTouched = 4096;     ///< remembered
+    static constexpr std::size_t kTouchedAtOnce = 256;    ///< told: the reader looks at all of them at once
+
+    using Reader = std::move_only_function<void(Changes)>;
+
+    explicit ChangeCollector(Loop& loop) : tick_(loop, [this] { tell(); }) {}
+
+    /// `sa` is the report's IKE SA, null where there is none (any more).
+    void add(const ike::Report& report, const ike::Sa* sa);
+    /// It is in another state.
+    void touch(const ike::Sa& sa);
+    void reloaded();
+
+    /// Calls the reader once, when there is something to tell. Nothing is collected before this is called first.
+    void next(Reader reader);
+
+   private:
+    [[nodiscard]] bool nothing() const;
+    void look_at_clock();
+    void tell();
+
+    Timer tick_;
+    Reader reader_;
+    bool collects_ = false;
+    bool ticking_ = false;
+    std::uint64_t count_ = 0;  ///< of happenings so far
+    Changes changes_;
+    std::set<ike::IkeSpi> touched_;
+};
+
+}  // namespace keysluice::control

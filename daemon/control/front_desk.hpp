@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/control/change_collector.hpp"
+#include "daemon/control/configuration.hpp"
+#include "daemon/control/esp_support.hpp"
+#include "daemon/control/ike_status.hpp"
+#include "daemon/control/reloader.hpp"
+
+namespace keysluice::control {
+
+class Control;
+
+/// One [[ike.connection]], for a person and for programs. No member holds a secret.
+struct ConnectionView {
+    std::string name;
+    std::vector<std::string> groups;
+    std::string local;
+    std::string remote;
+    std::string local_id;
+    std::string remote_id;
+    std::string auth;
+    std::string remote_auth;
+    std::string start;
+    std::vector<std::string> children;
+    std::vector<RefusedChild> refused;
+
+    bool operator==(const ConnectionView&) const = default;
+};
+
+/// What the configuration makes of the service.
+struct Setup {
+    bool ike = false;  ///< it runs
+    std::string ike_failure;
+    bool null_kernel = false;
+    std::vector<ConnectionView> connections;  ///< the first kMostListed
+    std::vector<TlsService> services;         ///< the first kMostListed
+
+    static constexpr std::size_t kMostListed = 4096;
+};
+
+/// All that are given must be met.
+struct SaFilter {
+    std::optional<std::string> connection;
+    std::optional<std::string> group;
+    std::optional<std::string> remote_id;
+};
+
+/// IKE SAs in the order of their own SPIs.
+struct SaPage {
+    std::vector<IkeSaView> sas;
+    std::optional<ike::IkeSpi> next;  ///< where to go on after it; nothing: that were all
+};
+
+/// Something that an administrator wants done.
+struct Command {
+    enum class Verb : std::uint8_t { up, down, rekey };
+    Verb verb = Verb::up;
+    std::string name;               ///< of a connection or, where there is none, a group; unused with `sa`
+    bool connection_only = false;   ///< no group
+    std::optional<ike::IkeSpi> sa;  ///< this one only; not with `up`
+    std::string child;              ///< of `up` and `rekey`; empty: all of them, or the IKE SA itself
+};
+
+struct News {
+    Changes changes;
+    std::vector<IkeSaView> touched;  ///< of changes.touched those that still stand
+    std::optional<Setup> setup;
+};
+
+/// What can be seen of the running service and asked of it, as values: the bus is a view of it. It works in the loop
+/// of the service, and never longer at a time than a packet can wait: what is much comes in pages, and what is to be
+/// done for many connections is done for a few at a time.
+class FrontDesk {
+   public:
+    static constexpr std::size_t kLongestPage = 256;
+    /// IKE SAs that are looked at for one page, whether the filter takes them or not.
+    static constexpr std::size_t kMostLookedAt = 2048;
+    static constexpr std::size_t kStepsAtOnce = 8;
+
+    FrontDesk(Loop& loop, Control& control, Reloader& reloader);
+    ~FrontDesk();
+    FrontDesk(const FrontDesk&) = delete;
+    FrontDesk& operator=(const FrontDesk&) = delete;
+
+    [[nodiscard]] Setup setup() const;
+    [[nodiscard]] SaPage sas(const SaFilter& filter, ike::IkeSpi after, std::size_t limit) const;
+    /// Calls `then` once, when something has happened.
+    void news(std::move_only_function<void(News)> then);
+
+    /// Calls `then` once, within some seconds, with what engines and relays have counted for the service since each
+    /// of them began.
+    struct Counts {
+        std::map<std::string, std::uint64_t> values;
+        std::uint32_t silent = 0;  ///< processes that have not answered
+    };
+    void counts(const std::string& service, std::move_only_function<void(Counts)> then);
+
+    /// How many connections have begun, or how many IKE SAs are told to. Fails with "ike-not-running", "not-found"
+    /// and, where none can begin, as IkeService::up() does.
+    using Answer = std::move_only_function<void(Result<std::uint32_t>)>;
+    void command(const Command& command, Answer answer);
+
+    /// How many connections there are now, or what is wrong with the configuration.
+    using Reloaded = std::move_only_function<void(std::expected<std::uint32_t, Diagnostics>)>;
+    void reload(Reloaded answer);
+
+   private:
+    struct UnderWay;
+    [[nodiscard]] Result<std::vector<ike::ConnectionPtr>> connections_for(const Command& command) const;
+    [[nodiscard]] Result<std::uint32_t> command_one(const Command& command, ike::IkeSpi spi) const;
+    void work();
+
+    Loop& loop_;
+    Control& control_;
+    Reloader& reloader_;
+    std::deque<UnderWay> under_way_;
+};
+
+}  // namespace keysluice::control
