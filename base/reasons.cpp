@@ -17,6 +17,8 @@ constexpr std::array kReasons{
     Reason{"answer-not-offered", ReasonArea::ike,
            "The peer's answer has a proposal, a group or an SPI that our offer does not contain. Its implementation "
            "is at fault; its log and version tell more."},
+    Reason{"answer-too-large", ReasonArea::internal,
+           "An answer on the bus would have more than 16 MiB. Ask for a smaller page, or for a dump."},
     Reason{"auth-failed", ReasonArea::ike,
            "The peer proved another pre-shared key than the one that this connection has for it, or its signature is "
            "not that of its certificate. Compare the keys of both ends, line ends included."},
@@ -53,6 +55,9 @@ constexpr std::array kReasons{
     Reason{"bad-record-mac", ReasonArea::tls,
            "A record did not decrypt: it was changed on the way, or the peer uses other keys. The connection was "
            "closed."},
+    Reason{"bad-request", ReasonArea::internal,
+           "A caller on the bus sent a filter, an option, a cursor or a value that does not exist; the sentence "
+           "says what is expected."},
     Reason{"bad-server-name", ReasonArea::configuration,
            "server_name is a host name or an IP address without a port, as the server's certificate has it."},
     Reason{"bad-service-message", ReasonArea::internal,
@@ -60,6 +65,12 @@ constexpr std::array kReasons{
            "all of them."},
     Reason{"bad-tag", ReasonArea::internal,
            "Something encrypted did not authenticate: wrong key, wrong nonce or changed bytes."},
+    Reason{"bus-name-refused", ReasonArea::internal,
+           "The bus does not give this service its name, org.keysluice1: its policy file is not installed, or "
+           "another keysluiced has the name."},
+    Reason{"bus-unreachable", ReasonArea::internal,
+           "There is no message bus where bus in [daemon] says, or it has gone. Nothing else depends on it, and "
+           "it is tried again; bus = \"none\" does without."},
     Reason{"ca-malformed", ReasonArea::configuration, "The file of ca has no certificates in PEM format."},
     Reason{"ca-missing", ReasonArea::configuration,
            "Peers are to be verified, and ca does not name the authorities to trust."},
@@ -333,6 +344,9 @@ constexpr std::array kReasons{
            "This version of keysluice can't do that yet; the sentence says what it takes instead."},
     Reason{"not-one-record", ReasonArea::internal,
            "A session was fed more than the record that ended its handshake. Please report it."},
+    Reason{"not-permitted", ReasonArea::internal,
+           "A caller on the bus may not do that: it is for root, for the user of the service, and for whom "
+           "polkit permits it."},
     Reason{"not-tcp", ReasonArea::kernel, "The connection stays in userspace: kernel TLS needs TCP."},
     Reason{"not-tls", ReasonArea::tls, "The peer does not speak TLS."},
     Reason{
@@ -352,6 +366,9 @@ constexpr std::array kReasons{
            "OpenSSL could not decrypt something. Is the provider that has the cipher loaded?"},
     Reason{"out-of-range", ReasonArea::configuration,
            "A number, a duration or the length of a list is not in the range that the sentence names."},
+    Reason{"password-needed", ReasonArea::internal,
+           "polkit would permit that to who gives a password, and the caller did not allow it to ask: the option "
+           "interactive does."},
     Reason{"path-too-long", ReasonArea::configuration,
            "The path of a socket is longer than the kernel allows. Choose a shorter runtime_directory."},
     Reason{"peer-alert", ReasonArea::tls,
@@ -491,6 +508,9 @@ constexpr std::array kReasons{
            "/proc/net/tls_stat can't be read; the sentence quotes the kernel."},
     Reason{"toml-syntax", ReasonArea::configuration,
            "The configuration is not TOML at the place that the sentence names."},
+    Reason{"too-many-calls", ReasonArea::internal,
+           "So many calls on the bus are under way that no other is taken. Try again; if it stays, look who "
+           "calls."},
     Reason{"truncated", ReasonArea::tls,
            "The TLS side ended without close_notify: the data may have been cut short, so the plaintext side was "
            "reset."},

@@ -20,7 +20,7 @@ namespace keysluice::control {
 struct DaemonSettings {
     std::uint32_t engines = 0;  ///< handshake engines, 0: one per CPU
     std::string runtime_directory = "/run/keysluice";
-    std::string bus = "system";  ///< "system", "none" or a D-Bus address; nothing is published on a bus yet
+    std::string bus = "system";  ///< "system", "none" or a D-Bus address
     LogLevel log_level = LogLevel::info;
 
     bool operator==(const DaemonSettings&) const = default;

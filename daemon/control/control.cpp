@@ -355,7 +355,8 @@ void Control::on_closed(Channel& channel, std::string_view why) {
     peers_.erase(peer);
 }
 
-int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel) {
+int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel,
+          const Publish& publish) {
     open_log("keysluiced", configuration.daemon.log_level);
     prctl(PR_SET_DUMPABLE, 0);
     DescriptorStore store = DescriptorStore::from_environment();
@@ -366,6 +367,7 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
         loop.stop();
     };
     const std::string directory = configuration.daemon.runtime_directory;
+    const std::string bus = configuration.daemon.bus;
     std::string reload_problem;
     bool ready = false;
     ServiceManager manager(loop, ManagerContact::from_environment());
@@ -385,6 +387,8 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
     };
     Reloader reloader(
         loop, file.path, file.credentials, [&](Configuration fresh) { control.reload(std::move(fresh)); }, reloaded);
+    FrontDesk desk(loop, control, reloader);
+    const auto publication = bus == "none" ? nullptr : publish(loop, desk, bus);
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
         if (signal == SIGHUP) {
             if (ready) {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/control/change_collector.hpp"
 #include "daemon/control/configuration.hpp"
+#include "daemon/control/front_desk.hpp"
 #include "daemon/control/ike_service.hpp"
 #include "daemon/control/signers.hpp"
 #include "daemon/control/status_server.hpp"
@@ -108,9 +108,20 @@ struct ConfigurationFile {
     std::string credentials;  ///< as for read_configuration()
 };
 
+/// Shows the service to others for as long as it exists.
+struct Publication {
+    Publication() = default;
+    Publication(const Publication&) = delete;
+    Publication& operator=(const Publication&) = delete;
+    virtual ~Publication() = default;
+};
+/// `bus` as in DaemonSettings, and not "none".
+using Publish = std::function<std::unique_ptr<Publication>(Loop& loop, FrontDesk& desk, const std::string& bus)>;
+
 /// The control process from its start to the signal that ends it. Returns the exit status of the program.
 /// SIGHUP reads the configuration again, from its file. SIGINT takes leave of IKE's peers; so does SIGTERM, unless
 /// another process can go on where this one ends.
-[[nodiscard]] int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel);
+[[nodiscard]] int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel,
+                        const Publish& publish);
 
 }  // namespace keysluice::control

@@ -13,6 +13,7 @@
 #include "daemon/control/ike_loading.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/keeper/children.hpp"
+#include "dbus/bus_thread.hpp"
 
 using namespace keysluice;
 using namespace keysluice::control;
@@ -57,6 +58,10 @@ int print_explanation(const std::string& code) {
     return 0;
 }
 
+std::unique_ptr<Publication> publish(Loop& loop, FrontDesk& desk, const std::string& address) {
+    return std::make_unique<bus::BusThread>(loop, desk, address);
+}
+
 int run(const Options& options) {
     const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
     const std::string credentials = directory == nullptr ? "" : directory;
@@ -97,9 +102,10 @@ int run(const Options& options) {
     if (!wrong.empty() || options.check) {
         return complain(wrong);
     }
-    return options.all_in_one ? become_keeper(options.config, *configuration, options.null_kernel)
-                              : serve(std::move(*configuration), {options.config, credentials},
-                                      options.null_kernel ? IkeService::Kernel::null : IkeService::Kernel::real);
+    return options.all_in_one
+               ? become_keeper(options.config, *configuration, options.null_kernel)
+               : serve(std::move(*configuration), {options.config, credentials},
+                       options.null_kernel ? IkeService::Kernel::null : IkeService::Kernel::real, publish);
 }
 
 int read_command_line(int argc, char** argv) {

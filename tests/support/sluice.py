@@ -1,5 +1,6 @@
 """keysluice as an IKE gateway: its configuration made from a tunnel, its process, what it says and does when asked."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -11,16 +12,19 @@ from support.tunnel import Gateway
 
 class Sluice(Gateway):
     """`ike` are keys of the [ike] table; `connection` and `child` change what the tunnel says for theirs; `without` are
-    keys of the connection that are left out."""
+    keys of the connection that are left out; `daemon` are keys of the [daemon] table, `arguments` of the command."""
 
     kind = "keysluice"
 
-    def __init__(self, world, end, peer, tunnel, ike=None, connection=None, child=None, without=()):
+    def __init__(self, world, end, peer, tunnel, ike=None, connection=None, child=None, without=(), daemon=None,
+                 arguments=()):
         super().__init__(world, end, peer, tunnel)
         self.log_file = world.directory / f"keysluice-{end.name}.log"
         self.runtime, self.file, self.secret = self._places()
         self.secret.write_text(tunnel.secret + "\n")
         self.ike = ike or {}
+        self.daemon = {"engines": 1, "log_level": "debug"} | (daemon or {})
+        self.arguments = arguments
         self.connection = self._connection() | (connection or {})
         for key in without:
             del self.connection[key]
@@ -50,13 +54,13 @@ class Sluice(Gateway):
 
     def configure(self):
         self.file.write_text("\n".join([
-            keysluice.daemon_table(self.runtime, engines=1, log_level="debug"), keysluice.table("[ike]", self.ike),
+            keysluice.daemon_table(self.runtime, **self.daemon), keysluice.table("[ike]", self.ike),
             keysluice.table("[[ike.connection]]", self.connection),
             keysluice.table("[[ike.connection.child]]", self.child)]))
 
     def __enter__(self):
         self.configure()
-        command = [self.world.programs / "keysluiced", "--all-in-one", "--config", self.file]
+        command = [self.world.programs / "keysluiced", "--all-in-one", "--config", self.file, *self.arguments]
         with self.end.namespace.entered():
             self.process = processes.start(command, self.log_file, cwd=self.world.directory)
         eventually(self._answers, self.world.patience(20), f"{self} answers")
@@ -72,6 +76,22 @@ class Sluice(Gateway):
             for pid in family:
                 processes.send_signal(pid, signal.SIGKILL)
             self.process = None
+
+    def replace(self, number=signal.SIGKILL):
+        """keysluiced ends by this signal, and its parent starts another one."""
+        before = self.control()
+        processes.send_signal(before, number)
+
+        def is_back():
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                return [each for each in self.status()["processes"]
+                        if each["kind"] == "control" and each["pid"] != before]
+        eventually(is_back, self.world.patience(20), f"{self} has another keysluiced")
+
+    def control(self):
+        """keysluiced below the parent of all."""
+        (pid,) = (pid for pid in processes.descendants(self.process.pid) if processes.name_of(pid) == "keysluiced")
+        return pid
 
     def restart(self, connection=None, child=None):
         """With another configuration."""

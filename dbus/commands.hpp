@@ -1,0 +1,40 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <string>
+
+#include "dbus/authority.hpp"
+#include "dbus/errors.hpp"
+#include "dbus/inquiries.hpp"
+#include "dbus/requests.hpp"
+
+namespace keysluice::bus {
+
+/// What changes something: options read, the caller's right looked at, the front desk asked, the caller answered.
+class Commands {
+   public:
+    Commands(sdbus::IConnection& connection, Inquiries& inquiries) : authority_(connection), inquiries_(inquiries) {}
+
+    /// For one call of a method.
+    struct Call {
+        std::string sender;
+        Dictionary options;
+    };
+    using Answer = std::move_only_function<void(std::expected<std::uint32_t, sdbus::Error>)>;
+
+    /// `child` of the options goes into the command, where it has a meaning.
+    void command(const Call& call, control::Command command, Answer answer);
+    void reload(const Call& call, Answer answer);
+
+   private:
+    Authority authority_;
+    Inquiries& inquiries_;
+};
+
+/// Answers a method that returns a count.
+[[nodiscard]] Commands::Answer answer_count(sdbus::Result<std::uint32_t>&& result);
+/// Answers a method that returns nothing.
+[[nodiscard]] Commands::Answer answer_done(sdbus::Result<>&& result);
+
+}  // namespace keysluice::bus

@@ -1,0 +1,100 @@
+#include "dbus/json_lines.hpp"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string_view>
+
+#include "daemon/control/ike_configuration.hpp"
+#include "dbus/errors.hpp"
+
+namespace keysluice::bus {
+namespace {
+
+void append_text(std::string& into, std::string_view text) {
+    into += '"';
+    for (const char character : text) {
+        if (character == '"' || character == '\\') {
+            into += '\\';
+            into += character;
+        } else if (static_cast<unsigned char>(character) < 0x20) {
+            fmt::format_to(std::back_inserter(into), "\\u{:04x}", static_cast<unsigned>(character));
+        } else {
+            into += character;
+        }
+    }
+    into += '"';
+}
+
+void append(std::string& into, std::string_view key, std::string_view text) {
+    fmt::format_to(std::back_inserter(into), ",\"{}\":", key);
+    append_text(into, text);
+}
+
+void append(std::string& into, std::string_view key, const std::optional<std::int64_t>& seconds) {
+    if (seconds) {
+        fmt::format_to(std::back_inserter(into), ",\"{}\":{}", key, *seconds);
+    } else {
+        fmt::format_to(std::back_inserter(into), ",\"{}\":null", key);
+    }
+}
+
+void append(std::string& into, std::string_view key, const std::vector<std::string>& texts) {
+    fmt::format_to(std::back_inserter(into), ",\"{}\":[", key);
+    for (const std::string& text : texts) {
+        if (&text != texts.data()) {
+            into += ',';
+        }
+        append_text(into, text);
+    }
+    into += ']';
+}
+
+std::string_view word(ike::Offload offload) {
+    return control::kEspOffloadNames.at(static_cast<std::size_t>(offload));
+}
+
+void append_child(std::string& into, const control::ChildView& child) {
+    const control::OffloadState& offload = child.offload;
+    fmt::format_to(std::back_inserter(into), R"({{"spi_in":"{:08x}","spi_out":"{:08x}")", child.inbound,
+                   child.outbound);
+    append(into, "name", std::string_view(child.name));
+    append(into, "state", std::string_view(child.state));
+    append(into, "mode", std::string_view(child.mode));
+    append(into, "suite", std::string_view(child.suite));
+    append(into, "local_ts", child.local);
+    append(into, "remote_ts", child.remote);
+    append(into, "offload", offload.in_force == ike::Offload::off ? "none" : word(offload.in_force));
+    append(into, "offload_requested", word(offload.requested));
+    append(into, "offload_device", std::string_view(offload.device));
+    append(into, "offload_reason", std::string_view(clean(offload.reason)));
+    append(into, "rekey_in", child.rekey_in);
+    into += '}';
+}
+
+}  // namespace
+
+void append_json_line(std::string& into, const control::IkeSaView& sa) {
+    fmt::format_to(std::back_inserter(into), R"({{"spi_initiator":"{:016x}","spi_responder":"{:016x}")",
+                   sa.initiator_spi, sa.responder_spi);
+    append(into, "connection", std::string_view(sa.connection));
+    append(into, "state", std::string_view(sa.state));
+    append(into, "role", std::string_view(sa.initiator ? "initiator" : "responder"));
+    append(into, "local_id", std::string_view(clean(sa.local_id)));
+    append(into, "remote_id", std::string_view(clean(sa.remote_id)));
+    append(into, "local", std::string_view(sa.local));
+    append(into, "remote", std::string_view(sa.remote));
+    append(into, "suite", std::string_view(sa.suite));
+    append(into, "age", sa.age);
+    append(into, "rekey_in", sa.rekey_in);
+    into += ",\"children\":[";
+    for (const control::ChildView& child : sa.children) {
+        if (&child != sa.children.data()) {
+            into += ',';
+        }
+        append_child(into, child);
+    }
+    into += "]}\n";
+}
+
+}  // namespace keysluice::bus

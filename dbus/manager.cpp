@@ -1,0 +1,158 @@
+#include "dbus/manager.hpp"
+
+#include <numeric>
+#include <utility>
+
+#include "dbus/json_lines.hpp"
+
+namespace keysluice::bus {
+namespace {
+
+/// Either what was asked for, or why not.
+template <typename... Parts>
+const Error* first_error(const Parts&... parts) {
+    const Error* error = nullptr;
+    ((error = error == nullptr && !parts ? &parts.error() : error), ...);
+    return error;
+}
+
+}  // namespace
+
+Manager::Manager(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries)
+    : Exported(connection, kRoot), commands_(commands), inquiries_(inquiries) {
+    registerAdaptor();
+}
+
+std::string Manager::Version() {
+    return KEYSLUICE_VERSION;
+}
+
+void Manager::put(const control::Setup& setup) {
+    std::vector<std::string> features;
+    const auto add = [&features](bool has, const char* name) {
+        if (has) {
+            features.emplace_back(name);
+        }
+    };
+    add(setup.ike, "ike");
+    add(!setup.services.empty(), "tls");
+    add(setup.null_kernel, "null-kernel");
+    if (features != std::exchange(features_, features) ||
+        setup.ike_failure != std::exchange(ike_failure_, setup.ike_failure)) {
+        sending([this] { emit_changed(getObject(), INTERFACE_NAME, {"Features", "IkeFailure"}); });
+    }
+}
+
+void Manager::tell(const control::Changes& changes) {
+    if (changes.happened.empty()) {
+        return;
+    }
+    EventRows rows;
+    rows.reserve(changes.happened.size());
+    for (const control::Happening& happening : changes.happened) {
+        rows.push_back(to_row(happening));
+    }
+    sending([&] { emitEvents(changes.first, rows); });
+}
+
+void Manager::ListSas(sdbus::Result<SaRows, std::string>&& result, Dictionary filter, std::string cursor,
+                      std::uint32_t limit) {
+    auto wanted = read_filter(filter);
+    const auto after = read_cursor(cursor);
+    if (const Error* wrong = first_error(wanted, after)) {
+        refuse(result, to_bus_error(*wrong));
+        return;
+    }
+    if (inquiries_.full()) {
+        refuse(result, to_bus_error(kTooMany));
+        return;
+    }
+    const std::size_t most = limit == 0 ? control::FrontDesk::kLongestPage : limit;
+    inquiries_.ask<control::SaPage>(
+        [wanted = *std::move(wanted), after = *after, most](control::FrontDesk& desk, const auto& reply) {
+            reply(desk.sas(wanted, after, most));
+        },
+        [result = std::move(result)](const control::SaPage& page) {
+            const auto add = [](std::size_t sum, const control::IkeSaView& sa) { return sum + size_on_bus(sa); };
+            if (std::accumulate(page.sas.begin(), page.sas.end(), std::size_t{0}, add) > kMostOctets) {
+                refuse(result, to_bus_error(Error{"answer-too-large",
+                                                  "the answer would have more than 16 MiB: ask for a "
+                                                  "smaller limit, or use DumpSas"}));
+                return;
+            }
+            SaRows rows;
+            rows.reserve(page.sas.size());
+            for (const control::IkeSaView& sa : page.sas) {
+                rows.push_back(to_row(sa));
+            }
+            answer(result, rows, write_cursor(page.next));
+        });
+}
+
+void Manager::DumpSas(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) {
+    auto wanted = read_filter(filter);
+    auto file = DumpFile::create();
+    if (const Error* wrong = first_error(wanted, file)) {
+        refuse(result, to_bus_error(*wrong));
+        return;
+    }
+    if (dumps_.size() >= kMostDumps || inquiries_.full()) {
+        refuse(result, to_bus_error(Error{"too-many-calls", "4 dumps are being written already; try again"}));
+        return;
+    }
+    dumps_.push_front(
+        {.result = std::move(result), .filter = *std::move(wanted), .file = *std::move(file), .self = {}});
+    dumps_.front().self = dumps_.begin();
+    write_page(dumps_.front(), {});
+}
+
+void Manager::write_page(Dump& dump, ike::IkeSpi after) {
+    inquiries_.ask<control::SaPage>(
+        [filter = dump.filter, after](control::FrontDesk& desk, const auto& reply) {
+            reply(desk.sas(filter, after, control::FrontDesk::kLongestPage));
+        },
+        [this, &dump](const control::SaPage& page) { on_page(dump, page); });
+}
+
+void Manager::on_page(Dump& dump, const control::SaPage& page) {
+    std::string lines;
+    for (const control::IkeSaView& sa : page.sas) {
+        append_json_line(lines, sa);
+    }
+    const auto written = dump.file.append(lines);
+    if (written && page.next) {
+        write_page(dump, *page.next);
+        return;
+    }
+    auto sealed = written ? std::move(dump.file).seal() : Result<UniqueFd>(std::unexpected(written.error()));
+    if (sealed) {
+        answer(dump.result, sdbus::UnixFd{sealed->release(), sdbus::adopt_fd});
+    } else {
+        refuse(dump.result, to_bus_error(sealed.error()));
+    }
+    dumps_.erase(dump.self);
+}
+
+void Manager::command(control::Command::Verb verb, sdbus::Result<std::uint32_t>&& result, std::string name,
+                      Dictionary options) {
+    commands_.command(call(std::move(options)), {.verb = verb, .name = std::move(name), .sa = {}, .child = {}},
+                      answer_count(std::move(result)));
+}
+
+void Manager::Up(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) {
+    command(control::Command::Verb::up, std::move(result), std::move(name), std::move(options));
+}
+
+void Manager::Down(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) {
+    command(control::Command::Verb::down, std::move(result), std::move(name), std::move(options));
+}
+
+void Manager::Rekey(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) {
+    command(control::Command::Verb::rekey, std::move(result), std::move(name), std::move(options));
+}
+
+void Manager::Reload(sdbus::Result<std::uint32_t>&& result, Dictionary options) {
+    commands_.reload(call(std::move(options)), answer_count(std::move(result)));
+}
+
+}  // namespace keysluice::bus

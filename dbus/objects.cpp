@@ -1,0 +1,95 @@
+#include "dbus/objects.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace keysluice::bus {
+
+using Verb = control::Command::Verb;
+
+std::string path_element(std::string_view name) {
+    std::string element;
+    for (const char character : name) {
+        const bool letter = (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z');
+        const bool digit = character >= '0' && character <= '9';
+        if (letter || (digit && !element.empty())) {
+            element += character;
+        } else {
+            element += fmt::format("_{:02x}", static_cast<unsigned char>(character));
+        }
+    }
+    return element.empty() ? "_" : element;
+}
+
+std::string path_of(ike::IkeSpi spi) {
+    return fmt::format("{}/ikesa/{:016x}", kRoot, spi.value);
+}
+
+ConnectionObject::ConnectionObject(sdbus::IConnection& connection, Commands& commands, control::ConnectionView view)
+    : Exported(connection, fmt::format("{}/connection/{}", kRoot, path_element(view.name))),
+      commands_(commands),
+      view_(std::move(view)) {
+    registerAdaptor();
+}
+
+control::Command ConnectionObject::command(Verb verb) const {
+    return {.verb = verb, .name = view_.name, .connection_only = true, .sa = {}, .child = {}};
+}
+
+void ConnectionObject::Up(sdbus::Result<>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), command(Verb::up), answer_done(std::move(result)));
+}
+
+void ConnectionObject::Down(sdbus::Result<std::uint32_t>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), command(Verb::down), answer_count(std::move(result)));
+}
+
+void ConnectionObject::Rekey(sdbus::Result<std::uint32_t>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), command(Verb::rekey), answer_count(std::move(result)));
+}
+
+TlsServiceObject::TlsServiceObject(sdbus::IConnection& connection, Inquiries& inquiries, TlsService service)
+    : Exported(connection, fmt::format("{}/service/{}", kRoot, path_element(service.name))),
+      inquiries_(inquiries),
+      service_(std::move(service)) {
+    registerAdaptor();
+}
+
+std::vector<std::string> TlsServiceObject::texts(const std::vector<Endpoint>& endpoints) {
+    std::vector<std::string> all;
+    all.reserve(endpoints.size());
+    for (const Endpoint& endpoint : endpoints) {
+        all.push_back(clean(to_string(endpoint)));
+    }
+    return all;
+}
+
+void TlsServiceObject::GetCounters(sdbus::Result<CounterValues, std::uint32_t>&& result) {
+    if (inquiries_.full()) {
+        refuse(result, to_bus_error(kTooMany));
+        return;
+    }
+    inquiries_.ask<control::FrontDesk::Counts>(
+        [name = service_.name](control::FrontDesk& desk, auto reply) { desk.counts(name, std::move(reply)); },
+        [result = std::move(result)](const control::FrontDesk::Counts& counts) {
+            answer(result, counts.values, counts.silent);
+        });
+}
+
+IkeSaObject::IkeSaObject(sdbus::IConnection& connection, Commands& commands, control::IkeSaView view)
+    : Exported(connection, path_of(view.own)), commands_(commands), view_(std::move(view)) {
+    registerAdaptor();
+}
+
+void IkeSaObject::Down(sdbus::Result<>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), {.verb = Verb::down, .name = {}, .sa = view_.own, .child = {}},
+                      answer_done(std::move(result)));
+}
+
+void IkeSaObject::Rekey(sdbus::Result<>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), {.verb = Verb::rekey, .name = {}, .sa = view_.own, .child = {}},
+                      answer_done(std::move(result)));
+}
+
+}  // namespace keysluice::bus

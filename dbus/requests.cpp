@@ -1,0 +1,102 @@
+#include "dbus/requests.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+#include "base/suggestion.hpp"
+#include "daemon/shared/quoted.hpp"
+
+namespace keysluice::bus {
+namespace {
+
+constexpr std::size_t kCursorDigits = 16;
+
+std::unexpected<Error> unknown(std::string_view kind, const std::string& key,
+                               std::initializer_list<std::string_view> known) {
+    std::string list;
+    for (const std::string_view each : known) {
+        list += (list.empty() ? "" : ", ") + std::string(each);
+    }
+    return fail("bad-request", fmt::format("there is no {} {}: expected {}", kind, in_quotes(key), list));
+}
+
+template <typename Value>
+Result<Value> read(std::string_view kind, const std::string& key, const sdbus::Variant& value,
+                   std::string_view expected) {
+    try {
+        return value.get<Value>();
+    } catch (const sdbus::Error&) {
+        return fail("bad-request", fmt::format("{} {}: expected {}", kind, key, expected));
+    }
+}
+
+Result<std::string> read_text(std::string_view kind, const std::string& key, const sdbus::Variant& value) {
+    return read<std::string>(kind, key, value, "a string (s)");
+}
+
+}  // namespace
+
+Result<Options> read_options(const Dictionary& given, bool with_child) {
+    Options options;
+    for (const auto& [key, value] : given) {
+        if (key == "interactive") {
+            const auto interactive = read<bool>("option", key, value, "a boolean (b)");
+            if (!interactive) {
+                return std::unexpected(interactive.error());
+            }
+            options.interactive = *interactive;
+        } else if (key == "child" && with_child) {
+            auto child = read_text("option", key, value);
+            if (!child) {
+                return pass_on(std::move(child));
+            }
+            options.child = *std::move(child);
+        } else if (with_child) {
+            return unknown("option", key, {"interactive", "child"});
+        } else {
+            return unknown("option", key, {"interactive"});
+        }
+    }
+    return options;
+}
+
+Result<control::SaFilter> read_filter(const Dictionary& given) {
+    control::SaFilter filter;
+    for (const auto& [key, value] : given) {
+        std::optional<std::string>* const place = key == "connection"  ? &filter.connection
+                                                  : key == "group"     ? &filter.group
+                                                  : key == "remote_id" ? &filter.remote_id
+                                                                       : nullptr;
+        if (place == nullptr) {
+            return unknown("filter", key, {"connection", "group", "remote_id"});
+        }
+        auto text = read_text("filter", key, value);
+        if (!text) {
+            return pass_on(std::move(text));
+        }
+        *place = *std::move(text);
+    }
+    return filter;
+}
+
+Result<ike::IkeSpi> read_cursor(const std::string& cursor) {
+    ike::IkeSpi spi;
+    if (cursor.empty()) {
+        return spi;
+    }
+    const char* const end = cursor.data() + cursor.size();
+    const auto [stopped, error] = std::from_chars(cursor.data(), end, spi.value, 16);
+    if (cursor.size() != kCursorDigits || error != std::errc{} || stopped != end) {
+        return fail("bad-request", fmt::format("cursor {}: expected \"\" or what the page before returned as next",
+                                               in_quotes(cursor)));
+    }
+    return spi;
+}
+
+std::string write_cursor(const std::optional<ike::IkeSpi>& next) {
+    return next ? fmt::format("{:016x}", next->value) : "";
+}
+
+}  // namespace keysluice::bus

@@ -1,0 +1,109 @@
+#include "dbus/rows.hpp"
+
+#include <array>
+#include <string_view>
+
+#include "daemon/control/ike_configuration.hpp"
+#include "dbus/errors.hpp"
+
+namespace keysluice::bus {
+namespace {
+
+// Names, signatures and padding of an object's properties and of a CHILD SA's members, without their texts.
+constexpr std::size_t kFixedOfSa = 900;
+constexpr std::size_t kFixedOfChild = 160;
+constexpr std::size_t kFixedOfText = 8;
+
+/// In the order of ike::Report::Kind.
+constexpr std::array<std::string_view, 9> kEventNames{
+    "ike-established", "child-established", "child-rekeyed", "ike-rekeyed", "child-closed",
+    "ike-closed",      "peer-moved",        "failed",        "refused"};
+
+std::string word(ike::Offload offload) {
+    return std::string(control::kEspOffloadNames.at(static_cast<std::size_t>(offload)));
+}
+
+}  // namespace
+
+std::uint64_t microseconds(Instant moment) {
+    if (moment == Instant::max()) {
+        return 0;
+    }
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(moment.time_since_epoch()).count());
+}
+
+std::uint64_t peer_spi(const control::IkeSaView& sa) {
+    return sa.initiator ? sa.responder_spi : sa.initiator_spi;
+}
+
+std::vector<RefusedRow> to_rows(const std::vector<control::RefusedChild>& refused) {
+    std::vector<RefusedRow> rows;
+    rows.reserve(refused.size());
+    for (const control::RefusedChild& each : refused) {
+        rows.emplace_back(each.child, std::string(each.why.reason), clean(each.why.sentence));
+    }
+    return rows;
+}
+
+ChildRows to_rows(const std::vector<control::ChildView>& children) {
+    ChildRows rows;
+    rows.reserve(children.size());
+    for (const control::ChildView& child : children) {
+        const control::OffloadState& offload = child.offload;
+        rows.emplace_back(child.name, child.state, child.mode, child.inbound, child.outbound, child.local,
+                          child.remote, child.suite, microseconds(child.rekey_at), word(offload.requested),
+                          offload.in_force == ike::Offload::off ? "none" : word(offload.in_force), offload.device,
+                          clean(offload.reason), Dictionary{});
+    }
+    return rows;
+}
+
+SaRow to_row(const control::IkeSaView& sa) {
+    return SaRow{sa.own.value,
+                 peer_spi(sa),
+                 sa.connection,
+                 sa.initiator,
+                 sa.state,
+                 sa.local,
+                 sa.remote,
+                 clean(sa.local_id),
+                 clean(sa.remote_id),
+                 sa.suite,
+                 microseconds(sa.established_at),
+                 microseconds(sa.rekey_at),
+                 to_rows(sa.children),
+                 Dictionary{}};
+}
+
+EventRow to_row(const control::Happening& happening) {
+    const auto time = std::chrono::duration_cast<std::chrono::microseconds>(happening.time.time_since_epoch());
+    return EventRow{static_cast<std::uint64_t>(time.count()),
+                    std::string(kEventNames.at(static_cast<std::size_t>(happening.kind))),
+                    happening.connection,
+                    happening.child,
+                    happening.sa.value,
+                    happening.inbound.value,
+                    happening.outbound.value,
+                    happening.peer,
+                    std::string(happening.reason),
+                    clean(happening.sentence),
+                    Dictionary{}};
+}
+
+std::size_t size_on_bus(const control::IkeSaView& sa) {
+    std::size_t size = kFixedOfSa + sa.connection.size() + sa.state.size() + sa.local.size() + sa.remote.size() +
+                       sa.local_id.size() + sa.remote_id.size() + sa.suite.size();
+    for (const control::ChildView& child : sa.children) {
+        size += kFixedOfChild + child.name.size() + child.suite.size() + child.offload.device.size() +
+                child.offload.reason.size();
+        for (const auto* texts : {&child.local, &child.remote}) {
+            for (const std::string& text : *texts) {
+                size += kFixedOfText + text.size();
+            }
+        }
+    }
+    return size;
+}
+
+}  // namespace keysluice::bus

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "daemon/control/change_collector.hpp"
+#include "daemon/control/ike_status.hpp"
+#include "dbus/compat.hpp"
+
+namespace keysluice::bus {
+
+// Status values in the types of the contract.
+
+/// org.keysluice1.IkeSa.Children
+using ChildRow = sdbus::Struct<std::string, std::string, std::string, std::uint32_t, std::uint32_t,
+                               std::vector<std::string>, std::vector<std::string>, std::string, std::uint64_t,
+                               std::string, std::string, std::string, std::string, Dictionary>;
+using ChildRows = std::vector<ChildRow>;
+/// org.keysluice1.Manager.ListSas
+using SaRow =
+    sdbus::Struct<std::uint64_t, std::uint64_t, std::string, bool, std::string, std::string, std::string, std::string,
+                  std::string, std::string, std::uint64_t, std::uint64_t, ChildRows, Dictionary>;
+using SaRows = std::vector<SaRow>;
+/// org.keysluice1.Manager.Events
+using EventRow = sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::uint64_t, std::uint32_t,
+                               std::uint32_t, std::string, std::string, std::string, Dictionary>;
+using EventRows = std::vector<EventRow>;
+
+/// org.keysluice1.Connection.Refused
+using RefusedRow = sdbus::Struct<std::string, std::string, std::string>;
+
+[[nodiscard]] std::vector<RefusedRow> to_rows(const std::vector<control::RefusedChild>& refused);
+[[nodiscard]] ChildRows to_rows(const std::vector<control::ChildView>& children);
+[[nodiscard]] SaRow to_row(const control::IkeSaView& sa);
+[[nodiscard]] EventRow to_row(const control::Happening& happening);
+
+/// µs of CLOCK_MONOTONIC; 0 for never.
+[[nodiscard]] std::uint64_t microseconds(Instant moment);
+[[nodiscard]] std::uint64_t peer_spi(const control::IkeSaView& sa);
+
+/// About how many octets it takes on the bus, as an object; a little too many rather than too few.
+[[nodiscard]] std::size_t size_on_bus(const control::IkeSaView& sa);
+
+}  // namespace keysluice::bus

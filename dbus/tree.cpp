@@ -1,0 +1,79 @@
+#include "dbus/tree.hpp"
+
+#include <utility>
+
+namespace keysluice::bus {
+
+void Tree::put(const control::Setup& setup) {
+    auto before = std::exchange(connections_, {});
+    for (const control::ConnectionView& view : setup.connections) {
+        auto same = before.extract(view.name);
+        if (same && same.mapped()->view() == view) {
+            connections_.insert(std::move(same));
+            continue;
+        }
+        same = {};  // the old one leaves the path first
+        auto object = std::make_unique<ConnectionObject>(connection_, commands_, view);
+        if (public_) {
+            object->announce();
+        }
+        connections_[view.name] = std::move(object);
+    }
+    for (const TlsService& service : setup.services) {
+        if (!services_.contains(service.name)) {  // they don't change while the service runs
+            services_[service.name] = std::make_unique<TlsServiceObject>(connection_, inquiries_, service);
+        }
+    }
+}
+
+void Tree::put(control::IkeSaView view) {
+    const ike::IkeSpi spi = view.own;
+    const std::size_t size = size_on_bus(view);
+    auto found = sas_.find(spi);
+    const std::size_t others = octets_ - (found == sas_.end() ? 0 : found->second.size);
+    if (others + size > kMostOctets || (found == sas_.end() && sas_.size() >= kMostSas)) {
+        remove(spi);
+        left_out_ = true;
+        return;
+    }
+    if (found == sas_.end()) {
+        found = sas_.emplace(spi, SaEntry{}).first;
+        found->second.object = std::make_unique<IkeSaObject>(connection_, commands_, std::move(view));
+        if (public_) {
+            found->second.object->announce();
+        }
+    } else {
+        found->second.object->update(std::move(view));
+    }
+    found->second.size = size;
+    found->second.walk = walk_;
+    octets_ = others + size;
+}
+
+void Tree::remove(ike::IkeSpi spi) {
+    if (const auto found = sas_.find(spi); found != sas_.end()) {
+        erase(found);
+    }
+}
+
+Tree::SaEntries::iterator Tree::erase(SaEntries::iterator entry) {
+    octets_ -= entry->second.size;
+    return sas_.erase(entry);
+}
+
+bool Tree::has_room_again() const {
+    return left_out_ && sas_.size() < kMostSas / 8 * 7 && octets_ < kMostOctets / 8 * 7;
+}
+
+void Tree::begin_walk() {
+    ++walk_;
+    left_out_ = false;
+}
+
+void Tree::end_walk() {
+    for (auto next = sas_.begin(); next != sas_.end();) {
+        next = next->second.walk == walk_ ? std::next(next) : erase(next);
+    }
+}
+
+}  // namespace keysluice::bus

@@ -1,0 +1,54 @@
+#include "dbus/requests.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace keysluice;
+using namespace keysluice::bus;
+
+namespace {
+
+sdbus::Variant text(const char* value) {
+    return sdbus::Variant{std::string(value)};
+}
+
+}  // namespace
+
+TEST_SUITE("dbus: requests") {
+    TEST_CASE("options") {
+        const auto none = read_options({}, true);
+        REQUIRE(none);
+        CHECK(none->child.empty());
+        CHECK_FALSE(none->interactive);
+        const auto both = read_options({{"child", text("net")}, {"interactive", sdbus::Variant{true}}}, true);
+        REQUIRE(both);
+        CHECK(both->child == "net");
+        CHECK(both->interactive);
+        CHECK(read_options({{"child", text("net")}}, false).error().reason == "bad-request");
+        CHECK(read_options({{"interactive", text("yes")}}, true).error().sentence ==
+              "option interactive: expected a boolean (b)");
+        CHECK(read_options({{"chld", text("net")}}, true).error().sentence ==
+              "there is no option \"chld\": expected interactive, child");
+    }
+
+    TEST_CASE("filters") {
+        const auto filter = read_filter({{"group", text("branch")}, {"remote_id", text("gw2.example")}});
+        REQUIRE(filter);
+        CHECK_FALSE(filter->connection);
+        CHECK(filter->group == "branch");
+        CHECK(filter->remote_id == "gw2.example");
+        CHECK(read_filter({{"connection", sdbus::Variant{std::uint32_t{7}}}}).error().reason == "bad-request");
+        CHECK(read_filter({{"state", text("x")}}).error().reason == "bad-request");
+    }
+
+    TEST_CASE("a cursor is what was returned, and nothing else") {
+        CHECK(read_cursor("") == ike::IkeSpi{0});
+        CHECK(write_cursor({}).empty());
+        const ike::IkeSpi spi{0x0123456789abcdef};
+        CHECK(read_cursor(write_cursor(spi)) == spi);
+        for (const char* wrong :
+             {"7", "0x23456789abcdef", "0123456789abcdeg", "0123456789abcdef0", "-123456789abcdef"}) {
+            CAPTURE(wrong);
+            CHECK(read_cursor(wrong).error().reason == "bad-request");
+        }
+    }
+}
