@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 from support import checks
+from support.bus import ROOT, Bus, CallFailed
 from support.scenario import Failure, Skip, eventually, expect, expect_equal, expect_raises, scenario
 from support.tunnel import Tunnel
 from ike.basics import SIDES, SMALL, both_have_it, gateways
@@ -53,9 +54,9 @@ for _initiator in SIDES:
         lambda world, initiator=_initiator: goes_without(world, initiator))
 
 
-@scenario("kernel: it lacks a child's only ESP algorithm: the child is refused, and the status says why")
+@scenario("kernel: it lacks a child's only ESP algorithm: the child is refused, and status and bus say why")
 def refused(world):
-    with gateways(world, Tunnel(esp=MODULE)) as (_, both):
+    with Bus(world, "dbus-daemon") as bus, gateways(world, Tunnel(esp=MODULE), sluice={"daemon": {"bus": bus.address}}) as (_, both):
         ours, swan = both["keysluice"], both["strongSwan"]
         ours.stop()
         with kernel_without_module(world):
@@ -64,6 +65,12 @@ def refused(world):
             expect_equal((child["connection"], child["child"], child["reason"]), ("peer", "net", "kernel-lacks"), "refused")
             world.note(ours.await_log(r"refused: .*\(kernel-lacks\)"))
             expect_raises(Failure, swan.initiate, "initiating by strongSwan")
+            bus.await_service()
+            connection = bus.client().objects()[f"{ROOT}/connection/peer"]["org.keysluice1.Connection"]
+            expect_equal([tuple(each)[:2] for each in connection["Refused"]], [("net", "kernel-lacks")], "on the bus")
+            for child in ({}, {"child": "net"}):
+                error = expect_raises(CallFailed, lambda: bus.client().manager("Up", "sa{sv}", "peer", child), "Up")
+                expect(error.name == "Failed" and "(kernel-lacks)" in error.text, f"{error}")
         ours.restart()
         expect_equal(ours.status()["ike"]["refused"], [], "refused once the kernel has it")
         swan.up()

@@ -1,7 +1,5 @@
 """keysluiced dies and comes back under a steady stream: strongSwan notices nothing, and no packet is lost."""
 
-import contextlib
-import functools
 import os
 import re
 import signal
@@ -17,24 +15,8 @@ from ike.basics import SIDES, both_have_it, gateways
 NOTICED = r"retransmit|giving up|received DELETE|sending DELETE|INITIAL_CONTACT|reauthenticat|authentication of|not found for"
 
 
-def control_of(ours):
-    (pid,) = (pid for pid in processes.descendants(ours.process.pid) if processes.name_of(pid) == "keysluiced")
-    return pid
-
-
-def replace(world, ours, number=signal.SIGKILL):
-    """keysluiced ends by this signal, and its parent starts another one."""
-    before = control_of(ours)
-    processes.send_signal(before, number)
-
-    def is_back():
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return [each for each in ours.status()["processes"] if each["kind"] == "control" and each["pid"] != before]
-    eventually(is_back, world.patience(20), f"{ours} has another keysluiced")
-
-
 def survives(world, initiator, replace, kind=Sluice):
-    """`replace(world, ours)` puts another keysluiced in the place of the one that runs."""
+    """`replace(ours)` puts another keysluiced in the place of the one that runs."""
     tunnel = Tunnel()
     rounds = world.choose(3, 20)
     with gateways(world, tunnel, initiator, kind=kind) as (place, both):
@@ -45,7 +27,7 @@ def survives(world, initiator, replace, kind=Sluice):
         said = len(swan.log())
         with streams(world, place, tunnel):
             for _ in range(rounds):
-                replace(world, ours)
+                replace(ours)
                 both_have_it(world, both)
             expect_equal((swan.ike_spis(), swan.children()), before, "strongSwan's SAs")
             noticed = re.findall(f".*(?:{NOTICED}).*", swan.log()[said:])
@@ -55,7 +37,7 @@ def survives(world, initiator, replace, kind=Sluice):
             both_have_it(world, both)
             swan.rekey_ike()
             both_have_it(world, both)
-            replace(world, ours)
+            replace(ours)
             swan.rekey_child()
             both_have_it(world, both)
         both[initiator].down()
@@ -65,9 +47,9 @@ def survives(world, initiator, replace, kind=Sluice):
 
 for _initiator in SIDES:
     scenario(f"restart: keysluiced is killed, {_initiator} had begun")(
-        lambda world, initiator=_initiator: survives(world, initiator, replace))
+        lambda world, initiator=_initiator: survives(world, initiator, Sluice.replace))
 scenario("restart: keysluiced is stopped to be replaced")(
-    lambda world: survives(world, "strongSwan", functools.partial(replace, number=signal.SIGTERM)))
+    lambda world: survives(world, "strongSwan", lambda ours: ours.replace(signal.SIGTERM)))
 
 
 @scenario("restart: keysluiced is killed while everything is rekeyed")
@@ -83,7 +65,7 @@ def while_rekeying(world):
         with streams(world, place, tunnel):
             for _ in range(world.choose(6, 40)):
                 swan.rekey_child()
-                replace(world, ours)
+                ours.replace()
         both_have_it(world, both)
         eventually(lambda: not swan.ike_spis() & first, world.patience(20), "the IKE SA was rekeyed too")
 
@@ -114,10 +96,10 @@ def damaged(world):
         ours.up()
         both_have_it(world, both)
         before = swan.children()
-        pid = control_of(ours)
+        pid = ours.control()
         processes.send_signal(pid, signal.SIGSTOP)
         damage(memory_file_of(ours))
-        replace(world, ours)
+        ours.replace()
         eventually(lambda: ours.children() and not ours.children() & {pair[::-1] for pair in before},
                    world.patience(20), f"{ours} has another CHILD SA")
         both_have_it(world, both)
@@ -135,7 +117,7 @@ def ended(world):
         ours, swan = both["keysluice"], both["strongSwan"]
         swan.up()
         both_have_it(world, both)
-        replace(world, ours)
+        ours.replace()
         both_have_it(world, both)
         ours.stop()
         eventually(lambda: not swan.children(), world.patience(20), f"{swan} has no CHILD SA left")

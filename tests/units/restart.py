@@ -15,14 +15,14 @@ KEPT = 5  # descriptors: the state of IKE, and two UDP sockets for each of IPv4 
 
 def replaced_by(*command):
     """Puts another keysluiced in the place of the one that runs."""
-    def replace(world, ours):
+    def replace(ours):
         before = ours.pid
         run("systemctl", *command)
 
         def is_back():
             with contextlib.suppress(OSError, ValueError, KeyError):
                 return ours.pid not in (0, before) and ours.status()["ike"]["running"]
-        eventually(is_back, world.patience(20), f"{ours} has another keysluiced")
+        eventually(is_back, ours.world.patience(20), f"{ours} has another keysluiced")
         expect_equal(ours.tells("NFileDescriptorStore"), str(KEPT), "descriptors that systemd keeps")
     return replace
 
