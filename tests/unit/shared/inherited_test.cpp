@@ -18,7 +18,8 @@ bool is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-/// Whether it is so in a process that was started with sockets as 3 and 4, and with something else as 7.
+/// Whether it is so in a process that was started with sockets as 3 and 4, and with something else as 7: 5 and 6 are
+/// closed, whatever the tests before have left open.
 bool in_child(const std::string& listen_fds, bool for_us, const std::function<bool()>& check) {
     const pid_t child = fork();
     if (child == 0) {
@@ -26,6 +27,7 @@ bool in_child(const std::string& listen_fds, bool for_us, const std::function<bo
             const int socket = ::socket(AF_UNIX, SOCK_SEQPACKET, 0);
             dup2(socket, fd);
         }
+        close_range(5, 6, 0);
         dup2(STDERR_FILENO, 7);
         setenv("LISTEN_FDS", listen_fds.c_str(), 1);
         setenv("LISTEN_PID", std::to_string(for_us ? getpid() : getppid()).c_str(), 1);
