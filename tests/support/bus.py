@@ -226,15 +226,23 @@ class Events:
         with open(self.file, "wb") as output:
             self.process = processes.start(["busctl", f"--address={self.bus.address}", "--json=short",
                                             f"--match={match}", "monitor"], log, stdout=output)
-        eventually(lambda: "Monitoring" in log.read_text(), self.bus.world.patience(10), "the monitor listens")
+        probe = self.bus.connect()
+        eventually(lambda: self._hears(probe), self.bus.world.patience(10), "the monitor listens")
         return self
+
+    def _hears(self, probe):
+        """Not every busctl says when it listens."""
+        probe.send_message(dbus.lowlevel.SignalMessage("/probe", f"{NAME}.Manager", "Events"))
+        probe.flush()
+        return self.file.stat().st_size > 0
 
     def __exit__(self, *_):
         processes.stop(self.process, 5)
 
     def batches(self):
         lines = [json.loads(line) for line in self.file.read_text().splitlines() if line.startswith("{")]
-        return [line["payload"]["data"] for line in lines if line.get("member") == "Events"]
+        return [line["payload"]["data"] for line in lines
+                if line.get("member") == "Events" and line.get("path") == ROOT]
 
     def all(self):
         return [dict(zip(self.FIELDS, event)) for _, events in self.batches() for event in events]
