@@ -27,6 +27,7 @@ install(FILES units/polkit/org.keysluice1.policy DESTINATION ${CMAKE_INSTALL_DAT
 file(GLOB contract CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/dbus/*.xml)
 install(FILES ${contract} DESTINATION ${CMAKE_INSTALL_DATADIR}/dbus-1/interfaces)
 install(FILES units/keysluice.sysusers DESTINATION lib/sysusers.d RENAME keysluice.conf)
+install(FILES units/keysluice.catalog DESTINATION lib/systemd/catalog)
 install(FILES units/keysluice.tmpfiles DESTINATION lib/tmpfiles.d RENAME keysluice.conf)
 install(FILES units/keysluice.modules-load DESTINATION lib/modules-load.d RENAME keysluice.conf)
 

@@ -360,6 +360,7 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
     open_log("keysluiced", configuration.daemon.log_level);
     prctl(PR_SET_DUMPABLE, 0);
     DescriptorStore store = DescriptorStore::from_environment();
+    open_journal();
     Loop loop;
     int status = 0;
     const auto fail_for_good = [&] {

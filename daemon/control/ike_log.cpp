@@ -34,6 +34,55 @@ std::string child_of(const ike::Sa* sa, const std::string& name) {
                        ike::print(found->spec.suite));
 }
 
+LogEvent event_of(ike::Report::Kind kind) {
+    using Kind = ike::Report::Kind;
+    switch (kind) {
+        case Kind::established:
+            return LogEvent::ike_established;
+        case Kind::child_established:
+            return LogEvent::child_established;
+        case Kind::child_rekeyed:
+            return LogEvent::child_rekeyed;
+        case Kind::ike_rekeyed:
+            return LogEvent::ike_rekeyed;
+        case Kind::child_closed:
+            return LogEvent::child_closed;
+        case Kind::closed:
+            return LogEvent::ike_closed;
+        case Kind::moved:
+            return LogEvent::peer_moved;
+        case Kind::failed:
+            return LogEvent::failed;
+        case Kind::refused:
+            break;
+    }
+    return LogEvent::refused;
+}
+
+LogDetails details_of(const ike::Report& report, const ike::Sa* sa) {
+    LogDetails details{.event = event_of(report.kind), .fields = {{"PEER", report.peer.text()}}};
+    const auto add = [&](std::string_view name, std::string value) {
+        details.fields.push_back({name, std::move(value)});
+    };
+    if (!report.connection.empty()) {
+        add("CONNECTION", report.connection);
+    }
+    if (report.sa.value != 0) {
+        add("IKE_SPI", fmt::format("{:016x}", report.sa.value));
+    }
+    if (!report.child.empty()) {
+        add("CHILD", report.child);
+    }
+    if (const ike::ChildSa* child = report.child.empty() ? nullptr : newest_child(sa, report.child)) {
+        add("SPI_IN", fmt::format("{:08x}", child->spec.inbound.value));
+        add("SPI_OUT", fmt::format("{:08x}", child->spec.outbound.value));
+    }
+    if (!report.error.reason.empty()) {
+        add("REASON", std::string(report.error.reason));
+    }
+    return details;
+}
+
 }  // namespace
 
 const ike::ChildSa* newest_child(const ike::Sa* sa, const std::string& name) {
@@ -51,32 +100,34 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
         return;  // thousands of peers come at once
     }
     const std::string subject = subject_of(report);
+    const LogDetails details = details_of(report, sa);
+    const auto say = [&](std::string_view text) { log_event(LogLevel::info, details, "{}: {}", subject, text); };
     switch (report.kind) {
         case Kind::established:
-            log_info("{}: IKE SA {:016x} is established with {}{}", subject, report.sa.value,
-                     sa == nullptr ? "the peer" : ike::wire::print(sa->peer_id), suite_of(sa));
+            say(fmt::format("IKE SA {:016x} is established with {}{}", report.sa.value,
+                            sa == nullptr ? "the peer" : ike::wire::print(sa->peer_id), suite_of(sa)));
             return;
         case Kind::child_established:
-            log_info("{}: CHILD SA is established{}", subject, child_of(sa, report.child));
+            say(fmt::format("CHILD SA is established{}", child_of(sa, report.child)));
             return;
         case Kind::child_rekeyed:
-            log_info("{}: CHILD SA is rekeyed{}", subject, child_of(sa, report.child));
+            say(fmt::format("CHILD SA is rekeyed{}", child_of(sa, report.child)));
             return;
         case Kind::ike_rekeyed:
-            log_info("{}: IKE SA is rekeyed, now {:016x}{}", subject, report.sa.value, suite_of(sa));
+            say(fmt::format("IKE SA is rekeyed, now {:016x}{}", report.sa.value, suite_of(sa)));
             return;
         case Kind::child_closed:
-            log_info("{}: CHILD SA is closed", subject);
+            say("CHILD SA is closed");
             return;
         case Kind::closed:
-            log_info("{}: IKE SA {:016x} is closed", subject, report.sa.value);
+            say(fmt::format("IKE SA {:016x} is closed", report.sa.value));
             return;
         case Kind::moved:
-            log_info("{}: the peer of IKE SA {:016x} is here now", subject, report.sa.value);
+            say(fmt::format("the peer of IKE SA {:016x} is here now", report.sa.value));
             return;
         case Kind::failed:
         case Kind::refused:
-            log_peer_failure(subject, report.error);
+            log_peer_failure(subject, report.error, &details);
             return;
     }
 }

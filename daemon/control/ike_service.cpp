@@ -212,7 +212,8 @@ void IkeService::adopt_children(Inventory found) {
     }
     perform(endpoint_.unconfirmed());
     if (!inherited.empty()) {
-        log_info("{} IKE SAs were taken over from the process before", inherited.size());
+        log_event(LogLevel::info, {.event = LogEvent::ike_taken_over},
+                  "{} IKE SAs were taken over from the process before", inherited.size());
         take(ike::TimePassed{});
     }
 }

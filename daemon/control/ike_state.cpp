@@ -21,6 +21,10 @@ SecretBuffer contents_of(const ike::Sa& sa, std::uint32_t epoch) {
     return contents;
 }
 
+LogDetails lost(std::string_view reason) {
+    return {.event = LogEvent::ike_state_lost, .fields = {{"REASON", std::string(reason)}}};
+}
+
 struct Written {
     std::unique_ptr<ike::Sa> sa;
     std::uint32_t epoch = 0;
@@ -67,7 +71,8 @@ std::unique_ptr<IkeState> IkeState::open(DescriptorStore& store, const std::stri
         if (file) {
             return std::unique_ptr<IkeState>(new IkeState(store, std::move(key), *std::move(file)));
         }
-        log_error("the IKE SAs of the process before are negotiated anew: {} ({})", file.error().sentence,
+        log_event(LogLevel::error, lost(file.error().reason),
+                  "the IKE SAs of the process before are negotiated anew: {} ({})", file.error().sentence,
                   file.error().reason);
     }
     auto file = create(store, key, random);
@@ -86,7 +91,8 @@ IkeState::Inherited IkeState::read(const ike::FindConnection& connection) {
         auto written = contents ? read_contents(*contents, connection) : std::unexpected(contents.error());
         file_.end_adoption();
         if (!written) {
-            log_warning("{} ({})", written.error().sentence, written.error().reason);
+            log_event(LogLevel::warning, lost(written.error().reason), "{} ({})", written.error().sentence,
+                      written.error().reason);
             file_.forget(name);
             continue;
         }
@@ -94,9 +100,9 @@ IkeState::Inherited IkeState::read(const ike::FindConnection& connection) {
         inherited.sas.push_back(std::move(written->sa));
     }
     if (const std::size_t count = file_.discarded(); count > 0) {
-        log_warning(
-            "{} pieces of the state of IKE were half written or are damaged, and are not used (state-damaged)",
-            count);
+        log_event(LogLevel::warning, lost("state-damaged"),
+                  "{} pieces of the state of IKE were half written or are damaged, and are not used (state-damaged)",
+                  count);
     }
     for (const auto& sa : inherited.sas) {
         sa->iv.epoch = inherited.epoch;

@@ -62,7 +62,8 @@ void Reloader::on_read(Read read) {
         for (const Diagnostic& wrong : read.configuration.error()) {
             log_error("{} ({})", to_string(wrong), wrong.reason);
         }
-        log_error("{} is not used: the configuration stays as it was", file_);
+        log_event(LogLevel::error, {.event = LogEvent::configuration_refused, .fields = {{"PROBLEM", problem}}},
+                  "{} is not used: the configuration stays as it was", file_);
     }
     for (Outcome& then : std::exchange(asked_, {})) {
         then(read.configuration ? nullptr : &read.configuration.error());
