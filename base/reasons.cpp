@@ -76,6 +76,9 @@ constexpr std::array kReasons{
            "Peers are to be verified, and ca does not name the authorities to trust."},
     Reason{"ca-unreadable", ReasonArea::configuration,
            "The file of ca can't be read; look at its path and at the permissions of the directories above it."},
+    Reason{"call-failed", ReasonArea::internal,
+           "A call on the bus came to nothing, and the answer has no reason code. The sentence is the bus's own: no "
+           "answer in time, or a bus or a keysluiced that went meanwhile."},
     Reason{"certificate-chain-long", ReasonArea::ike,
            "A chain has more than 10 certificates, or a peer sent more than 32 KiB of them."},
     Reason{"certificate-encoding", ReasonArea::ike,
@@ -459,6 +462,9 @@ constexpr std::array kReasons{
            "server_name is a DNS name without a final dot, or an IP address."},
     Reason{"server-name-missing", ReasonArea::configuration,
            "server_name is missing: without it any certificate would do."},
+    Reason{"service-not-running", ReasonArea::internal,
+           "Nobody has the name org.keysluice1 on the bus that the keysluice command asked. Start keysluiced, look "
+           "into its journal, or name the bus that its configuration names with --bus."},
     Reason{"signature-hash", ReasonArea::ike,
            "The peer knows none of the hash functions that signatures with our key need (RFC 7427, RFC 8420). Update "
            "it, or use a certificate with another kind of key."},

@@ -10,6 +10,7 @@ file(RELATIVE_PATH to_libexec ${CMAKE_INSTALL_FULL_SBINDIR} ${KEYSLUICE_LIBEXECD
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/units)
 file(CREATE_LINK ${to_libexec}/keysluiced ${CMAKE_BINARY_DIR}/units/keysluiced SYMBOLIC)
 install(FILES ${CMAKE_BINARY_DIR}/units/keysluiced DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS keysluice DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # A unit is what it says of itself and the sandbox that all share.
 file(READ units/sandbox.conf KEYSLUICE_SANDBOX)

@@ -29,6 +29,8 @@ using ReplyError = std::optional<sdbus::Error>;
 inline bool process_one(sdbus::IConnection& connection) {
     return connection.processPendingEvent();
 }
+/// For a proxy whose signals are named by hand: what was named counts from now on. (Since 2.0 it does at once.)
+inline void finish_registration(sdbus::IProxy&) {}
 inline void add_object_manager(sdbus::IConnection& connection, const std::string& path) {
     connection.addObjectManager(sdbus::ObjectPath{path});
 }
@@ -47,6 +49,9 @@ using BusName = std::string;
 using ReplyError = const sdbus::Error*;
 inline bool process_one(sdbus::IConnection& connection) {
     return connection.processPendingRequest();
+}
+inline void finish_registration(sdbus::IProxy& proxy) {
+    proxy.finishRegistration();
 }
 inline void add_object_manager(sdbus::IConnection& connection, const std::string& path) {
     connection.addObjectManager(path, sdbus::floating_slot);

@@ -5,30 +5,16 @@
 #include <iterator>
 #include <string_view>
 
+#include "base/json_text.hpp"
 #include "daemon/control/ike_configuration.hpp"
 #include "dbus/errors.hpp"
 
 namespace keysluice::bus {
 namespace {
 
-void append_text(std::string& into, std::string_view text) {
-    into += '"';
-    for (const char character : text) {
-        if (character == '"' || character == '\\') {
-            into += '\\';
-            into += character;
-        } else if (static_cast<unsigned char>(character) < 0x20) {
-            fmt::format_to(std::back_inserter(into), "\\u{:04x}", static_cast<unsigned>(character));
-        } else {
-            into += character;
-        }
-    }
-    into += '"';
-}
-
 void append(std::string& into, std::string_view key, std::string_view text) {
     fmt::format_to(std::back_inserter(into), ",\"{}\":", key);
-    append_text(into, text);
+    append_json_text(into, text);
 }
 
 void append(std::string& into, std::string_view key, const std::optional<std::int64_t>& seconds) {
@@ -45,7 +31,7 @@ void append(std::string& into, std::string_view key, const std::vector<std::stri
         if (&text != texts.data()) {
             into += ',';
         }
-        append_text(into, text);
+        append_json_text(into, text);
     }
     into += ']';
 }

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/instant.hpp"
+
+namespace keysluice::cli {
+
+// What the service answers, as plain values: the members are those of dbus/*.xml, with their names, units and words.
+// Text is as it came: valid UTF-8, and whatever a peer chose. Nothing of it goes to a terminal but through
+// printable().
+
+/// org.keysluice1.IkeSa.Children
+struct ChildSa {
+    std::string name = {};
+    std::string state = {};
+    std::string mode = {};
+    std::uint32_t spi_in = 0;
+    std::uint32_t spi_out = 0;
+    std::vector<std::string> local_ts = {};
+    std::vector<std::string> remote_ts = {};
+    std::string suite = {};
+    Instant rekey_due = Instant::max();  ///< max(): never
+    std::string offload_requested = {};
+    std::string offload = {};
+    std::string offload_device = {};
+    std::string offload_reason = {};
+
+    bool operator==(const ChildSa&) const = default;
+};
+
+/// org.keysluice1.Manager.ListSas
+struct IkeSa {
+    std::uint64_t spi = 0;
+    std::uint64_t peer_spi = 0;
+    std::string connection = {};
+    bool initiator = false;
+    std::string state = {};
+    std::string local = {};
+    std::string remote = {};
+    std::string local_id = {};
+    std::string remote_id = {};
+    std::string suite = {};
+    Instant established = Instant::min();  ///< min(): not yet
+    Instant rekey_due = Instant::max();    ///< max(): never
+    std::vector<ChildSa> children = {};
+
+    bool operator==(const IkeSa&) const = default;
+};
+
+/// A child of the configuration that can't be negotiated.
+struct RefusedChild {
+    std::string child = {};
+    std::string reason = {};
+    std::string sentence = {};
+
+    bool operator==(const RefusedChild&) const = default;
+};
+
+/// org.keysluice1.Connection
+struct Connection {
+    std::string name = {};
+    std::vector<std::string> groups = {};
+    std::string local = {};
+    std::string remote = {};
+    std::string local_id = {};
+    std::string remote_id = {};
+    std::string auth = {};
+    std::string remote_auth = {};
+    std::string start = {};
+    std::vector<std::string> children = {};
+    std::vector<RefusedChild> refused = {};
+
+    bool operator==(const Connection&) const = default;
+};
+
+/// org.keysluice1.TlsService, with what GetCounters answers.
+struct TlsService {
+    std::string name = {};
+    std::string mode = {};
+    std::vector<std::string> listen = {};
+    std::vector<std::string> connect = {};
+    std::string server_name = {};
+    std::string client_certificate = {};
+    std::string min_version = {};
+    std::string offload_requested = {};
+    std::map<std::string, std::uint64_t> counters = {};
+    std::uint32_t silent = 0;  ///< engines and relays that have not answered: what they count is missing
+
+    bool operator==(const TlsService&) const = default;
+};
+
+/// org.keysluice1.Manager
+struct Manager {
+    std::string version = {};
+    std::uint32_t api_version = 0;
+    std::vector<std::string> features = {};
+    std::string ike_failure = {};
+
+    bool operator==(const Manager&) const = default;
+};
+
+/// What the configuration has.
+struct Configured {
+    std::vector<Connection> connections = {};  ///< sorted by name, as the services are
+    std::vector<TlsService> services = {};
+};
+
+/// One of org.keysluice1.Manager.Events
+struct Event {
+    std::uint64_t time = 0;  ///< µs since 1970
+    std::string kind = {};
+    std::string connection = {};
+    std::string child = {};
+    std::uint64_t ike_spi = 0;
+    std::uint32_t spi_in = 0;
+    std::uint32_t spi_out = 0;
+    std::string peer = {};
+    std::string reason = {};
+    std::string sentence = {};
+
+    bool operator==(const Event&) const = default;
+};
+
+}  // namespace keysluice::cli

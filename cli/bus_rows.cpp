@@ -1,0 +1,141 @@
+#include "cli/bus_rows.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "base/reasons.hpp"
+
+namespace keysluice::cli {
+namespace {
+
+Instant instant_of(std::uint64_t microseconds, Instant none) {
+    return microseconds == 0 ? none : Instant(std::chrono::microseconds(microseconds));
+}
+
+ChildSa from_row(const ChildRow& row) {
+    return {.name = std::get<0>(row),
+            .state = std::get<1>(row),
+            .mode = std::get<2>(row),
+            .spi_in = std::get<3>(row),
+            .spi_out = std::get<4>(row),
+            .local_ts = std::get<5>(row),
+            .remote_ts = std::get<6>(row),
+            .suite = std::get<7>(row),
+            .rekey_due = instant_of(std::get<8>(row), Instant::max()),
+            .offload_requested = std::get<9>(row),
+            .offload = std::get<10>(row),
+            .offload_device = std::get<11>(row),
+            .offload_reason = std::get<12>(row)};
+}
+
+template <typename T>
+T value_of(const bus::Dictionary& properties, const char* name) {
+    const auto found = properties.find(name);
+    return found == properties.end() ? T{} : found->second.get<T>();
+}
+
+/// Codes by names, for what the bus itself says and what has none in its text.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kNames{{
+    {"org.keysluice1.Error.NotFound", "not-found"},
+    {"org.keysluice1.Error.NotRunning", "ike-not-running"},
+    {"org.keysluice1.Error.Busy", "too-many-calls"},
+    {"org.freedesktop.DBus.Error.AccessDenied", "not-permitted"},
+    {"org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "password-needed"},
+    {"org.freedesktop.DBus.Error.InvalidArgs", "bad-request"},
+    {"org.freedesktop.DBus.Error.UnknownObject", "not-found"},
+    {"org.freedesktop.DBus.Error.ServiceUnknown", "service-not-running"},
+    {"org.freedesktop.DBus.Error.NameHasNoOwner", "service-not-running"},
+}};
+
+/// "sentence (code)" becomes both.
+std::pair<std::string, const Reason*> split(const std::string& text) {
+    const auto open = text.rfind(" (");
+    if (open == std::string::npos || !text.ends_with(')') || text.find('\n') != std::string::npos) {
+        return {text, nullptr};
+    }
+    const Reason* reason = find_reason(std::string_view(text).substr(open + 2, text.size() - open - 3));
+    return {reason == nullptr ? text : text.substr(0, open), reason};
+}
+
+}  // namespace
+
+IkeSa from_row(const SaRow& row) {
+    IkeSa sa{.spi = std::get<0>(row),
+             .peer_spi = std::get<1>(row),
+             .connection = std::get<2>(row),
+             .initiator = std::get<3>(row),
+             .state = std::get<4>(row),
+             .local = std::get<5>(row),
+             .remote = std::get<6>(row),
+             .local_id = std::get<7>(row),
+             .remote_id = std::get<8>(row),
+             .suite = std::get<9>(row),
+             .established = instant_of(std::get<10>(row), Instant::min()),
+             .rekey_due = instant_of(std::get<11>(row), Instant::max()),
+             .children = {}};
+    for (const ChildRow& child : std::get<12>(row)) {
+        sa.children.push_back(from_row(child));
+    }
+    return sa;
+}
+
+Event from_row(const EventRow& row) {
+    return {.time = std::get<0>(row),
+            .kind = std::get<1>(row),
+            .connection = std::get<2>(row),
+            .child = std::get<3>(row),
+            .ike_spi = std::get<4>(row),
+            .spi_in = std::get<5>(row),
+            .spi_out = std::get<6>(row),
+            .peer = std::get<7>(row),
+            .reason = std::get<8>(row),
+            .sentence = std::get<9>(row)};
+}
+
+Connection connection_from(const bus::Dictionary& properties) {
+    Connection connection{.name = value_of<std::string>(properties, "Name"),
+                          .groups = value_of<std::vector<std::string>>(properties, "Groups"),
+                          .local = value_of<std::string>(properties, "Local"),
+                          .remote = value_of<std::string>(properties, "Remote"),
+                          .local_id = value_of<std::string>(properties, "LocalId"),
+                          .remote_id = value_of<std::string>(properties, "RemoteId"),
+                          .auth = value_of<std::string>(properties, "Auth"),
+                          .remote_auth = value_of<std::string>(properties, "RemoteAuth"),
+                          .start = value_of<std::string>(properties, "Start"),
+                          .children = value_of<std::vector<std::string>>(properties, "Children"),
+                          .refused = {}};
+    using RefusedRow = sdbus::Struct<std::string, std::string, std::string>;
+    for (const RefusedRow& row : value_of<std::vector<RefusedRow>>(properties, "Refused")) {
+        connection.refused.push_back({std::get<0>(row), std::get<1>(row), std::get<2>(row)});
+    }
+    return connection;
+}
+
+TlsService service_from(const bus::Dictionary& properties) {
+    return {.name = value_of<std::string>(properties, "Name"),
+            .mode = value_of<std::string>(properties, "Mode"),
+            .listen = value_of<std::vector<std::string>>(properties, "Listen"),
+            .connect = value_of<std::vector<std::string>>(properties, "Connect"),
+            .server_name = value_of<std::string>(properties, "ServerName"),
+            .client_certificate = value_of<std::string>(properties, "ClientCertificate"),
+            .min_version = value_of<std::string>(properties, "MinVersion"),
+            .offload_requested = value_of<std::string>(properties, "OffloadRequested"),
+            .counters = {},
+            .silent = 0};
+}
+
+Error from_bus_error(const sdbus::Error& error) {
+    const std::string name = error.getName();
+    auto [sentence, reason] = split(error.getMessage());
+    if (reason != nullptr) {
+        return {reason->code, std::move(sentence)};
+    }
+    const auto* const found = std::ranges::find(kNames, name, [](const auto& each) { return each.first; });
+    return {found == kNames.end() ? "call-failed" : found->second, std::move(sentence)};
+}
+
+}  // namespace keysluice::cli

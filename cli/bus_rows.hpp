@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cli/answers.hpp"
+#include "dbus/compat.hpp"
+
+namespace keysluice::cli {
+
+// From the types of the contract (dbus/*.xml) to plain values.
+
+using ChildRow = sdbus::Struct<std::string, std::string, std::string, std::uint32_t, std::uint32_t,
+                               std::vector<std::string>, std::vector<std::string>, std::string, std::uint64_t,
+                               std::string, std::string, std::string, std::string, bus::Dictionary>;
+using SaRow =
+    sdbus::Struct<std::uint64_t, std::uint64_t, std::string, bool, std::string, std::string, std::string, std::string,
+                  std::string, std::string, std::uint64_t, std::uint64_t, std::vector<ChildRow>, bus::Dictionary>;
+using EventRow = sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::uint64_t, std::uint32_t,
+                               std::uint32_t, std::string, std::string, std::string, bus::Dictionary>;
+
+[[nodiscard]] IkeSa from_row(const SaRow& row);
+[[nodiscard]] Event from_row(const EventRow& row);
+
+/// Of objects' properties; one that is missing stays empty.
+[[nodiscard]] Connection connection_from(const bus::Dictionary& properties);
+[[nodiscard]] TlsService service_from(const bus::Dictionary& properties);
+
+/// What a call failed with. The service's texts end with a reason code in parentheses, which becomes Error::reason;
+/// where there is none, the name of the error on the bus decides, or it is `call-failed`.
+[[nodiscard]] Error from_bus_error(const sdbus::Error& error);
+
+}  // namespace keysluice::cli

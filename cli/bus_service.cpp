@@ -1,0 +1,188 @@
+#include "cli/bus_service.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <tuple>
+#include <utility>
+
+#include "cli/bus_proxies.hpp"
+
+namespace keysluice::cli {
+namespace {
+
+using IkeSaProxy = PlainProxy<org::keysluice1::IkeSa_proxy>;
+using TlsServiceProxy = PlainProxy<org::keysluice1::TlsService_proxy>;
+using Objects = std::map<sdbus::ObjectPath, std::map<std::string, bus::Dictionary>>;
+
+// The service answers within 10 s, or within 120 s where polkit may ask a person.
+constexpr std::chrono::microseconds kPatience = std::chrono::seconds(25);
+constexpr std::chrono::microseconds kPatienceWithPeople = std::chrono::seconds(150);
+
+bus::Dictionary options_of(const Wish& wish) {
+    bus::Dictionary options;
+    if (!wish.child.empty()) {
+        options.emplace("child", sdbus::Variant{wish.child});
+    }
+    if (wish.interactive) {
+        options.emplace("interactive", sdbus::Variant{true});
+    }
+    return options;
+}
+
+std::string path_of(std::uint64_t ike_spi) {
+    return fmt::format("{}/ikesa/{:016x}", kRoot, ike_spi);
+}
+
+}  // namespace
+
+BusService::BusService(std::string address) : address_(std::move(address)) {}
+BusService::~BusService() = default;
+
+Result<void> BusService::connect() {
+    if (connection_) {
+        return {};
+    }
+    auto connection = connect_to_bus(address_);
+    if (!connection) {
+        return pass_on(std::move(connection));
+    }
+    try {
+        bool runs = false;
+        bus_proxy(**connection)
+            ->callMethod("NameHasOwner")
+            .onInterface("org.freedesktop.DBus")
+            .withArguments(std::string(kBusName))
+            .storeResultsTo(runs);
+        if (!runs) {
+            return fail("service-not-running",
+                        fmt::format("keysluiced does not run: nobody has the name {} on this bus; start it with "
+                                    "systemctl start keysluice.target",
+                                    kBusName));
+        }
+    } catch (const sdbus::Error& error) {
+        return std::unexpected(from_bus_error(error));
+    }
+    connection_ = std::move(*connection);
+    return {};
+}
+
+template <typename T>
+Result<T> BusService::ask(bool interactive, const std::function<T(sdbus::IConnection&)>& question) {
+    if (auto connected = connect(); !connected) {
+        return pass_on(std::move(connected));
+    }
+    try {
+        connection_->setMethodCallTimeout(interactive ? kPatienceWithPeople : kPatience);
+        if constexpr (std::is_void_v<T>) {
+            question(*connection_);
+            return {};
+        } else {
+            return question(*connection_);
+        }
+    } catch (const sdbus::Error& error) {
+        return std::unexpected(from_bus_error(error));
+    }
+}
+
+Result<Manager> BusService::manager() {
+    return ask<Manager>(false, [](sdbus::IConnection& connection) {
+        ManagerProxy proxy(connection);
+        return Manager{.version = proxy.Version(),
+                       .api_version = proxy.ApiVersion(),
+                       .features = proxy.Features(),
+                       .ike_failure = proxy.IkeFailure()};
+    });
+}
+
+Result<std::vector<IkeSa>> BusService::ike_sas(const SaFilter& filter) {
+    return ask<std::vector<IkeSa>>(false, [&filter](sdbus::IConnection& connection) {
+        bus::Dictionary wanted;
+        if (!filter.connection.empty()) {
+            wanted.emplace("connection", sdbus::Variant{filter.connection});
+        }
+        if (!filter.group.empty()) {
+            wanted.emplace("group", sdbus::Variant{filter.group});
+        }
+        ManagerProxy proxy(connection);
+        std::vector<IkeSa> sas;
+        std::string cursor;
+        do {
+            std::vector<SaRow> page;
+            std::tie(page, cursor) = proxy.ListSas(wanted, cursor, 0);
+            std::ranges::transform(page, std::back_inserter(sas), [](const SaRow& row) { return from_row(row); });
+        } while (!cursor.empty());
+        std::ranges::sort(sas, {}, [](const IkeSa& sa) { return std::tie(sa.connection, sa.remote, sa.spi); });
+        return sas;
+    });
+}
+
+Result<Configured> BusService::configured() {
+    return ask<Configured>(false, [this](sdbus::IConnection& connection) {
+        Objects objects;
+        sdbus::createProxy(connection, bus::BusName{kBusName}, sdbus::ObjectPath{kRoot})
+            ->callMethod("GetManagedObjects")
+            .onInterface("org.freedesktop.DBus.ObjectManager")
+            .storeResultsTo(objects);
+        Configured configured;
+        paths_.clear();
+        for (const auto& [path, interfaces] : objects) {
+            if (const auto each = interfaces.find("org.keysluice1.Connection"); each != interfaces.end()) {
+                configured.connections.push_back(connection_from(each->second));
+            }
+            if (const auto each = interfaces.find("org.keysluice1.TlsService"); each != interfaces.end()) {
+                configured.services.push_back(service_from(each->second));
+                paths_[configured.services.back().name] = path;
+            }
+        }
+        std::ranges::sort(configured.connections, {}, &Connection::name);
+        std::ranges::sort(configured.services, {}, &TlsService::name);
+        return configured;
+    });
+}
+
+Result<void> BusService::count(TlsService& service) {
+    return ask<void>(false, [this, &service](sdbus::IConnection& connection) {
+        std::tie(service.counters, service.silent) =
+            TlsServiceProxy(connection, paths_.at(service.name)).GetCounters();
+    });
+}
+
+Result<std::uint32_t> BusService::up(const std::string& name, const Wish& wish) {
+    return ask<std::uint32_t>(wish.interactive, [&](sdbus::IConnection& connection) {
+        return ManagerProxy(connection).Up(name, options_of(wish));
+    });
+}
+
+Result<std::uint32_t> BusService::down(const std::string& name, const Wish& wish) {
+    return ask<std::uint32_t>(wish.interactive, [&](sdbus::IConnection& connection) {
+        return ManagerProxy(connection).Down(name, options_of(wish));
+    });
+}
+
+Result<std::uint32_t> BusService::rekey(const std::string& name, const Wish& wish) {
+    return ask<std::uint32_t>(wish.interactive, [&](sdbus::IConnection& connection) {
+        return ManagerProxy(connection).Rekey(name, options_of(wish));
+    });
+}
+
+Result<void> BusService::down(std::uint64_t ike_spi, const Wish& wish) {
+    return ask<void>(wish.interactive, [&](sdbus::IConnection& connection) {
+        IkeSaProxy(connection, path_of(ike_spi)).Down(options_of(wish));
+    });
+}
+
+Result<void> BusService::rekey(std::uint64_t ike_spi, const Wish& wish) {
+    return ask<void>(wish.interactive, [&](sdbus::IConnection& connection) {
+        IkeSaProxy(connection, path_of(ike_spi)).Rekey(options_of(wish));
+    });
+}
+
+Result<std::uint32_t> BusService::reload(const Wish& wish) {
+    return ask<std::uint32_t>(wish.interactive, [&](sdbus::IConnection& connection) {
+        return ManagerProxy(connection).Reload(options_of(wish));
+    });
+}
+
+}  // namespace keysluice::cli

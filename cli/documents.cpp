@@ -1,0 +1,122 @@
+#include "cli/documents.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+namespace keysluice::cli {
+namespace {
+
+std::int64_t seconds(Duration duration) {
+    return std::chrono::floor<std::chrono::seconds>(duration).count();
+}
+
+std::optional<std::int64_t> until(Instant moment, Instant now) {
+    return moment == Instant::max() ? std::nullopt : std::optional(std::max<std::int64_t>(0, seconds(moment - now)));
+}
+
+std::string in_hex(std::uint64_t ike_spi) {
+    return fmt::format("{:016x}", ike_spi);
+}
+
+std::string in_hex(std::uint32_t esp_spi) {
+    return fmt::format("{:08x}", esp_spi);
+}
+
+Json to_json(const ChildSa& child, Instant now) {
+    return Json::object({{"name", child.name},
+                         {"state", child.state},
+                         {"mode", child.mode},
+                         {"suite", child.suite},
+                         {"spi_in", in_hex(child.spi_in)},
+                         {"spi_out", in_hex(child.spi_out)},
+                         {"local_ts", Json::array(child.local_ts)},
+                         {"remote_ts", Json::array(child.remote_ts)},
+                         {"offload", child.offload},
+                         {"offload_requested", child.offload_requested},
+                         {"offload_device", child.offload_device},
+                         {"offload_reason", child.offload_reason},
+                         {"rekey_in", until(child.rekey_due, now)}});
+}
+
+}  // namespace
+
+Json to_json(const IkeSa& sa, Instant now) {
+    const auto age = sa.established == Instant::min() ? std::nullopt : std::optional(seconds(now - sa.established));
+    return Json::object(
+        {{"connection", sa.connection},
+         {"state", sa.state},
+         {"role", sa.initiator ? "initiator" : "responder"},
+         {"local_id", sa.local_id},
+         {"remote_id", sa.remote_id},
+         {"local", sa.local},
+         {"remote", sa.remote},
+         {"suite", sa.suite},
+         {"spi_initiator", in_hex(sa.initiator ? sa.spi : sa.peer_spi)},
+         {"spi_responder", in_hex(sa.initiator ? sa.peer_spi : sa.spi)},
+         {"age", age},
+         {"rekey_in", until(sa.rekey_due, now)},
+         {"children", Json::array(sa.children, [now](const ChildSa& child) { return to_json(child, now); })}});
+}
+
+Json to_json(const Connection& connection) {
+    return Json::object({{"name", connection.name},
+                         {"groups", Json::array(connection.groups)},
+                         {"local", connection.local},
+                         {"remote", connection.remote},
+                         {"local_id", connection.local_id},
+                         {"remote_id", connection.remote_id},
+                         {"auth", connection.auth},
+                         {"remote_auth", connection.remote_auth},
+                         {"start", connection.start},
+                         {"children", Json::array(connection.children)},
+                         {"refused", Json::array(connection.refused, [](const RefusedChild& each) {
+                              return Json::object(
+                                  {{"child", each.child}, {"reason", each.reason}, {"sentence", each.sentence}});
+                          })}});
+}
+
+Json to_json(const TlsService& service) {
+    std::vector<Json::Member> counters;
+    for (const auto& [name, value] : service.counters) {
+        counters.push_back({name, value});
+    }
+    return Json::object({{"name", service.name},
+                         {"mode", service.mode},
+                         {"listen", Json::array(service.listen)},
+                         {"connect", Json::array(service.connect)},
+                         {"server_name", service.server_name},
+                         {"client_certificate", service.client_certificate},
+                         {"min_version", service.min_version},
+                         {"offload_requested", service.offload_requested},
+                         {"counters", Json::object(counters)},
+                         {"silent", service.silent}});
+}
+
+Json to_json(const Manager& manager) {
+    return Json::object({{"version", manager.version},
+                         {"api_version", manager.api_version},
+                         {"features", Json::array(manager.features)},
+                         {"ike_failure", manager.ike_failure}});
+}
+
+Json to_json(const Event& event) {
+    return Json::object({{"time", event.time},
+                         {"kind", event.kind},
+                         {"connection", event.connection},
+                         {"child", event.child},
+                         {"ike_spi", in_hex(event.ike_spi)},
+                         {"spi_in", in_hex(event.spi_in)},
+                         {"spi_out", in_hex(event.spi_out)},
+                         {"peer", event.peer},
+                         {"reason", event.reason},
+                         {"sentence", event.sentence}});
+}
+
+Json to_json(const Error& error) {
+    return Json::object({{"reason", error.reason}, {"sentence", error.sentence}});
+}
+
+}  // namespace keysluice::cli

@@ -1,0 +1,49 @@
+#include "cli/command_line.hpp"
+#include "cli/documents.hpp"
+#include "cli/listing.hpp"
+#include "cli/run/runs.hpp"
+#include "cli/target.hpp"
+
+namespace keysluice::cli {
+namespace {
+
+std::string as_text(const Target& target, const Context& context) {
+    const Invocation& line = context.line;
+    const bool all = !line.has("ike") && !line.has("child") && !line.has("tls");
+    const Depth depth = all || (line.has("ike") && line.has("child")) ? Depth::whole
+                        : line.has("ike")                             ? Depth::ike_only
+                                                                      : Depth::children_only;
+    const Style style(context.colours);
+    std::string text;
+    for (const IkeSa& sa : target.sas) {
+        if (all || line.has("ike") || line.has("child")) {
+            text += listing(sa, context.now(), style, depth);
+        }
+    }
+    for (const TlsService& service : target.services) {
+        if (all || line.has("tls")) {
+            text += listing(service, style);
+        }
+    }
+    return text;
+}
+
+}  // namespace
+
+Result<Outcome> run_list(Context& context) {
+    const auto target =
+        context.line.name().empty() ? look_up_all(context.service) : look_up(context.service, context.line.name());
+    if (!target) {
+        return std::unexpected(target.error());
+    }
+    if (!context.line.json()) {
+        return Outcome{.text = as_text(*target, context)};
+    }
+    const Instant now = context.now();
+    return Outcome{
+        .text = document(
+            {{"ike_sas", Json::array(target->sas, [now](const IkeSa& sa) { return to_json(sa, now); })},
+             {"tls_services", Json::array(target->services, [](const TlsService& each) { return to_json(each); })}})};
+}
+
+}  // namespace keysluice::cli

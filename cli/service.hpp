@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cli/answers.hpp"
+
+namespace keysluice::cli {
+
+/// Which IKE SAs; what is empty does not count.
+struct SaFilter {
+    std::string connection = {};
+    std::string group = {};
+};
+
+/// Of what changes something.
+struct Wish {
+    std::string child = {};    ///< this child only; empty: all
+    bool interactive = false;  ///< polkit may ask for a password meanwhile
+};
+
+/// Whom the commands ask: keysluiced by way of the bus (BusService), or a test's answers. Each call waits for its
+/// answer, 25 s at most (150 s where a person may be asked for a password).
+///
+/// Errors: `service-not-running`, `bus-unreachable`, `call-failed`, and the codes that the service answers with.
+class Service {
+   public:
+    Service() = default;
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
+    Service(Service&&) = delete;
+    Service& operator=(Service&&) = delete;
+    virtual ~Service() = default;
+
+    [[nodiscard]] virtual Result<Manager> manager() = 0;
+    [[nodiscard]] virtual Result<std::vector<IkeSa>> ike_sas(const SaFilter& filter) = 0;
+    /// Without counters: those are asked for one by one, since processes are asked for them.
+    [[nodiscard]] virtual Result<Configured> configured() = 0;
+    /// Fills in `counters` and `silent`.
+    [[nodiscard]] virtual Result<void> count(TlsService& service) = 0;
+
+    /// Each answers how many connections or IKE SAs it is about.
+    [[nodiscard]] virtual Result<std::uint32_t> up(const std::string& name, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<std::uint32_t> down(const std::string& name, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<std::uint32_t> rekey(const std::string& name, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<void> down(std::uint64_t ike_spi, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<std::uint32_t> reload(const Wish& wish) = 0;
+};
+
+}  // namespace keysluice::cli

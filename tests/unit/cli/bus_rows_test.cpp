@@ -1,0 +1,89 @@
+#include "cli/bus_rows.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "base/reasons.hpp"
+
+using namespace keysluice;
+using namespace keysluice::cli;
+
+TEST_SUITE("cli: bus rows") {
+    TEST_CASE("a failure on the bus has the code of its text, or that of its name") {
+        const auto read = [](const char* name, const char* text) {
+            const Error error = from_bus_error(bus::make_error(name, text));
+            CHECK(find_reason(error.reason) != nullptr);
+            return fmt::format("{}: {}", error.reason, error.sentence);
+        };
+        CHECK(read("org.keysluice1.Error.NoRoute", "there is no way (no-route)") == "no-route: there is no way");
+        CHECK(read("org.keysluice1.Error.Failed", "odd (what is this)") == "call-failed: odd (what is this)");
+        CHECK(read("org.keysluice1.Error.Failed", "(") == "call-failed: (");
+        CHECK(read("org.freedesktop.DBus.Error.AccessDenied", "no") == "not-permitted: no");
+        CHECK(read("org.freedesktop.DBus.Error.NoReply", "no") == "call-failed: no");
+        const char* mistakes = "a:1:1: one (bad-name)\na:2:1: two (unknown-key)";
+        CHECK(from_bus_error(bus::make_error("org.keysluice1.Error.InvalidConfiguration", mistakes)).sentence ==
+              mistakes);
+    }
+
+    TEST_CASE("rows become values; a time of 0 is none") {
+        const ChildRow child{"net", "installed", "tunnel", 1U,       2U,     {"a"}, {"b"},
+                             "x",   5'000'000U,  "auto",   "crypto", "eth0", "why", bus::Dictionary{}};
+        const SaRow row{7U,
+                        8U,
+                        "hq",
+                        true,
+                        "established",
+                        "l",
+                        "r",
+                        "li",
+                        "ri",
+                        "s",
+                        std::uint64_t{0},
+                        std::uint64_t{0},
+                        std::vector{child},
+                        bus::Dictionary{}};
+        const IkeSa wanted{.spi = 7,
+                           .peer_spi = 8,
+                           .connection = "hq",
+                           .initiator = true,
+                           .state = "established",
+                           .local = "l",
+                           .remote = "r",
+                           .local_id = "li",
+                           .remote_id = "ri",
+                           .suite = "s",
+                           .children = {{.name = "net",
+                                         .state = "installed",
+                                         .mode = "tunnel",
+                                         .spi_in = 1,
+                                         .spi_out = 2,
+                                         .local_ts = {"a"},
+                                         .remote_ts = {"b"},
+                                         .suite = "x",
+                                         .rekey_due = Instant(std::chrono::seconds(5)),
+                                         .offload_requested = "auto",
+                                         .offload = "crypto",
+                                         .offload_device = "eth0",
+                                         .offload_reason = "why"}}};
+        CHECK(from_row(row) == wanted);
+        const EventRow event{1U, "failed", "hq", "net", 2U, 3U, 4U, "peer", "reason", "sentence", bus::Dictionary{}};
+        CHECK(from_row(event) == Event{.time = 1,
+                                       .kind = "failed",
+                                       .connection = "hq",
+                                       .child = "net",
+                                       .ike_spi = 2,
+                                       .spi_in = 3,
+                                       .spi_out = 4,
+                                       .peer = "peer",
+                                       .reason = "reason",
+                                       .sentence = "sentence"});
+    }
+
+    TEST_CASE("objects' properties, of which some may be missing") {
+        const Connection connection =
+            connection_from({{"Name", sdbus::Variant{std::string("hq")}},
+                             {"Children", sdbus::Variant{std::vector<std::string>{"net"}}}});
+        CHECK(connection == Connection{.name = "hq", .children = {"net"}});
+        CHECK(service_from({{"Mode", sdbus::Variant{std::string("server")}}}) == TlsService{.mode = "server"});
+    }
+}
