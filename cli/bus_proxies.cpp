@@ -21,4 +21,13 @@ std::unique_ptr<sdbus::IProxy> bus_proxy(sdbus::IConnection& connection) {
                               sdbus::ObjectPath{"/org/freedesktop/DBus"});
 }
 
+bool service_runs(sdbus::IProxy& bus) {
+    bool runs = false;
+    bus.callMethod("NameHasOwner")
+        .onInterface("org.freedesktop.DBus")
+        .withArguments(std::string(kBusName))
+        .storeResultsTo(runs);
+    return runs;
+}
+
 }  // namespace keysluice::cli

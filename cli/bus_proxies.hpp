@@ -23,6 +23,8 @@ inline constexpr const char* kRoot = "/org/keysluice1";
 
 /// The message bus itself.
 [[nodiscard]] std::unique_ptr<sdbus::IProxy> bus_proxy(sdbus::IConnection& connection);
+/// Whether somebody has the service's name. To ask it does not start it.
+[[nodiscard]] bool service_runs(sdbus::IProxy& bus);
 
 class ManagerProxy final : public sdbus::ProxyInterfaces<org::keysluice1::Manager_proxy> {
    public:

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "cli/bus_events.hpp"
 #include "cli/bus_proxies.hpp"
 
 namespace keysluice::cli {
@@ -49,13 +50,7 @@ Result<void> BusService::connect() {
         return pass_on(std::move(connection));
     }
     try {
-        bool runs = false;
-        bus_proxy(**connection)
-            ->callMethod("NameHasOwner")
-            .onInterface("org.freedesktop.DBus")
-            .withArguments(std::string(kBusName))
-            .storeResultsTo(runs);
-        if (!runs) {
+        if (!service_runs(*bus_proxy(**connection))) {
             return fail("service-not-running",
                         fmt::format("keysluiced does not run: nobody has the name {} on this bus; start it with "
                                     "systemctl start keysluice.target",
@@ -183,6 +178,10 @@ Result<std::uint32_t> BusService::reload(const Wish& wish) {
     return ask<std::uint32_t>(wish.interactive, [&](sdbus::IConnection& connection) {
         return ManagerProxy(connection).Reload(options_of(wish));
     });
+}
+
+Result<void> BusService::follow(Follower& follower) {
+    return follow_on_bus(address_, follower);
 }
 
 }  // namespace keysluice::cli

@@ -35,6 +35,7 @@ class BusService final : public Service {
     [[nodiscard]] Result<void> down(std::uint64_t ike_spi, const Wish& wish) override;
     [[nodiscard]] Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) override;
     [[nodiscard]] Result<std::uint32_t> reload(const Wish& wish) override;
+    [[nodiscard]] Result<void> follow(Follower& follower) override;
 
    private:
     template <typename T>

@@ -21,6 +21,25 @@ constexpr std::array<Option, 0> kNoOptions{};
 constexpr std::array kOneSession{Argument{.name = "NAME|SPI", .completes = Completes::sessions}};
 constexpr std::array kSomeSession{Argument{.name = "NAME|SPI", .completes = Completes::sessions, .optional = true}};
 
+constexpr std::array kOneName{Argument{.name = "NAME", .completes = Completes::names}};
+constexpr std::array kOneTarget{Argument{.name = "NAME|SPI", .completes = Completes::targets}};
+constexpr std::array kOneShell{
+    Argument{.name = "bash|zsh|fish|names|targets|sessions|children", .completes = Completes::shells}};
+
+constexpr Option kInteractive{.name = "interactive", .help = "polkit may ask for a password, by an agent that runs"};
+constexpr std::array kInteractiveOnly{kInteractive};
+constexpr std::array kUpOptions{
+    Option{.name = "child", .value = "CHILD", .help = "this child of it alone", .completes = Completes::children},
+    kInteractive,
+};
+constexpr std::array kRekeyOptions{
+    Option{.name = "child",
+           .value = "CHILD",
+           .help = "the CHILD SAs of this name instead of the IKE SAs",
+           .completes = Completes::children},
+    kInteractive,
+};
+
 constexpr std::array kListOptions{
     Option{.name = "ike", .help = "IKE SAs, without their CHILD SAs"},
     Option{.name = "child", .help = "CHILD SAs alone"},
@@ -46,7 +65,46 @@ constexpr std::array kCommands{
             .help = "Show everything about one connection, TLS service or IKE SA",
             .watchable = true,
             .run = run_show},
+    Command{.name = "up",
+            .arguments = kOneName,
+            .options = kUpOptions,
+            .help = "Begin to bring up a connection or all of a group",
+            .run = run_up},
+    Command{.name = "down",
+            .arguments = kOneTarget,
+            .options = kInteractiveOnly,
+            .help = "Close the IKE SAs of a connection or group, or one of them",
+            .run = run_down},
+    Command{.name = "rekey",
+            .arguments = kOneTarget,
+            .options = kRekeyOptions,
+            .help = "Begin to rekey the IKE SAs of a connection or group, or one IKE or CHILD SA",
+            .run = run_rekey},
+    Command{.name = "reload",
+            .arguments = kNoArguments,
+            .options = kInteractiveOnly,
+            .help = "Have the configuration read again, and print what is wrong with it",
+            .run = run_reload},
+    Command{.name = "monitor",
+            .arguments = kNoArguments,
+            .options = kNoOptions,
+            .help = "Print what happens, as it happens, until interrupted",
+            .run = run_monitor},
+    Command{.name = "stats",
+            .arguments = kNoArguments,
+            .options = kNoOptions,
+            .help = "Print the numbers of SAs and the counters of TLS services",
+            .watchable = true,
+            .run = run_stats},
+    Command{.name = "completion",
+            .arguments = kOneShell,
+            .options = kNoOptions,
+            .help = "Print the completions of a shell, or the words that they ask for",
+            .run = run_completion},
 };
+
+constexpr std::array<std::string_view, 7> kCompletionWords{"bash",    "zsh",      "fish",    "names",
+                                                           "targets", "sessions", "children"};
 
 }  // namespace
 
@@ -61,6 +119,10 @@ const Command* find_command(std::string_view name) {
 
 std::span<const Option> common_options() {
     return kCommonOptions;
+}
+
+std::span<const std::string_view> completion_words() {
+    return kCompletionWords;
 }
 
 }  // namespace keysluice::cli

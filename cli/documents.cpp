@@ -78,11 +78,15 @@ Json to_json(const Connection& connection) {
                           })}});
 }
 
-Json to_json(const TlsService& service) {
+Json counters_to_json(const TlsService& service) {
     std::vector<Json::Member> counters;
     for (const auto& [name, value] : service.counters) {
         counters.push_back({name, value});
     }
+    return Json::object(counters);
+}
+
+Json to_json(const TlsService& service) {
     return Json::object({{"name", service.name},
                          {"mode", service.mode},
                          {"listen", Json::array(service.listen)},
@@ -91,7 +95,7 @@ Json to_json(const TlsService& service) {
                          {"client_certificate", service.client_certificate},
                          {"min_version", service.min_version},
                          {"offload_requested", service.offload_requested},
-                         {"counters", Json::object(counters)},
+                         {"counters", counters_to_json(service)},
                          {"silent", service.silent}});
 }
 

@@ -22,6 +22,22 @@ struct Wish {
     bool interactive = false;  ///< polkit may ask for a password meanwhile
 };
 
+/// Who listens to what happens.
+class Follower {
+   public:
+    Follower() = default;
+    Follower(const Follower&) = delete;
+    Follower& operator=(const Follower&) = delete;
+    Follower(Follower&&) = delete;
+    Follower& operator=(Follower&&) = delete;
+    virtual ~Follower() = default;
+
+    /// `first` is the number of the first of them since the service started.
+    virtual void happened(std::uint64_t first, const std::vector<Event>& events) = 0;
+    /// Said once in the beginning, and whenever the service comes or goes. A service that comes counts from 0 again.
+    virtual void service_is(bool running) = 0;
+};
+
 /// Whom the commands ask: keysluiced by way of the bus (BusService), or a test's answers. Each call waits for its
 /// answer, 25 s at most (150 s where a person may be asked for a password).
 ///
@@ -49,6 +65,10 @@ class Service {
     [[nodiscard]] virtual Result<void> down(std::uint64_t ike_spi, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<std::uint32_t> reload(const Wish& wish) = 0;
+
+    /// Tells the follower until SIGINT or SIGTERM, whether the service runs or not. Error: `bus-unreachable`, also
+    /// where the bus goes meanwhile.
+    [[nodiscard]] virtual Result<void> follow(Follower& follower) = 0;
 };
 
 }  // namespace keysluice::cli

@@ -11,6 +11,12 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/units)
 file(CREATE_LINK ${to_libexec}/keysluiced ${CMAKE_BINARY_DIR}/units/keysluiced SYMBOLIC)
 install(FILES ${CMAKE_BINARY_DIR}/units/keysluiced DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(TARGETS keysluice DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${CMAKE_BINARY_DIR}/completions/bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+        RENAME keysluice)
+install(FILES ${CMAKE_BINARY_DIR}/completions/zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions
+        RENAME _keysluice)
+install(FILES ${CMAKE_BINARY_DIR}/completions/fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
+        RENAME keysluice.fish)
 
 # A unit is what it says of itself and the sandbox that all share.
 file(READ units/sandbox.conf KEYSLUICE_SANDBOX)
@@ -32,7 +38,7 @@ install(FILES units/keysluice.catalog DESTINATION lib/systemd/catalog)
 install(FILES units/keysluice.tmpfiles DESTINATION lib/tmpfiles.d RENAME keysluice.conf)
 install(FILES units/keysluice.modules-load DESTINATION lib/modules-load.d RENAME keysluice.conf)
 
-foreach(section IN ITEMS 5 7 8)
+foreach(section IN ITEMS 1 5 7 8)
   file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.${section})
   install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()

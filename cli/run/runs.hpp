@@ -5,10 +5,18 @@
 
 namespace keysluice::cli {
 
-// What the rows of the table of commands (cli/commands.cpp) do, each in a file of its name.
+// What the rows of the table of commands (cli/commands.cpp) do, each in a file of its name (up, down, rekey and
+// reload in wishes.cpp).
 
 [[nodiscard]] Result<Outcome> run_status(Context& context);
 [[nodiscard]] Result<Outcome> run_list(Context& context);
 [[nodiscard]] Result<Outcome> run_show(Context& context);
+[[nodiscard]] Result<Outcome> run_up(Context& context);
+[[nodiscard]] Result<Outcome> run_down(Context& context);
+[[nodiscard]] Result<Outcome> run_rekey(Context& context);
+[[nodiscard]] Result<Outcome> run_reload(Context& context);
+[[nodiscard]] Result<Outcome> run_monitor(Context& context);
+[[nodiscard]] Result<Outcome> run_stats(Context& context);
+[[nodiscard]] Result<Outcome> run_completion(Context& context);
 
 }  // namespace keysluice::cli
