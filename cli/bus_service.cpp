@@ -41,32 +41,33 @@ std::string path_of(std::uint64_t ike_spi) {
 BusService::BusService(std::string address) : address_(std::move(address)) {}
 BusService::~BusService() = default;
 
-Result<void> BusService::connect() {
-    if (connection_) {
-        return {};
-    }
-    auto connection = connect_to_bus(address_);
-    if (!connection) {
-        return pass_on(std::move(connection));
+/// Asks each time who has the name: a call to a service that has ended would start it.
+Result<void> BusService::reach() {
+    if (!connection_) {
+        auto connection = connect_to_bus(address_);
+        if (!connection) {
+            return pass_on(std::move(connection));
+        }
+        connection_ = std::move(*connection);
     }
     try {
-        if (!service_runs(*bus_proxy(**connection))) {
-            return fail("service-not-running",
-                        fmt::format("keysluiced does not run: nobody has the name {} on this bus; start it with "
-                                    "systemctl start keysluice.target",
-                                    kBusName));
+        if (service_runs(*bus_proxy(*connection_))) {
+            return {};
         }
     } catch (const sdbus::Error& error) {
-        return std::unexpected(from_bus_error(error));
+        connection_.reset();
+        return fail("bus-unreachable", fmt::format("the bus has gone: {}", error.getMessage()));
     }
-    connection_ = std::move(*connection);
-    return {};
+    return fail("service-not-running",
+                fmt::format("keysluiced does not run: nobody has the name {} on this bus; start "
+                            "it with systemctl start keysluice.target",
+                            kBusName));
 }
 
 template <typename T>
 Result<T> BusService::ask(bool interactive, const std::function<T(sdbus::IConnection&)>& question) {
-    if (auto connected = connect(); !connected) {
-        return pass_on(std::move(connected));
+    if (auto reached = reach(); !reached) {
+        return pass_on(std::move(reached));
     }
     try {
         connection_->setMethodCallTimeout(interactive ? kPatienceWithPeople : kPatience);

@@ -40,7 +40,7 @@ class BusService final : public Service {
    private:
     template <typename T>
     Result<T> ask(bool interactive, const std::function<T(sdbus::IConnection&)>& question);
-    Result<void> connect();
+    Result<void> reach();
 
     std::string address_;
     std::unique_ptr<sdbus::IConnection> connection_;

@@ -25,9 +25,7 @@ void write_out(std::string_view text) {
     std::fflush(stdout);
 }
 
-/// https://no-color.org: "Command-line software which adds ANSI color to its output by default should check for a
-/// NO_COLOR environment variable that, when present and not an empty string (regardless of its value), prevents the
-/// addition of ANSI color."
+/// https://no-color.org: a NO_COLOR that is not empty forbids colours, whatever it says.
 bool wants_colours() {
     const char* refusal = std::getenv("NO_COLOR");
     const char* terminal = std::getenv("TERM");
@@ -96,7 +94,12 @@ ExitStatus perform(const Invocation& line) {
 int main(int argc, char** argv) {
     try {
         const auto line = read_command_line(std::vector<std::string>(argv + 1, argv + argc));
-        return static_cast<int>(line ? perform(*line) : complain(line.error(), false));
+        const ExitStatus status = line ? perform(*line) : complain(line.error(), false);
+        if (std::ferror(stdout) != 0) {
+            std::fprintf(stderr, "keysluice: not all of it could be written to standard output\n");
+            return static_cast<int>(ExitStatus::failed);
+        }
+        return static_cast<int>(status);
     } catch (const std::exception& problem) {
         std::fprintf(stderr, "keysluice: %s\n", problem.what());
         return static_cast<int>(ExitStatus::failed);

@@ -95,6 +95,9 @@ def nobody(world):
     expect("did you mean" in command.run("stauts", wanted=USAGE), "a suggestion")
     expect("usage: keysluice list" in command.run("list", "--help"), "help")
     expect(command.run("--version").startswith("keysluice "), "version")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([command.program, "--help"], stdout=full, stderr=subprocess.PIPE)
+    expect_equal((done.returncode, bool(done.stderr)), (FAILED, True), "what is said when nothing can be written")
 
 
 @scenario("command: colours on a terminal, without NO_COLOR, and nowhere else")
