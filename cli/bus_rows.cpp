@@ -129,7 +129,7 @@ TlsService service_from(const bus::Dictionary& properties) {
 }
 
 Error from_bus_error(const sdbus::Error& error) {
-    const std::string name = error.getName();
+    const std::string& name = error.getName();
     auto [sentence, reason] = split(error.getMessage());
     if (reason != nullptr) {
         return {reason->code, std::move(sentence)};

@@ -9,7 +9,7 @@ import subprocess
 
 from bus.basics import connected, gateways
 from support import processes
-from support.bus import Bus, Polkit
+from support.bus import KINDS, Bus, Polkit
 from support.keysluice import Keysluice, server_service
 from support.scenario import Skip, eventually, expect, expect_equal, scenario
 from support.world import free_port
@@ -39,35 +39,38 @@ class Command:
         return document
 
 
-@scenario("command: status, list and show, as text and as JSON, are what the service says of itself")
-def looks(world):
-    with connected(world, KIND) as (bus, client, ours):
-        command = Command(world, bus)
-        said = command.run("status")
-        expect("IKE   runs: 1 connections, 1 of 1 IKE SAs established, 1 CHILD SAs" in said, said)
-        expect("--null-kernel" in said, said)
-        expect_equal(command.json("status")["numbers"]["offload"], {"none": 1}, "offload of CHILD SAs")
+for kind in KINDS:
 
-        row, = client.list_sas()[0]
-        spi, peer_spi = f"{row[0]:016x}", f"{row[1]:016x}"
-        listed = command.run("list")
-        expect(listed.startswith(f"peer: ESTABLISHED, IKEv2, {spi}_i* {peer_spi}_r\n"), listed)
-        expect("  net: INSTALLED, TUNNEL, ESP:AES_GCM_16-" in listed, listed)
-        sas = command.json("list")["ike_sas"]
-        dumped = client.dump()[0]
-        for sa in sas + dumped:
-            for timed in (sa, *sa["children"]):
-                timed.pop("rekey_in"), timed.pop("age", None)
-        expect_equal(sas, dumped, "IKE SAs as JSON, beside DumpSas")
+    @scenario(f"command: {kind}: status, list and show, as text and as JSON, are what the service says of itself")
+    def looks(world, kind=kind):
+        with connected(world, kind) as (bus, client, ours):
+            command = Command(world, bus)
+            said = command.run("status")
+            expect("IKE   runs: 1 connections, 1 of 1 IKE SAs established, 1 CHILD SAs" in said, said)
+            expect("--null-kernel" in said, said)
+            expect_equal(command.json("status")["numbers"]["offload"], {"none": 1}, "offload of CHILD SAs")
 
-        child = f"{row[12][0][3]:08x}"
-        for name in ("peer", "branch", spi, f"0x{peer_spi}", child):
-            expect_equal(command.json("list", name)["ike_sas"][0]["spi_initiator"], spi, f"the IKE SA called {name}")
-        expect("by psk" in command.run("show", "peer"), "show says how it proves itself")
-        expect_equal(command.json("show", spi)["connections"], [], "connections called by an SPI")
-        for name in ("nobody", "0123456789abcdef"):
-            expect("(not-found)" in command.run("show", name, wanted=NOT_FOUND), "the reason code")
-        expect_equal(command.json("list", "nobody", wanted=NOT_FOUND)["error"]["reason"], "not-found", "as JSON")
+            row, = client.list_sas()[0]
+            spi, peer_spi = f"{row[0]:016x}", f"{row[1]:016x}"
+            listed = command.run("list")
+            expect(listed.startswith(f"peer: ESTABLISHED, IKEv2, {spi}_i* {peer_spi}_r\n"), listed)
+            expect("  net: INSTALLED, TUNNEL, ESP:AES_GCM_16-" in listed, listed)
+            sas = command.json("list")["ike_sas"]
+            dumped = client.dump()[0]
+            for sa in sas + dumped:
+                for timed in (sa, *sa["children"]):
+                    timed.pop("rekey_in"), timed.pop("age", None)
+            expect_equal(sas, dumped, "IKE SAs as JSON, beside DumpSas")
+
+            child = f"{row[12][0][3]:08x}"
+            for name in ("peer", "branch", spi, f"0x{peer_spi}", child):
+                expect_equal(command.json("list", name)["ike_sas"][0]["spi_initiator"], spi, f"the IKE SA called {name}")
+            expect("by psk" in command.run("show", "peer"), "show says how it proves itself")
+            expect_equal(command.json("show", spi)["connections"], [], "connections called by an SPI")
+            for name in ("nobody", "0123456789abcdef"):
+                expect("(not-found)" in command.run("show", name, wanted=NOT_FOUND), "the reason code")
+            expect_equal(command.json("list", "nobody", wanted=NOT_FOUND)["error"]["reason"], "not-found", "as JSON")
+
 
 
 @scenario("command: TLS services and their counters")
@@ -147,62 +150,68 @@ class Monitor:
         return eventually(found, self.command.world.patience(10), f"a line with {parts}")[-1]
 
 
-@scenario("command: up, rekey and down, by name, group and SPI, each followed on the time line")
-def wishes(world):
-    with gateways(world, KIND) as (bus, ours, _):
-        command = Command(world, bus)
-        with Monitor(command) as monitor, Monitor(command, "--json") as documents:
-            expect_equal(monitor.lines(), ["-- keysluiced runs"], "the first line")
-            expect_equal(command.json("up", "branch", "--child", "net"), {"connections": 1}, "up by group")
-            monitor.await_line(" child-established peer/net ")
-            spi = command.json("list")["ike_sas"][0]["spi_initiator"]
-            child = command.json("list")["ike_sas"][0]["children"][0]["spi_in"]
-            expect(f"IKE {spi}" in monitor.await_line(" ike-established   peer "), "the SPI in its line")
+for kind in KINDS:
 
-            expect("1 IKE SA being rekeyed" in command.run("rekey", child), "a rekeying by the SPI of a CHILD SA")
-            monitor.await_line(" child-rekeyed     peer/net ")
-            expect_equal(command.json("rekey", f"0x{spi}"), {"ike_sas": 1}, "a rekeying by the SPI of an IKE SA")
-            monitor.await_line(" ike-rekeyed ")
-            expect_equal(command.json("rekey", "peer", "--child=net"), {"ike_sas": 1}, "a rekeying by names")
-            expect("(not-found)" in command.run("rekey", "peer", "--child=nope", wanted=NOT_FOUND), "no such child")
+    @scenario(f"command: {kind}: up, rekey and down, by name, group and SPI, each followed on the time line")
+    def wishes(world, kind=kind):
+        with gateways(world, kind) as (bus, ours, _):
+            command = Command(world, bus)
+            with Monitor(command) as monitor, Monitor(command, "--json") as documents:
+                expect_equal(monitor.lines(), ["-- keysluiced runs"], "the first line")
+                expect_equal(command.json("up", "branch", "--child", "net"), {"connections": 1}, "up by group")
+                monitor.await_line(" child-established peer/net ")
+                spi = command.json("list")["ike_sas"][0]["spi_initiator"]
+                child = command.json("list")["ike_sas"][0]["children"][0]["spi_in"]
+                expect(f"IKE {spi}" in monitor.await_line(" ike-established   peer "), "the SPI in its line")
 
-            now, = [sa for sa in command.json("list")["ike_sas"] if sa["state"] == "established"]
-            refusal = command.run("down", now["children"][0]["spi_in"], wanted=USAGE)
-            expect(now["spi_initiator"] in refusal, f"the IKE SA's SPI in {refusal}")
-            expect_equal(command.json("down", now["spi_initiator"]), {"ike_sas": 1}, "down by SPI")
-            monitor.await_line(" ike-closed        peer ")
-            for verb in ("up", "down", "rekey"):
-                expect("(not-found)" in command.run(verb, "0123456789abcdef", wanted=NOT_FOUND), verb)
-            expect_equal(command.json("down", "peer"), {"ike_sas": 0}, "nothing is left to be closed")
+                expect("1 IKE SA being rekeyed" in command.run("rekey", child), "a rekeying by the SPI of a CHILD SA")
+                monitor.await_line(" child-rekeyed     peer/net ")
+                expect_equal(command.json("rekey", f"0x{spi}"), {"ike_sas": 1}, "a rekeying by the SPI of an IKE SA")
+                monitor.await_line(" ike-rekeyed ")
+                expect_equal(command.json("rekey", "peer", "--child=net"), {"ike_sas": 1}, "a rekeying by names")
+                expect("(not-found)" in command.run("rekey", "peer", "--child=nope", wanted=NOT_FOUND), "no such child")
 
-            events = [json.loads(line) for line in documents.lines()]
-            expect_equal(events[0], {"version": 1, "running": True}, "the first document")
-            kinds = [each["event"]["kind"] for each in events[1:]]
-            expect_equal(kinds, [line.split()[2] for line in monitor.lines()[1:]], "kinds as JSON and as text")
-            for each in (monitor, documents):
-                each.process.send_signal(signal.SIGINT)
-                expect_equal(each.process.wait(world.patience(10)), 0, "exit status of a monitor that is interrupted")
+                now, = [sa for sa in command.json("list")["ike_sas"] if sa["state"] == "established"]
+                refusal = command.run("down", now["children"][0]["spi_in"], wanted=USAGE)
+                expect(now["spi_initiator"] in refusal, f"the IKE SA's SPI in {refusal}")
+                expect_equal(command.json("down", now["spi_initiator"]), {"ike_sas": 1}, "down by SPI")
+                monitor.await_line(" ike-closed        peer ")
+                for verb in ("up", "down", "rekey"):
+                    expect("(not-found)" in command.run(verb, "0123456789abcdef", wanted=NOT_FOUND), verb)
+                expect_equal(command.json("down", "peer"), {"ike_sas": 0}, "nothing is left to be closed")
+
+                events = [json.loads(line) for line in documents.lines()]
+                expect_equal(events[0], {"version": 1, "running": True}, "the first document")
+                kinds = [each["event"]["kind"] for each in events[1:]]
+                expect_equal(kinds, [line.split()[2] for line in monitor.lines()[1:]], "kinds as JSON and as text")
+                for each in (monitor, documents):
+                    each.process.send_signal(signal.SIGINT)
+                    expect_equal(each.process.wait(world.patience(10)), 0, "exit status of a monitor that is interrupted")
 
 
-@scenario("command: the monitor tells a failure with its reason, outlives the service and says so, but not the bus")
-def outlives(world):
-    with gateways(world, KIND, remote_id="somebody.else") as (bus, ours, _):
-        command = Command(world, bus)
-        with Monitor(command) as monitor:
-            command.run("up", "peer")
-            expect("somebody.else" in monitor.await_line(" failed            peer ", "(auth-refused)"), "the sentence")
-            ours.replace()
-            monitor.await_line("-- keysluiced is back")
-            expect_equal([line for line in monitor.lines() if line.startswith("--")],
-                         ["-- keysluiced runs", "-- keysluiced has gone; waiting for it", "-- keysluiced is back"],
-                         "what it says of the service")
-            before = len(monitor.lines())
-            command.run("up", "peer")
-            eventually(lambda: [line for line in monitor.lines()[before:] if " failed " in line], world.patience(10),
-                       "the next failure is told")
-            expect(not [line for line in monitor.lines() if "too many" in line], "events are said to be missing")
-            bus.stop()
-            expect_equal(monitor.process.wait(world.patience(10)), NOT_RUNNING, "exit status when the bus goes")
+
+for kind in KINDS:
+
+    @scenario(f"command: {kind}: the monitor tells a failure with its reason, outlives the service and says so, but not the bus")
+    def outlives(world, kind=kind):
+        with gateways(world, kind, remote_id="somebody.else") as (bus, ours, _):
+            command = Command(world, bus)
+            with Monitor(command) as monitor:
+                command.run("up", "peer")
+                expect("somebody.else" in monitor.await_line(" failed            peer ", "(auth-refused)"), "the sentence")
+                ours.replace()
+                monitor.await_line("-- keysluiced is back")
+                expect_equal([line for line in monitor.lines() if line.startswith("--")],
+                             ["-- keysluiced runs", "-- keysluiced has gone; waiting for it", "-- keysluiced is back"],
+                             "what it says of the service")
+                before = len(monitor.lines())
+                command.run("up", "peer")
+                eventually(lambda: [line for line in monitor.lines()[before:] if " failed " in line], world.patience(10),
+                           "the next failure is told")
+                expect(not [line for line in monitor.lines() if "too many" in line], "events are said to be missing")
+                bus.stop()
+                expect_equal(monitor.process.wait(world.patience(10)), NOT_RUNNING, "exit status when the bus goes")
+
 
 
 @scenario("command: the monitor waits for a service that does not run yet, and status does not start it")
