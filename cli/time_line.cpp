@@ -5,6 +5,7 @@
 #include <ctime>
 #include <utility>
 
+#include "cli/counted.hpp"
 #include "cli/documents.hpp"
 #include "cli/printable.hpp"
 
@@ -68,10 +69,12 @@ void TimeLine::service_is(bool running) {
 }
 
 void TimeLine::lost(std::uint64_t count) {
-    write_(form_ == Form::json ? document({{"lost", count}})
-                               : style_.bad(fmt::format(
-                                     "-- {} events were too many to be told; keysluice list says what is", count)) +
-                                     "\n");
+    if (form_ == Form::json) {
+        write_(document({{"lost", count}}));
+        return;
+    }
+    const std::string events = counted(count, "event");
+    write_(style_.bad(fmt::format("-- {} not told: too many at once; keysluice list says what is", events)) + "\n");
 }
 
 /// Of a printable event.

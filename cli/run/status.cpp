@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/command_line.hpp"
+#include "cli/counted.hpp"
 #include "cli/documents.hpp"
 #include "cli/overview.hpp"
 #include "cli/printable.hpp"
@@ -21,9 +22,9 @@ std::string ike_lines(const Manager& manager, const Overview& overview, const St
         return overview.connections == 0 ? "IKE   no connections\n"
                                          : fmt::format("IKE   {}\n", style.bad("does not run"));
     }
-    std::string text =
-        fmt::format("IKE   {}: {} connections, {} of {} IKE SAs established, {} CHILD SAs\n", style.good("runs"),
-                    overview.connections, overview.established, overview.ike_sas, overview.child_sas);
+    std::string text = fmt::format("IKE   {}: {}, {} of {} established, {}\n", style.good("runs"),
+                                   counted(overview.connections, "connection"), overview.established,
+                                   counted(overview.ike_sas, "IKE SA"), counted(overview.child_sas, "CHILD SA"));
     for (const auto& [offload, count] : overview.offload) {
         text += fmt::format("      {} × offload {}\n", count, offload == "none" ? "sw" : offload);
     }
@@ -37,8 +38,9 @@ std::string tls_lines(const Overview& overview, std::size_t services, const Styl
     if (services == 0) {
         return "TLS   no services\n";
     }
-    std::string text = fmt::format("TLS   {}: {} services, {} connections in the kernel, {} in userspace\n",
-                                   style.good("runs"), services, overview.tls_kernel, overview.tls_userspace);
+    std::string text =
+        fmt::format("TLS   {}: {}, {} in the kernel, {} in userspace\n", style.good("runs"),
+                    counted(services, "service"), counted(overview.tls_kernel, "connection"), overview.tls_userspace);
     for (const auto& [reason, count] : overview.tls_failed) {
         text += fmt::format("      {} × failed: {}\n", count, reason);
     }

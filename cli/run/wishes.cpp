@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cli/command_line.hpp"
+#include "cli/counted.hpp"
 #include "cli/json.hpp"
 #include "cli/printable.hpp"
 #include "cli/run/runs.hpp"
@@ -11,11 +12,6 @@ namespace {
 
 Wish wish_of(const Invocation& line) {
     return {.child = line.value("child"), .interactive = line.has("interactive")};
-}
-
-/// "1 connection", "2 connections".
-std::string counted(std::uint32_t count, std::string_view what) {
-    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 Outcome done(const Context& context, std::string_view key, std::uint32_t count, std::string text) {

@@ -64,7 +64,8 @@ TEST_SUITE("cli: target") {
         CHECK(perform(service, {"show", "hq"})->text.starts_with("connection hq: start on-load\n"));
         CHECK(perform(service, {"show", "shop"})->text.find("no IKE SA\nshop: TLS") != std::string::npos);
         CHECK(perform(service, {"status"})->text.find("wrong") == std::string::npos);
-        CHECK(perform(service, {"status"})->text.find("1 of 2 IKE SAs established") != std::string::npos);
+        CHECK(perform(service, {"status"})->text.find("1 of 2 IKE SAs established, 0 CHILD SAs") !=
+              std::string::npos);
 
         service.answer.ike_failure = "the port\n is taken";
         service.sas.front().state = "closing";

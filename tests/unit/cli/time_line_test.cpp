@@ -75,7 +75,7 @@ TEST_SUITE("cli: time line") {
         told.line.happened(100, {});
         CHECK(told.taken() == "-- keysluiced runs\n");
         told.line.happened(103, {established()});
-        CHECK(told.taken().starts_with("-- 3 events were too many to be told; keysluice list says what is\n2025-"));
+        CHECK(told.taken().starts_with("-- 3 events not told: too many at once; keysluice list says what is\n2025-"));
         told.line.happened(104, {});
         CHECK(told.taken().empty());
     }
@@ -87,7 +87,7 @@ TEST_SUITE("cli: time line") {
         told.line.happened(50, {});
         CHECK(told.taken() ==
               "-- keysluiced does not run; waiting for it\n-- keysluiced is back\n"
-              "-- 50 events were too many to be told; keysluice list says what is\n");
+              "-- 50 events not told: too many at once; keysluice list says what is\n");
         told.line.service_is(false);
         told.line.service_is(true);
         told.line.happened(0, {});
