@@ -10,11 +10,12 @@
 namespace keysluice::bus {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, const char*>, 8> kNames{{
+constexpr std::array<std::pair<std::string_view, const char*>, 9> kNames{{
     {"not-found", "org.keysluice1.Error.NotFound"},
     {"ike-not-running", "org.keysluice1.Error.NotRunning"},
     {"no-route", "org.keysluice1.Error.NoRoute"},
     {"too-many-calls", "org.keysluice1.Error.Busy"},
+    {"kernel-busy", "org.keysluice1.Error.Busy"},
     {"not-permitted", "org.freedesktop.DBus.Error.AccessDenied"},
     {"password-needed", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"},
     {"bad-request", "org.freedesktop.DBus.Error.InvalidArgs"},

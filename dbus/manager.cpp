@@ -139,6 +139,10 @@ void Manager::command(control::Command::Verb verb, sdbus::Result<std::uint32_t>&
                       answer_count(std::move(result)));
 }
 
+void Manager::GetSaCounters(sdbus::Result<CountersRows>&& result, std::uint64_t ike_spi) {
+    answer_counters(inquiries_, ike::IkeSpi{ike_spi}, std::move(result));
+}
+
 void Manager::Up(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) {
     command(control::Command::Verb::up, std::move(result), std::move(name), std::move(options));
 }

@@ -40,6 +40,7 @@ class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
     void ListSas(sdbus::Result<SaRows, std::string>&& result, Dictionary filter, std::string cursor,
                  std::uint32_t limit) override;
     void DumpSas(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) override;
+    void GetSaCounters(sdbus::Result<CountersRows>&& result, std::uint64_t ike_spi) override;
     void Up(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
     void Down(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
     void Rekey(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;

@@ -77,9 +77,27 @@ void TlsServiceObject::GetCounters(sdbus::Result<CounterValues, std::uint32_t>&&
         });
 }
 
-IkeSaObject::IkeSaObject(sdbus::IConnection& connection, Commands& commands, control::IkeSaView view)
-    : Exported(connection, path_of(view.own)), commands_(commands), view_(std::move(view)) {
+void answer_counters(Inquiries& inquiries, ike::IkeSpi spi, sdbus::Result<CountersRows>&& result) {
+    if (inquiries.full()) {
+        refuse(result, to_bus_error(kTooMany));
+        return;
+    }
+    using Counters = Result<std::vector<control::ChildCounters>>;
+    inquiries.ask<Counters>([spi](control::FrontDesk& desk, auto reply) { desk.sa_counters(spi, std::move(reply)); },
+                            [result = std::move(result)](const Counters& counters) {
+                                counters ? answer(result, to_rows(*counters))
+                                         : refuse(result, to_bus_error(counters.error()));
+                            });
+}
+
+IkeSaObject::IkeSaObject(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries,
+                         control::IkeSaView view)
+    : Exported(connection, path_of(view.own)), commands_(commands), inquiries_(inquiries), view_(std::move(view)) {
     registerAdaptor();
+}
+
+void IkeSaObject::GetCounters(sdbus::Result<CountersRows>&& result) {
+    answer_counters(inquiries_, view_.own, std::move(result));
 }
 
 void IkeSaObject::Down(sdbus::Result<>&& result, Dictionary options) {

@@ -52,6 +52,9 @@ class Exported : public sdbus::AdaptorInterfaces<Adaptor> {
     bool announced_ = false;
 };
 
+/// Answers GetSaCounters, and GetCounters of an IKE SA.
+void answer_counters(Inquiries& inquiries, ike::IkeSpi spi, sdbus::Result<CountersRows>&& result);
+
 class ConnectionObject final : public Exported<org::keysluice1::Connection_adaptor> {
    public:
     ConnectionObject(sdbus::IConnection& connection, Commands& commands, control::ConnectionView view);
@@ -106,7 +109,7 @@ class TlsServiceObject final : public Exported<org::keysluice1::TlsService_adapt
 
 class IkeSaObject final : public Exported<org::keysluice1::IkeSa_adaptor> {
    public:
-    IkeSaObject(sdbus::IConnection& connection, Commands& commands, control::IkeSaView view);
+    IkeSaObject(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries, control::IkeSaView view);
     ~IkeSaObject() { withdraw(); }
 
     void update(control::IkeSaView view) { view_ = std::move(view); }
@@ -125,10 +128,12 @@ class IkeSaObject final : public Exported<org::keysluice1::IkeSa_adaptor> {
     std::uint64_t Established() override { return microseconds(view_.established_at); }
     std::uint64_t RekeyDue() override { return microseconds(view_.rekey_at); }
     ChildRows Children() override { return to_rows(view_.children); }
+    void GetCounters(sdbus::Result<CountersRows>&& result) override;
     void Down(sdbus::Result<>&& result, Dictionary options) override;
     void Rekey(sdbus::Result<>&& result, Dictionary options) override;
 
     Commands& commands_;
+    Inquiries& inquiries_;
     control::IkeSaView view_;
 };
 

@@ -23,6 +23,16 @@ std::string word(ike::Offload offload) {
     return std::string(control::kEspOffloadNames.at(static_cast<std::size_t>(offload)));
 }
 
+HalfRow half(const xfrm::SaState& sa) {
+    constexpr std::uint64_t kMicroseconds = 1'000'000;
+    return HalfRow{sa.packets,
+                   sa.bytes,
+                   sa.soft.packets,
+                   sa.soft.bytes,
+                   sa.added_at * kMicroseconds,
+                   sa.used_at * kMicroseconds};
+}
+
 }  // namespace
 
 std::uint64_t microseconds(Instant moment) {
@@ -35,6 +45,18 @@ std::uint64_t microseconds(Instant moment) {
 
 std::uint64_t peer_spi(const control::IkeSaView& sa) {
     return sa.initiator ? sa.responder_spi : sa.initiator_spi;
+}
+
+CountersRows to_rows(const std::vector<control::ChildCounters>& children) {
+    CountersRows rows;
+    rows.reserve(children.size());
+    for (const control::ChildCounters& child : children) {
+        const xfrm::SaState in = child.in.value_or(xfrm::SaState{});
+        rows.emplace_back(child.inbound.value, child.outbound.value, half(in),
+                          half(child.out.value_or(xfrm::SaState{})), in.outside_window, in.replayed,
+                          in.integrity_failed, Dictionary{});
+    }
+    return rows;
 }
 
 std::vector<RefusedRow> to_rows(const std::vector<control::RefusedChild>& refused) {

@@ -6,6 +6,7 @@
 
 #include "daemon/control/change_collector.hpp"
 #include "daemon/control/ike_status.hpp"
+#include "daemon/control/sa_counters.hpp"
 #include "dbus/compat.hpp"
 
 namespace keysluice::bus {
@@ -30,6 +31,14 @@ using EventRows = std::vector<EventRow>;
 /// org.keysluice1.Connection.Refused
 using RefusedRow = sdbus::Struct<std::string, std::string, std::string>;
 
+/// org.keysluice1.Manager.GetSaCounters
+using HalfRow =
+    sdbus::Struct<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;
+using CountersRow = sdbus::Struct<std::uint32_t, std::uint32_t, HalfRow, HalfRow, std::uint32_t, std::uint32_t,
+                                  std::uint32_t, Dictionary>;
+using CountersRows = std::vector<CountersRow>;
+
+[[nodiscard]] CountersRows to_rows(const std::vector<control::ChildCounters>& children);
 [[nodiscard]] std::vector<RefusedRow> to_rows(const std::vector<control::RefusedChild>& refused);
 [[nodiscard]] ChildRows to_rows(const std::vector<control::ChildView>& children);
 [[nodiscard]] SaRow to_row(const control::IkeSaView& sa);

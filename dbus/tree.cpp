@@ -38,7 +38,7 @@ void Tree::put(control::IkeSaView view) {
     }
     if (found == sas_.end()) {
         found = sas_.emplace(spi, SaEntry{}).first;
-        found->second.object = std::make_unique<IkeSaObject>(connection_, commands_, std::move(view));
+        found->second.object = std::make_unique<IkeSaObject>(connection_, commands_, inquiries_, std::move(view));
         if (public_) {
             found->second.object->announce();
         }

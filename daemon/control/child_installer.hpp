@@ -8,6 +8,7 @@
 #include "daemon/control/databases.hpp"
 #include "daemon/control/kernel_thread.hpp"
 #include "daemon/control/offloading.hpp"
+#include "daemon/control/sa_counters.hpp"
 #include "daemon/control/translate.hpp"
 #include "ike/events.hpp"
 
@@ -61,6 +62,7 @@ class ChildInstaller {
     [[nodiscard]] bool idle() const { return kernel_.idle(); }
     /// Null where nothing is known: it was not installed, or no offload was asked for.
     [[nodiscard]] const OffloadState* offload(ike::EspSpi inbound) const;
+    [[nodiscard]] SaCounters& counters() { return counters_; }
 
    private:
     void on(const xfrm::Acquire& event);
@@ -96,6 +98,7 @@ class ChildInstaller {
     std::map<ike::EspSpi, Offloaded> offloaded_;
     Owner& owner_;
     KernelThread kernel_;
+    SaCounters counters_{kernel_};
 };
 
 }  // namespace keysluice::control

@@ -175,6 +175,30 @@ void FrontDesk::counts(const std::string& service, std::move_only_function<void(
     });
 }
 
+void FrontDesk::sa_counters(ike::IkeSpi spi, SaCounters::Answer answer) const {
+    auto sa = find(spi);
+    if (sa) {
+        control_.ike()->count(**sa, std::move(answer));
+    } else {
+        answer(pass_on(std::move(sa)));
+    }
+}
+
+Error FrontDesk::not_running() const {
+    return {"ike-not-running", control_.ike_refused().empty()
+                                   ? "IKE does not run: no connection is configured"
+                                   : fmt::format("IKE does not run: {}", control_.ike_refused())};
+}
+
+Result<const ike::Sa*> FrontDesk::find(ike::IkeSpi spi) const {
+    if (control_.ike() == nullptr) {
+        return std::unexpected(not_running());
+    }
+    const ike::Sa* sa = control_.ike()->find(spi);
+    return sa == nullptr ? fail("not-found", fmt::format("there is no IKE SA {:016x} any more", spi.value))
+                         : Result<const ike::Sa*>(sa);
+}
+
 Result<std::vector<ike::ConnectionPtr>> FrontDesk::connections_for(const Command& command) const {
     const auto& configured = control_.configuration().ike.connections;
     std::vector<ike::ConnectionPtr> found;
@@ -211,14 +235,12 @@ Result<std::vector<ike::ConnectionPtr>> FrontDesk::connections_for(const Command
 }
 
 void FrontDesk::command(const Command& command, Answer answer) {
-    if (control_.ike() == nullptr) {
-        answer(fail("ike-not-running", control_.ike_refused().empty()
-                                           ? "IKE does not run: no connection is configured"
-                                           : fmt::format("IKE does not run: {}", control_.ike_refused())));
-        return;
-    }
     if (command.sa) {
         answer(command_one(command, *command.sa));
+        return;
+    }
+    if (control_.ike() == nullptr) {
+        answer(std::unexpected(not_running()));
         return;
     }
     auto connections = connections_for(command);
@@ -234,11 +256,12 @@ void FrontDesk::command(const Command& command, Answer answer) {
 }
 
 Result<std::uint32_t> FrontDesk::command_one(const Command& command, ike::IkeSpi spi) const {
-    IkeService& ike = *control_.ike();
-    const ike::Sa* sa = ike.find(spi);
-    if (sa == nullptr) {
-        return fail("not-found", fmt::format("there is no IKE SA {:016x} any more", spi.value));
+    auto found = find(spi);
+    if (!found) {
+        return pass_on(std::move(found));
     }
+    const ike::Sa* sa = *found;
+    IkeService& ike = *control_.ike();
     if (!command.child.empty() && sa->connection->child(command.child) == nullptr) {
         return fail("not-found", fmt::format("connection {} has no child with the name {}", sa->connection->name,
                                              in_quotes(command.child)));

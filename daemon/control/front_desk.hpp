@@ -14,6 +14,7 @@
 #include "daemon/control/esp_support.hpp"
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/reloader.hpp"
+#include "daemon/control/sa_counters.hpp"
 
 namespace keysluice::control {
 
@@ -104,6 +105,10 @@ class FrontDesk {
     };
     void counts(const std::string& service, std::move_only_function<void(Counts)> then);
 
+    /// Calls `answer` once, with what the kernel has counted for the CHILD SAs of this IKE SA. Fails as
+    /// IkeService::count() does, and with "not-found".
+    void sa_counters(ike::IkeSpi spi, SaCounters::Answer answer) const;
+
     /// How many connections have begun, or how many IKE SAs are told to. Fails with "ike-not-running", "not-found"
     /// and, where none can begin, as IkeService::up() does.
     using Answer = std::move_only_function<void(Result<std::uint32_t>)>;
@@ -115,6 +120,8 @@ class FrontDesk {
 
    private:
     struct UnderWay;
+    [[nodiscard]] Error not_running() const;
+    [[nodiscard]] Result<const ike::Sa*> find(ike::IkeSpi spi) const;
     [[nodiscard]] Result<std::vector<ike::ConnectionPtr>> connections_for(const Command& command) const;
     [[nodiscard]] Result<std::uint32_t> command_one(const Command& command, ike::IkeSpi spi) const;
     void work();

@@ -48,6 +48,18 @@ std::uint32_t IkeService::count(const std::string& connection, std::optional<ike
     }));
 }
 
+void IkeService::count(const ike::Sa& sa, SaCounters::Answer answer) const {
+    if (!kernel_) {
+        answer(fail("ike-not-running", "keysluiced runs with --null-kernel: nothing is in a kernel that counts"));
+        return;
+    }
+    std::vector<const ike::ChildSaSpec*> children;
+    for (const ike::ChildSa& child : sa.children) {
+        children.push_back(&child.spec);
+    }
+    kernel_->counters().read(children, std::move(answer));
+}
+
 std::vector<RefusedChild> IkeService::refused(const std::string& connection) const {
     std::vector<RefusedChild> found;
     std::ranges::copy_if(refused_, std::back_inserter(found),

@@ -96,6 +96,10 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// Rekeys them, or their child of that name. Returns how many are told to.
     std::uint32_t rekey(const std::string& connection, const std::string& child, std::optional<ike::IkeSpi> sa = {});
 
+    /// What the kernel has counted for the CHILD SAs of an IKE SA. Fails as SaCounters does, and with
+    /// "ike-not-running" where there is no kernel.
+    void count(const ike::Sa& sa, SaCounters::Answer answer) const;
+
     /// Tells it what happens from now on.
     void tell(ChangeCollector& changes) { changes_ = &changes; }
 

@@ -5,7 +5,7 @@ from bench.peers import ROOT
 PATH = ROOT / "docs/benchmarks.md"
 EVERYWHERE = ["host", "guest stable", "guest newest"]
 PLACES = {"handshakes": EVERYWHERE, "memory": EVERYWHERE, "relay": EVERYWHERE, "ike": ["host"],
-          "xfrm": ["guest stable", "guest newest"], "installs": ["guest stable"]}
+          "xfrm": ["guest stable", "guest newest"], "installs": ["guest stable"], "bus": ["host"]}
 
 
 def marks(topic, place):

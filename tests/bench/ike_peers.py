@@ -21,14 +21,14 @@ class IkePeer(Peer):
     status: Callable[[Path], dict] | None = None  # asks the responder for its status
 
 
-def _keysluice_configuration(folder):
+def _keysluice_configuration(folder, bus="none"):
     (folder / "run").mkdir(exist_ok=True)
     key = Path(written(folder, "psk", SHARED_KEY))
     key.chmod(0o600)
     return written(folder, "keysluice.toml", f"""
 [daemon]
 runtime_directory = "{folder}/run"
-bus = "none"
+bus = "{bus}"
 log_level = "warning"
 
 [[ike.connection]]
@@ -53,6 +53,12 @@ def _keysluice(folder):
 
 def _installing(folder):
     return [str(KEYSLUICED), "--all-in-one", "--config", _keysluice_configuration(folder)]
+
+
+def _on_a_bus(folder):
+    """It is there before the bus is, and finds it."""
+    configuration = _keysluice_configuration(folder, f"unix:path={folder}/bus")
+    return [str(KEYSLUICED), "--all-in-one", "--null-kernel", "--config", configuration]
 
 
 def _keysluice_status(folder):
@@ -101,6 +107,7 @@ OURS = IkePeer("keysluice", "", _keysluice, "`--null-kernel`", _keysluice_status
 STRONGSWAN = IkePeer("strongSwan", "charon-systemd", _strongswan, "load-tester's `fake_kernel`, `ikesa_table_size = 65536`")
 SERVICES = [OURS, STRONGSWAN]
 INSTALLING = IkePeer("keysluice", "", _installing, "", _keysluice_status)
+ON_A_BUS = IkePeer("keysluice", "", _on_a_bus, "`--null-kernel`", _keysluice_status)
 PACKAGES = ["charon-systemd", "strongswan-libcharon", "libstrongswan", "libstrongswan-standard-plugins", "iproute2", "gcc",
             "make", "bzip2"]
 

@@ -1,6 +1,6 @@
 """Turns figures into the sections of docs/benchmarks.md."""
 
-from bench import guest, ike_report
+from bench import bus_report, guest, ike_report
 from bench.tables import compared, number, table
 
 
@@ -88,12 +88,14 @@ def section(topic, place, result):
         "ike": lambda: ike_report.ike(figures),
         "xfrm": lambda: ike_report.xfrm(figures),
         "installs": lambda: ike_report.installs(figures),
+        "bus": lambda: bus_report.bus(figures["keysluice"]),
     }[topic]()
     versions = ", ".join(f"{name} {version}" for name, version in machine["services"].items())
     emulated = ", emulated" if in_guest else ""
     if in_guest and guest.counts_instructions(topic):
         emulated += ": one virtual nanosecond is one instruction, so its seconds compare only with each other"
-    title = {"ike": "IKE", "xfrm": "Installing SAs", "installs": "Installing while IKE SAs are made"}.get(topic, topic.capitalize())
+    title = {"ike": "IKE", "xfrm": "Installing SAs", "installs": "Installing while IKE SAs are made",
+             "bus": "The bus"}.get(topic, topic.capitalize())
     lines = [f"### {title}: {place}",
              f"{machine['cpus']} × {machine['processor']}, Linux {machine['kernel']}{emulated}; {machine['system']}, "
              f"{machine['library']}; {versions}. {plan}", body]

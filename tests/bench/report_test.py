@@ -1,6 +1,6 @@
 import unittest
 
-from bench import document, ike_report, kernel_memory, kernel_tls, report, tables
+from bench import bus_report, document, ike_report, kernel_memory, kernel_tls, report, tables
 from bench.plan import median_of
 
 RUN = {"cpu_us": 400.0, "p50_ms": 3.0, "p99_ms": 6.0, "per_second": 2000.0, "tickets": 2.0, "unclean": 0.0}
@@ -122,6 +122,17 @@ class Document(unittest.TestCase):
         for topic, places in document.PLACES.items():
             for place in places:
                 document.replaced(text, topic, place, "new")
+
+
+class Bus(unittest.TestCase):
+    def test_costs_and_waits(self):
+        waits = {"asked": 900, "lost": 1, "median": 0.11, "p99": 1.5, "longest": 7.26}
+        text = bus_report.bus({"count": 100_000, "dump": 0.5, "walk": 1.25, "objects": 0.1, "largest": 3.5,
+                               "waits": {"idle": waits, "asked": waits, "deaf": waits}})
+        self.assertIn("with 100,000 IKE SAs", text)
+        self.assertIn("largest message has 3.5 MiB", text)
+        self.assertIn("| `DumpSas` | 0.50 |", text)
+        self.assertIn("| nothing | 0.11 | 1.50 | 7.3 | 1 of 900 |", text)
 
 
 if __name__ == "__main__":

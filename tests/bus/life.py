@@ -34,6 +34,11 @@ for kind in KINDS:
             expect_equal(client.property(path, "IkeSa", "PeerSpi"), row[PEER_SPI], "PeerSpi")
             expect_equal(client.property(path, "IkeSa", "Children"), row[CHILDREN], "Children")
 
+            for ask in (lambda: client.call(path, "org.keysluice1.IkeSa", "GetCounters"),
+                        lambda: client.manager("GetSaCounters", "t", row[SPI])):
+                none = expect_raises(CallFailed, ask, "counters of a kernel that has nothing")
+                expect_equal(none.name, "NotRunning", f"the error's name, with the text {none.text!r}")
+
             client.call(path, "org.keysluice1.IkeSa", "Rekey", "a{sv}", {"child": "net"})
             rekeyed = events.await_kind("child-rekeyed")
             expect(rekeyed["spi_in"] != child["spi_in"], "another SPI")

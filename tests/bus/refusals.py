@@ -49,6 +49,7 @@ for kind in KINDS:
             refused(world, lambda: client.manager("ListSas", "a{sv}su", {"name": "x"}, "", 0), "InvalidArgs", "remote_id")
             refused(world, lambda: client.manager("ListSas", "a{sv}su", {}, "7", 0), "InvalidArgs", "cursor")
             refused(world, lambda: client.manager("DumpSas", "a{sv}", {"group": 1}), "InvalidArgs", "group")
+            refused(world, lambda: client.manager("GetSaCounters", "t", 7), "NotFound", "0000000000000007")
             refused(world, lambda: client.call(f"{ROOT}/connection/branch", f"{NAME}.Connection", "Up", "a{sv}", {}),
                     "UnknownObject")
 

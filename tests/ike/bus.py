@@ -8,6 +8,7 @@ from support.scenario import expect, expect_equal, scenario
 from support.tunnel import Tunnel
 from ike.basics import both_have_it, gateways
 
+SPI, PACKETS, BYTES, INSTALLED, USED = 0, 0, 1, 4, 5
 CHILDREN, SPI_IN, SPI_OUT, OFFLOAD_REQUESTED, OFFLOAD = 12, 3, 4, 9, 10
 
 
@@ -30,7 +31,16 @@ def shown(world):
             expect_equal((child[SPI_IN], child[SPI_OUT]), (told["spi_in"], told["spi_out"]), "SPIs of row and event")
             expect_equal({(child[SPI_IN], child[SPI_OUT])}, ours.children(), "SPIs of row and status")
             expect_equal((child[OFFLOAD_REQUESTED], child[OFFLOAD]), ("auto", "none"), "offload")
-            state = place.left.namespace.run("ip xfrm state")
+            checks.traffic_flows(world, place, tunnel, both["strongSwan"])
+            counted, = (each for each in client.manager("GetSaCounters", "t", row[SPI]) if each[0] == child[SPI_IN])
+            inbound, outbound = counted[2], counted[3]
+            expect(inbound[PACKETS] > 0 and outbound[PACKETS] > 0 and outbound[BYTES] > outbound[PACKETS],
+                   f"packets and bytes of {counted}")
+            expect(0 < inbound[INSTALLED] <= inbound[USED], f"when it was installed, and used: {inbound}")
+            expect_equal(list(counted[4:7]), [0, 0, 0], "packets that were dropped")
+            state = place.left.namespace.run("ip -s xfrm state")
+            for half in (inbound, outbound):
+                expect(f"{half[BYTES]}(bytes), {half[PACKETS]}(packets)" in state, f"{half} is what ip says: {state}")
             keys = re.findall(r"(?:aead|auth-trunc|enc) \S+ 0x([0-9a-f]+)", state)
             expect(len(keys) >= 2 and f"0x{child[SPI_IN]:08x}" in state, f"SAs and keys of the kernel: {len(keys)}")
             seen = "".join(map(str, (client.objects(), row, client.dump()[0], bus.client().introspect(ROOT))))

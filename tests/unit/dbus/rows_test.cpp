@@ -36,6 +36,27 @@ TEST_SUITE("dbus: rows") {
         CHECK(to_rows(refused) == std::vector{RefusedRow{"net", "kernel-lacks", "no \xef\xbf\xbd"}});
     }
 
+    TEST_CASE("counters: seconds become microseconds, and a half that is not there is all zeros") {
+        xfrm::SaState in;
+        in.packets = 3;
+        in.bytes = 300;
+        in.soft = {.bytes = 5000, .packets = 50, .seconds = 0};
+        in.added_at = 10;
+        in.used_at = 20;
+        in.outside_window = 1;
+        in.replayed = 2;
+        in.integrity_failed = 4;
+        const std::vector<control::ChildCounters> children{
+            {.inbound = ike::EspSpi{7}, .outbound = ike::EspSpi{8}, .in = in, .out = {}}};
+        const CountersRows rows = to_rows(children);
+        REQUIRE(rows.size() == 1);
+        CHECK(std::get<0>(rows[0]) == 7);
+        CHECK(std::get<1>(rows[0]) == 8);
+        CHECK(std::get<2>(rows[0]) == HalfRow{3, 300, 50, 5000, 10'000'000, 20'000'000});
+        CHECK(std::get<3>(rows[0]) == HalfRow{});
+        CHECK(std::tuple{std::get<4>(rows[0]), std::get<5>(rows[0]), std::get<6>(rows[0])} == std::tuple{1U, 2U, 4U});
+    }
+
     TEST_CASE("an event") {
         const control::Happening happening{.time = std::chrono::system_clock::time_point(std::chrono::seconds(3)),
                                            .kind = Kind::failed,
