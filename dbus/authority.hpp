@@ -19,6 +19,7 @@ class Authority {
 
     static constexpr const char* kControl = "org.keysluice1.control";
     static constexpr const char* kReload = "org.keysluice1.reload";
+    static constexpr const char* kConfigure = "org.keysluice1.configure";
 
     explicit Authority(sdbus::IConnection& connection);
 

@@ -17,7 +17,8 @@ void hand_on(Commands::Answer& answer, const Outcome& outcome) {
 }  // namespace
 
 void Commands::command(const Call& call, control::Command command, Answer answer) {
-    auto options = read_options(call.options, command.verb != control::Command::Verb::down);
+    auto options =
+        read_options(call.options, command.verb == control::Command::Verb::down ? Knows::no_other : Knows::child);
     if (!options || inquiries_.full()) {
         answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
         return;
@@ -39,23 +40,42 @@ void Commands::command(const Call& call, control::Command command, Answer answer
 }
 
 void Commands::reload(const Call& call, Answer answer) {
-    const auto options = read_options(call.options, false);
+    const auto options = read_options(call.options, Knows::no_other);
     if (!options || inquiries_.full()) {
         answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
         return;
     }
-    authority_.ask(
-        call.sender, Authority::kReload, options->interactive,
-        [this, answer = std::move(answer)](Result<void> verdict) mutable {
-            if (!verdict) {
-                answer(std::unexpected(to_bus_error(verdict.error())));
-                return;
-            }
-            using Outcome = std::expected<std::uint32_t, control::Diagnostics>;
-            inquiries_.ask<Outcome>(
-                [](control::FrontDesk& desk, auto reply) { desk.reload(std::move(reply)); },
-                [answer = std::move(answer)](const Outcome& outcome) mutable { hand_on(answer, outcome); });
-        });
+    configure(call.sender, Authority::kReload, options->interactive, std::move(answer),
+              [](control::FrontDesk& desk, auto reply) { desk.reload(std::move(reply)); });
+}
+
+void Commands::change(const Call& call, control::ConnectionChange change, Answer answer) {
+    const bool removes = change.verb == control::ConnectionChange::Verb::remove;
+    const auto options = read_options(call.options, removes ? Knows::no_other : Knows::persist);
+    if (!options || inquiries_.full()) {
+        answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
+        return;
+    }
+    change.persist = options->persist;
+    configure(call.sender, Authority::kConfigure, options->interactive, std::move(answer),
+              [change = std::move(change)](control::FrontDesk& desk, auto reply) mutable {
+                  desk.change(std::move(change), std::move(reply));
+              });
+}
+
+void Commands::configure(const std::string& sender, const char* action, bool interactive, Answer answer,
+                         Question question) {
+    authority_.ask(sender, action, interactive,
+                   [this, answer = std::move(answer), question = std::move(question)](Result<void> verdict) mutable {
+                       if (!verdict) {
+                           answer(std::unexpected(to_bus_error(verdict.error())));
+                           return;
+                       }
+                       inquiries_.ask<Configured>(std::move(question),
+                                                  [answer = std::move(answer)](const Configured& outcome) mutable {
+                                                      hand_on(answer, outcome);
+                                                  });
+                   });
 }
 
 Commands::Answer answer_count(sdbus::Result<std::uint32_t>&& result) {

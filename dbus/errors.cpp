@@ -10,11 +10,13 @@
 namespace keysluice::bus {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, const char*>, 9> kNames{{
+constexpr std::array<std::pair<std::string_view, const char*>, 11> kNames{{
     {"not-found", "org.keysluice1.Error.NotFound"},
+    {"not-added", "org.keysluice1.Error.NotFound"},
     {"ike-not-running", "org.keysluice1.Error.NotRunning"},
     {"no-route", "org.keysluice1.Error.NoRoute"},
     {"too-many-calls", "org.keysluice1.Error.Busy"},
+    {"too-many-added", "org.freedesktop.DBus.Error.LimitsExceeded"},
     {"kernel-busy", "org.keysluice1.Error.Busy"},
     {"not-permitted", "org.freedesktop.DBus.Error.AccessDenied"},
     {"password-needed", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"},
@@ -97,6 +99,10 @@ sdbus::Error to_bus_error(const control::Diagnostics& wrong) {
         text += fmt::format("{}{} ({})", text.empty() ? "" : "\n", to_string(each), each.reason);
     }
     return make_error("org.keysluice1.Error.InvalidConfiguration", clean(text));
+}
+
+sdbus::Error to_bus_error(const control::Refusal& refusal) {
+    return std::visit([](const auto& each) { return to_bus_error(each); }, refusal);
 }
 
 void sending(const std::function<void()>& step) {

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "base/result.hpp"
-#include "daemon/control/diagnostic.hpp"
+#include "daemon/control/connection_changes.hpp"
 #include "dbus/compat.hpp"
 
 namespace keysluice::bus {
@@ -11,6 +11,7 @@ namespace keysluice::bus {
 /// As org.keysluice1.Manager documents it: the name by the reason code, the text with it.
 [[nodiscard]] sdbus::Error to_bus_error(const Error& error);
 [[nodiscard]] sdbus::Error to_bus_error(const control::Diagnostics& wrong);
+[[nodiscard]] sdbus::Error to_bus_error(const control::Refusal& refusal);
 
 /// Text from outside, as the bus takes it: what is no UTF-8 becomes U+FFFD, and nothing ends before its end.
 [[nodiscard]] std::string clean(std::string_view text);

@@ -159,4 +159,24 @@ void Manager::Reload(sdbus::Result<std::uint32_t>&& result, Dictionary options) 
     commands_.reload(call(std::move(options)), answer_count(std::move(result)));
 }
 
+void Manager::AddConnection(sdbus::Result<std::uint32_t>&& result, std::string toml, Dictionary options) {
+    commands_.change(call(std::move(options)),
+                     {.verb = control::ConnectionChange::Verb::add, .name = {}, .text = std::move(toml)},
+                     answer_count(std::move(result)));
+}
+
+void Manager::UpdateConnection(sdbus::Result<std::uint32_t>&& result, std::string name, std::string toml,
+                               Dictionary options) {
+    commands_.change(
+        call(std::move(options)),
+        {.verb = control::ConnectionChange::Verb::update, .name = std::move(name), .text = std::move(toml)},
+        answer_count(std::move(result)));
+}
+
+void Manager::RemoveConnection(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) {
+    commands_.change(call(std::move(options)),
+                     {.verb = control::ConnectionChange::Verb::remove, .name = std::move(name), .text = {}},
+                     answer_count(std::move(result)));
+}
+
 }  // namespace keysluice::bus

@@ -46,6 +46,11 @@ class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
     void Rekey(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
     void Reload(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
 
+    void AddConnection(sdbus::Result<std::uint32_t>&& result, std::string toml, Dictionary options) override;
+    void UpdateConnection(sdbus::Result<std::uint32_t>&& result, std::string name, std::string toml,
+                          Dictionary options) override;
+    void RemoveConnection(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
+
     void command(control::Command::Verb verb, sdbus::Result<std::uint32_t>&& result, std::string name,
                  Dictionary options);
     void write_page(Dump& dump, ike::IkeSpi after);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <utility>
 
 #include "base/suggestion.hpp"
@@ -22,6 +23,18 @@ std::unexpected<Error> unknown(std::string_view kind, const std::string& key,
     return fail("bad-request", fmt::format("there is no {} {}: expected {}", kind, in_quotes(key), list));
 }
 
+std::unexpected<Error> unknown_option(const std::string& key, Knows knows) {
+    switch (knows) {
+        case Knows::no_other:
+            return unknown("option", key, {"interactive"});
+        case Knows::child:
+            return unknown("option", key, {"interactive", "child"});
+        case Knows::persist:
+            return unknown("option", key, {"interactive", "persist"});
+    }
+    std::abort();
+}
+
 template <typename Value>
 Result<Value> read(std::string_view kind, const std::string& key, const sdbus::Variant& value,
                    std::string_view expected) {
@@ -38,25 +51,29 @@ Result<std::string> read_text(std::string_view kind, const std::string& key, con
 
 }  // namespace
 
-Result<Options> read_options(const Dictionary& given, bool with_child) {
+Result<Options> read_options(const Dictionary& given, Knows knows) {
     Options options;
     for (const auto& [key, value] : given) {
-        if (key == "interactive") {
-            const auto interactive = read<bool>("option", key, value, "a boolean (b)");
-            if (!interactive) {
-                return std::unexpected(interactive.error());
-            }
-            options.interactive = *interactive;
-        } else if (key == "child" && with_child) {
+        if (key == "child" && knows == Knows::child) {
             auto child = read_text("option", key, value);
             if (!child) {
                 return pass_on(std::move(child));
             }
             options.child = *std::move(child);
-        } else if (with_child) {
-            return unknown("option", key, {"interactive", "child"});
+            continue;
+        }
+        const bool persists = key == "persist" && knows == Knows::persist;
+        if (!persists && key != "interactive") {
+            return unknown_option(key, knows);
+        }
+        const auto flag = read<bool>("option", key, value, "a boolean (b)");
+        if (!flag) {
+            return std::unexpected(flag.error());
+        }
+        if (persists) {
+            options.persist = *flag;
         } else {
-            return unknown("option", key, {"interactive"});
+            options.interactive = *flag;
         }
     }
     return options;

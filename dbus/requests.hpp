@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -14,10 +15,12 @@ namespace keysluice::bus {
 
 struct Options {
     bool interactive = false;
-    std::string child;  ///< empty: not given
+    std::string child;            ///< empty: not given
+    std::optional<bool> persist;  ///< nothing: not given
 };
-/// `with_child`: the method knows this option.
-[[nodiscard]] Result<Options> read_options(const Dictionary& given, bool with_child);
+/// Beside "interactive", which option the method knows.
+enum class Knows : std::uint8_t { no_other, child, persist };
+[[nodiscard]] Result<Options> read_options(const Dictionary& given, Knows knows);
 
 [[nodiscard]] Result<control::SaFilter> read_filter(const Dictionary& given);
 

@@ -196,7 +196,8 @@ void Assembly::read_ike(const TomlTable& table, const Position& where) {
 
 }  // namespace
 
-ConfigurationResult read_configuration(const std::filesystem::path& file, std::string_view credentials) {
+ConfigurationResult read_configuration(const std::filesystem::path& file, std::string_view credentials,
+                                       const Overlay& overlay) {
     Assembly assembly(credentials);
     std::vector<std::filesystem::path> files{file};
     if (auto fragments = find_fragments(file)) {
@@ -204,12 +205,16 @@ ConfigurationResult read_configuration(const std::filesystem::path& file, std::s
     } else {
         assembly.add(std::move(fragments).error());
     }
+    std::erase(files, overlay.without);
     for (const std::filesystem::path& path : files) {
         if (auto text = load_text(path)) {
             assembly.add(*text, path.string());
         } else {
             assembly.add(std::move(text).error());
         }
+    }
+    for (const auto& [title, text] : overlay.texts) {
+        assembly.add(text, title);
     }
     return std::move(assembly).finish();
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,12 +52,19 @@ using ConfigurationResult = std::expected<Configuration, Diagnostics>;
 /// Largest configuration file.
 inline constexpr std::size_t kLargestFile = 4U << 20U;
 
+/// Texts that are read after the files, as if they were files too, and a file that is not.
+struct Overlay {
+    std::map<std::string, std::string> texts = {};  ///< by what stands for their file's name in diagnostics
+    std::filesystem::path without = {};
+};
+
 /// Reads `file` and then the conf.d/*.toml beside it in alphabetical order (hidden files are left out). Each of them
 /// may add services; each key of [daemon] may be set once in all of them.
 ///
 /// `credentials` is the directory that "credential:NAME" refers to, systemd's $CREDENTIALS_DIRECTORY; empty: there is
 /// none, and a credential is an error. Whether certificates and keys can be loaded is tls::Context's to find out.
-[[nodiscard]] ConfigurationResult read_configuration(const std::filesystem::path& file, std::string_view credentials);
+[[nodiscard]] ConfigurationResult read_configuration(const std::filesystem::path& file, std::string_view credentials,
+                                                     const Overlay& overlay = {});
 
 /// The same for one text; `name` stands for the file's name in the diagnostics.
 [[nodiscard]] ConfigurationResult parse_configuration(std::string_view text, std::string_view name,

@@ -70,7 +70,7 @@ void Control::start_ike() {
     }
 }
 
-void Control::reload(Configuration fresh) {
+void Control::reload(Configuration fresh, Occasion occasion) {
     const auto restart = [](std::string_view what) {
         log_warning("{} has changed: that takes a restart of keysluice", what);
     };
@@ -87,7 +87,7 @@ void Control::reload(Configuration fresh) {
     log_info("the configuration was read anew: {} connections", configuration_.ike.connections.size());
     if (ike_) {
         signers_.use(signing_keys(configuration_.ike));
-        ike_->reload(configuration_.ike.connections);
+        ike_->reload(configuration_.ike.connections, occasion);
     } else if (!configuration_.ike.connections.empty()) {
         ike_refused_.clear();
         start_ike();
@@ -387,7 +387,8 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
         }
     };
     Reloader reloader(
-        loop, file.path, file.credentials, [&](Configuration fresh) { control.reload(std::move(fresh)); }, reloaded);
+        loop, file.path, file.credentials,
+        [&](Configuration fresh, Occasion occasion) { control.reload(std::move(fresh), occasion); }, reloaded);
     FrontDesk desk(loop, control, reloader);
     const auto publication = bus == "none" ? nullptr : publish(loop, desk, bus);
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int signal) {

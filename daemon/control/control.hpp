@@ -38,7 +38,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
 
     /// Takes over the connections of IKE from a configuration that was read anew. No standing SA notices. What else
     /// has changed takes a restart, and the log says so.
-    void reload(Configuration fresh);
+    void reload(Configuration fresh, Occasion occasion);
 
     /// Whether another process can go on with everything when this one just ends.
     [[nodiscard]] bool outlived() const { return !ike_ || ike_->outlived(); }

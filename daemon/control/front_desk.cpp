@@ -302,14 +302,22 @@ void FrontDesk::work() {
     }
 }
 
-void FrontDesk::reload(Reloaded answer) {
-    reloader_.reload([this, answer = std::move(answer)](const Diagnostics* wrong) mutable {
-        if (wrong != nullptr) {
-            answer(std::unexpected(*wrong));
-        } else {
+Reloader::Outcome FrontDesk::counting(Reloaded answer) const {
+    return [this, answer = std::move(answer)](const std::expected<void, Refusal>& outcome) mutable {
+        if (outcome) {
             answer(static_cast<std::uint32_t>(control_.configuration().ike.connections.size()));
+        } else {
+            answer(std::unexpected(outcome.error()));
         }
-    });
+    };
+}
+
+void FrontDesk::reload(Reloaded answer) {
+    reloader_.reload(counting(std::move(answer)));
+}
+
+void FrontDesk::change(ConnectionChange change, Reloaded answer) {
+    reloader_.change(std::move(change), counting(std::move(answer)));
 }
 
 }  // namespace keysluice::control

@@ -114,9 +114,11 @@ class FrontDesk {
     using Answer = std::move_only_function<void(Result<std::uint32_t>)>;
     void command(const Command& command, Answer answer);
 
-    /// How many connections there are now, or what is wrong with the configuration.
-    using Reloaded = std::move_only_function<void(std::expected<std::uint32_t, Diagnostics>)>;
+    /// How many connections there are now, or why everything stays as it is.
+    using Reloaded = std::move_only_function<void(std::expected<std::uint32_t, Refusal>)>;
     void reload(Reloaded answer);
+    /// As Reloader::change().
+    void change(ConnectionChange change, Reloaded answer);
 
    private:
     struct UnderWay;
@@ -125,6 +127,7 @@ class FrontDesk {
     [[nodiscard]] Result<std::vector<ike::ConnectionPtr>> connections_for(const Command& command) const;
     [[nodiscard]] Result<std::uint32_t> command_one(const Command& command, ike::IkeSpi spi) const;
     void work();
+    [[nodiscard]] Reloader::Outcome counting(Reloaded answer) const;
 
     Loop& loop_;
     Control& control_;

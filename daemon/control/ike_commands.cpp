@@ -18,12 +18,14 @@ Result<void> IkeService::up(const ike::Connection& rules, const std::string& chi
     if (!ends) {
         return std::unexpected(ends.error());
     }
+    down_.erase(rules.name);
     initiate(rules.name, child, *ends);
     return {};
 }
 
 std::uint32_t IkeService::down(const std::string& connection, std::optional<ike::IkeSpi> sa) {
     if (!sa) {
+        down_.insert(connection);
         std::erase_if(unreachable_, [&](const IkeConnection* waiting) { return waiting->rules->name == connection; });
     }
     const std::uint32_t closing = count(connection, sa, [](const ike::Sa& each) {

@@ -59,6 +59,12 @@ struct IkeConnection {
     std::vector<Position> crl_at;
 };
 
+/// Why a configuration is used.
+enum class Occasion : std::uint8_t {
+    reload,  ///< somebody wants what the files say
+    change,  ///< one connection is another one
+};
+
 struct IkeConfiguration {
     IkeSettings settings;
     std::vector<IkeConnection> connections;

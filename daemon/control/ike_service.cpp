@@ -261,18 +261,26 @@ void IkeService::adopt_connections() {
     unreachable_.clear();
     for (const IkeConnection& connection : configuration_.connections) {
         connections.push_back(connection.rules);
-        if (connection.start != IkeStart::manual) {
+        const bool rests = connection.start == IkeStart::on_load && down_.contains(connection.rules->name);
+        if (connection.start != IkeStart::manual && !rests) {
             unreachable_.push_back(&connection);
         }
     }
     endpoint_.configure(connections);
 }
 
-void IkeService::reload(std::vector<IkeConnection> connections) {
+void IkeService::reload(std::vector<IkeConnection> connections, Occasion occasion) {
     if (on_stopped_) {
         return;
     }
+    if (occasion == Occasion::reload) {
+        down_.clear();
+    }
     configuration_.connections = std::move(connections);
+    std::erase_if(down_, [this](const std::string& name) {
+        return std::ranges::none_of(configuration_.connections,
+                                    [&](const IkeConnection& each) { return each.rules->name == name; });
+    });
     if (kernel_has_) {
         fit_to(*kernel_has_);
     } else {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "daemon/control/change_collector.hpp"
@@ -62,8 +63,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void hear(const xfrm::Event& event);
 
     /// The connections that hold from now on, complete as for start(). SAs that stand go on with what they were made
-    /// with.
-    void reload(std::vector<IkeConnection> connections);
+    /// with. What start() would bring up is brought up; with a mere change, not what was taken down().
+    void reload(std::vector<IkeConnection> connections, Occasion occasion = Occasion::reload);
 
     /// Whether another process can go on with the IKE SAs when this one just ends.
     [[nodiscard]] bool outlived() const { return state_ != nullptr; }
@@ -175,6 +176,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     Signers& signers_;
     IkeErrands errands_;
     std::vector<const IkeConnection*> unreachable_;
+    std::set<std::string> down_;  ///< connections that were taken down and not brought up again
     Timer deadline_;
     Timer retry_;
     Timer farewell_;

@@ -16,36 +16,67 @@ Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use us
       thread_(loop, 1, 1) {}
 
 void Reloader::reload(Outcome then) {
-    if (then) {
-        waiting_.push_back(std::move(then));
+    // What is under way may have read the files already.
+    if (requests_.size() < 2 || requests_.back().change) {
+        requests_.push_back({});
     }
-    if (thread_.full()) {
-        once_more_ = true;
-    } else {
+    if (then) {
+        requests_.back().then.push_back(std::move(then));
+    }
+    if (requests_.size() == 1) {
+        begin();
+    }
+}
+
+void Reloader::change(ConnectionChange change, Outcome then) {
+    Request& request = requests_.emplace_back();
+    request.change = std::move(change);
+    request.then.push_back(std::move(then));
+    if (requests_.size() == 1) {
         begin();
     }
 }
 
 void Reloader::begin() {
-    asked_ = std::exchange(waiting_, {});
-    thread_.submit([this, file = file_, credentials = credentials_]() -> WorkerPool::Done {
-        return [this, found = read(file, credentials)]() mutable { on_read(std::move(found)); };
+    thread_.submit([this, file = file_, credentials = credentials_, added = added_,
+                    change = requests_.front().change]() mutable -> WorkerPool::Done {
+        return [this, found = read(file, credentials, std::move(added), change)]() mutable {
+            on_read(std::move(found));
+        };
     });
 }
 
-Reloader::Read Reloader::read(const std::string& file, const std::string& credentials) {
-    Read read{.configuration = read_configuration(file, credentials), .warnings = {}};
-    if (!read.configuration) {
+Reloader::Read Reloader::read(const std::string& file, const std::string& credentials, AddedTexts added,
+                              const std::optional<ConnectionChange>& change) {
+    Proposal proposal{.name = {}, .texts = std::move(added), .file = {}, .kept = {}};
+    Read read;
+    if (change) {
+        auto proposed = propose(proposal.texts, file, *change);
+        if (!proposed) {
+            read.configuration = std::unexpected(std::move(proposed).error());
+            return read;
+        }
+        proposal = *std::move(proposed);
+    }
+    auto configuration = read_configuration(file, credentials, proposal.overlay());
+    if (!configuration) {
+        read.configuration = std::unexpected(std::move(configuration).error());
         return read;
     }
-    choose_engines(*read.configuration);
-    Diagnostics wrong = load_ike(read.configuration->ike, {.check_private_keys = false, .look_up_peers = true},
+    choose_engines(*configuration);
+    Diagnostics wrong = load_ike(configuration->ike, {.check_private_keys = false, .look_up_peers = true},
                                  std::chrono::system_clock::now(), read.warnings);
-    for (Diagnostic& unknown : resolve_hosts(*read.configuration)) {
+    for (Diagnostic& unknown : resolve_hosts(*configuration)) {
         wrong.push_back(std::move(unknown));
     }
+    const auto kept = wrong.empty() && change ? carry_out(proposal) : Result<void>{};
     if (!wrong.empty()) {
         read.configuration = std::unexpected(std::move(wrong));
+    } else if (!kept) {
+        read.configuration = std::unexpected(kept.error());
+    } else {
+        read.configuration = *std::move(configuration);
+        read.added = std::move(proposal.texts);
     }
     return read;
 }
@@ -54,25 +85,36 @@ void Reloader::on_read(Read read) {
     for (const Diagnostic& warning : read.warnings) {
         log_warning("{} ({})", to_string(warning), warning.reason);
     }
-    std::string problem;
+    Request request = std::move(requests_.front());
+    const auto* const wrong = read.configuration ? nullptr : std::get_if<Diagnostics>(&read.configuration.error());
     if (read.configuration) {
-        use_(*std::move(read.configuration));
-    } else {
-        problem = to_string(read.configuration.error().front());
-        for (const Diagnostic& wrong : read.configuration.error()) {
-            log_error("{} ({})", to_string(wrong), wrong.reason);
-        }
-        log_event(LogLevel::error, {.event = LogEvent::configuration_refused, .fields = {{"PROBLEM", problem}}},
-                  "{} is not used: the configuration stays as it was", file_);
+        added_ = std::move(read.added);
+        use_(*std::move(read.configuration), request.change ? Occasion::change : Occasion::reload);
+    } else if (wrong != nullptr && !request.change) {  // a caller of change() hears it, and nobody else has to
+        tell(*wrong);
     }
-    for (Outcome& then : std::exchange(asked_, {})) {
-        then(read.configuration ? nullptr : &read.configuration.error());
+    const std::expected<void, Refusal> outcome =
+        read.configuration ? std::expected<void, Refusal>() : std::unexpected(read.configuration.error());
+    for (Outcome& then : request.then) {
+        then(outcome);
     }
-    if (std::exchange(once_more_, false)) {
+    requests_.pop_front();
+    const bool again = !requests_.empty() && !requests_.front().change;
+    if (!request.change && !again) {
+        ended_(wrong == nullptr ? "" : to_string(wrong->front()));
+    }
+    if (!requests_.empty()) {
         begin();
-    } else {
-        ended_(problem);
     }
+}
+
+void Reloader::tell(const Diagnostics& wrong) const {
+    for (const Diagnostic& each : wrong) {
+        log_error("{} ({})", to_string(each), each.reason);
+    }
+    log_event(LogLevel::error,
+              {.event = LogEvent::configuration_refused, .fields = {{"PROBLEM", to_string(wrong.front())}}},
+              "{} is not used: the configuration stays as it was", file_);
 }
 
 }  // namespace keysluice::control

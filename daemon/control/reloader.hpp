@@ -1,12 +1,16 @@
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <expected>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "daemon/control/configuration.hpp"
+#include "daemon/control/connection_changes.hpp"
 #include "daemon/control/worker_pool.hpp"
 
 namespace keysluice::control {
@@ -16,37 +20,47 @@ namespace keysluice::control {
 class Reloader {
    public:
     /// Called on the loop, with a configuration that is good as far as its files and IKE's are concerned.
-    using Use = std::function<void(Configuration)>;
+    using Use = std::function<void(Configuration, Occasion)>;
 
-    /// Afterwards, with the first thing that is wrong; empty: nothing is.
+    /// After a reload, with the first thing that is wrong; empty: nothing is.
     using Ended = std::function<void(std::string_view problem)>;
 
     /// `credentials` as for read_configuration().
     Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended = [](std::string_view) {});
 
-    /// Null: the configuration is in use. Else what is wrong with it.
-    using Outcome = std::move_only_function<void(const Diagnostics* wrong)>;
+    /// The configuration is in use, or why not.
+    using Outcome = std::move_only_function<void(const std::expected<void, Refusal>& outcome)>;
 
     /// Where it is being read already, it is read once more afterwards. `then`, where there is one, is called with
     /// what came of a reading that began after this.
     void reload(Outcome then = {});
 
+    /// Reads it with this change and, where that is good, keeps the change: those of this run for as long as this
+    /// lives. Fails as propose() and carry_out() do, or with what is wrong with the configuration then.
+    void change(ConnectionChange change, Outcome then);
+
    private:
+    struct Request {
+        std::optional<ConnectionChange> change;  ///< nothing: a reload
+        std::vector<Outcome> then;
+    };
     struct Read {
-        std::expected<Configuration, Diagnostics> configuration;
+        std::expected<Configuration, Refusal> configuration;
+        AddedTexts added;
         Diagnostics warnings;
     };
-    [[nodiscard]] static Read read(const std::string& file, const std::string& credentials);
+    [[nodiscard]] static Read read(const std::string& file, const std::string& credentials, AddedTexts added,
+                                   const std::optional<ConnectionChange>& change);
     void on_read(Read read);
+    void tell(const Diagnostics& wrong) const;
     void begin();
 
     std::string file_;
     std::string credentials_;
     Use use_;
     Ended ended_;
-    std::vector<Outcome> asked_;    ///< for what is being read
-    std::vector<Outcome> waiting_;  ///< for the next reading
-    bool once_more_ = false;
+    AddedTexts added_;
+    std::deque<Request> requests_;  ///< the first one is under way
     WorkerPool thread_;
 };
 

@@ -26,17 +26,8 @@ def probed():
     figures.update(json.loads(probe.communicate(timeout=60)[0]))
 
 
-def _pages(client):
-    """Each page of a whole walk."""
-    cursor, first = "", True
-    while cursor or first:
-        rows, cursor = client.manager("ListSas", "a{sv}su", {}, cursor, 0)
-        first = False
-        yield rows
-
-
 def _walk(client, count):
-    seen = {row[0] for rows in _pages(client) for row in rows}
+    seen = {row[0] for rows in client.pages() for row in rows}
     _expect(len(seen), count, "IKE SAs in the walk")
 
 
@@ -67,7 +58,7 @@ def measure(peer, plan):
             figures["dump"] = _cpu(responder, lambda: _dump(client, count))[0]
             figures["walk"] = _cpu(responder, lambda: _walk(client, count))[0]
             figures["objects"], objects = _cpu(responder, client.objects)
-            figures["largest"] = max(size_of(objects), *(size_of(rows) for rows in _pages(client))) / (1 << 20)
+            figures["largest"] = max(size_of(objects), *(size_of(rows) for rows in client.pages())) / (1 << 20)
             with probed() as idle:
                 subprocess.run(WITHOUT_LOAD, check=True)
             with probed() as asked:

@@ -5,6 +5,7 @@ import contextlib
 from bus.basics import SILENT
 from support import keysluice
 from support.bus import KINDS, NAME, Bus, CallFailed, Deaf
+from support.bus_size import size_of
 from support.network import Network
 from support.scenario import eventually, expect, expect_equal, scenario
 from support.sluice import Sluice
@@ -78,12 +79,17 @@ for kind in KINDS:
                 expect_equal({line["spi_initiator"] for line in lines}, {f"{row[SPI]:016x}" for row in rows}, "SPIs")
                 shown = min(count, 4096)
                 eventually(lambda: len(client.paths("ikesa")) == shown, world.patience(20), f"{shown} objects of IKE SAs")
+                sizes = [size_of(client.objects()), *(size_of(page) for page in client.pages())]
+                expect(max(sizes) <= 16 << 20, f"octets of the largest message: {max(sizes)}")
+                world.note(f"the largest message has {max(sizes) / (1 << 20):.2f} MiB")
                 took = longest_round(ours)
                 world.note(f"{count} IKE SAs, IKE's loop was busy for {took * 1000:.1f} ms at most")
                 deaf = [Deaf(bus) for _ in range(3)]
                 for each in deaf:
                     each.ask(f"{NAME}.Manager", "ListSas", 300, "a{sv}su", {}, "", 0)
                 eventually(lambda: asked(client), world.patience(20), "ListSas answers beside them")
+                expect_equal(len(client.dump()[0]), count, "lines of a dump beside clients that never read")
+                expect_equal(len(client.list_sas()[0]), count, "rows of a walk beside them")
                 stuffed = longest_round(ours)
                 world.note(f"{stuffed * 1000:.1f} ms at most when three ask for 300 pages at once")
                 # Under a sanitizer, emulated or beside other work, a round takes what it takes.

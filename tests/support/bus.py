@@ -191,13 +191,16 @@ class Client:
         return sorted(path for path in self.objects() if path.startswith(f"{ROOT}/{kind}/"))
 
     def list_sas(self, limit=0, **filters):
-        """All pages of it."""
-        rows, cursor, pages = [], "", 0
-        while pages == 0 or cursor:
+        """All rows of it, and in how many pages they came."""
+        pages = list(self.pages(limit, **filters))
+        return [row for page in pages for row in page], len(pages)
+
+    def pages(self, limit=0, **filters):
+        cursor, first = "", True
+        while cursor or first:
             page, cursor = self.manager("ListSas", "a{sv}su", filters, cursor, limit)
-            rows += page
-            pages += 1
-        return rows, pages
+            first = False
+            yield page
 
     def dump(self, **filters):
         """The lines of the memory file, and its descriptor."""

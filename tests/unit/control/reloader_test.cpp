@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
@@ -18,8 +19,12 @@ struct Fixture {
     test::CapturedStderr log;
     Loop loop;
     std::vector<Configuration> used;
+    std::vector<Occasion> occasions;
     std::string file = folder / "k.toml";
-    Reloader reloader{loop, file, "", [this](Configuration fresh) { used.push_back(std::move(fresh)); }};
+    Reloader reloader{loop, file, "", [this](Configuration fresh, Occasion occasion) {
+                          used.push_back(std::move(fresh));
+                          occasions.push_back(occasion);
+                      }};
 
     void write(const std::string& name, const std::string& text) const { std::ofstream(folder / name) << text; }
     void write_connection(const std::string& more) const {
@@ -35,6 +40,15 @@ struct Fixture {
         REQUIRE(done());
     }
 };
+
+/// "used", or the first reason code.
+std::string word_of(const std::expected<void, Refusal>& outcome) {
+    if (outcome) {
+        return "used";
+    }
+    const auto* const wrong = std::get_if<Diagnostics>(&outcome.error());
+    return std::string(wrong != nullptr ? wrong->front().reason : std::get<Error>(outcome.error()).reason);
+}
 
 }  // namespace
 
@@ -74,9 +88,7 @@ TEST_CASE_FIXTURE(Fixture, "who asks for it hears what came of a reading that be
     write("psk", "key");
     write_connection("liveness = \"-1s\"");
     std::vector<std::string> heard;
-    const auto hear = [&heard](const Diagnostics* wrong) {
-        heard.emplace_back(wrong == nullptr ? "used" : wrong->front().reason);
-    };
+    const auto hear = [&heard](const std::expected<void, Refusal>& outcome) { heard.push_back(word_of(outcome)); };
     reloader.reload(hear);
     write_connection("");
     reloader.reload(hear);  // the first reading may have seen the one file or the other
@@ -89,6 +101,49 @@ TEST_CASE_FIXTURE(Fixture, "who asks for it hears what came of a reading that be
     reloader.reload(hear);
     await([&] { return heard.size() == 4; });
     CHECK(heard[3] == "bad-duration");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a change: it holds through reloads, and a mistake in it leaves everything as it was") {
+    write("psk", "key");
+    write_connection("");
+    const auto text = [&](const std::string& name, const std::string& more = "") {
+        return "[[ike.connection]]\nname = \"" + name +
+               "\"\nlocal = \"192.0.2.1\"\nremote = \"192.0.2.9\"\npsk = \"file:" + (folder / "psk") + "\"\n" + more +
+               "[[ike.connection.child]]\nname = \"net\"\n";
+    };
+    using Verb = ConnectionChange::Verb;
+    std::vector<std::string> heard;
+    const auto hear = [&heard](const std::expected<void, Refusal>& outcome) { heard.push_back(word_of(outcome)); };
+    const auto names = [&] {
+        std::string all;
+        for (const IkeConnection& each : used.back().ike.connections) {
+            all += each.rules->name + " ";
+        }
+        return all;
+    };
+    reloader.change({.verb = Verb::add, .name = {}, .text = text("branch")}, hear);
+    reloader.reload();
+    reloader.change({.verb = Verb::add, .name = {}, .text = text("kept"), .persist = true}, hear);
+    reloader.change({.verb = Verb::add, .name = {}, .text = text("hq")}, hear);
+    reloader.change({.verb = Verb::update, .name = "branch", .text = text("branch", "liveness = \"x\"\n")}, hear);
+    reloader.change({.verb = Verb::remove, .name = "hq", .text = {}}, hear);
+    await([&] { return heard.size() == 5; });
+    CHECK(heard == std::vector<std::string>{"used", "used", "duplicate-name", "bad-duration", "not-added"});
+    CHECK(occasions == std::vector{Occasion::change, Occasion::reload, Occasion::change});
+    CHECK(names() == "hq branch kept ");
+    CHECK(log.text().find("stays as it was") == std::string::npos);
+
+    reloader.change({.verb = Verb::remove, .name = "branch", .text = {}}, [&](const auto& outcome) {
+        hear(outcome);
+        reloader.change({.verb = Verb::remove, .name = "kept", .text = {}}, hear);
+    });
+    await([&] { return heard.size() == 7; });
+    CHECK(names() == "hq ");
+    write_connection("liveness = \"x\"");
+    reloader.change({.verb = Verb::add, .name = {}, .text = text("later"), .persist = true}, hear);
+    await([&] { return heard.size() == 8; });
+    CHECK(heard.back() == "bad-duration");
+    CHECK(!std::filesystem::exists(folder / "conf.d/bus-later.toml"));
 }
 
 TEST_SUITE_END();

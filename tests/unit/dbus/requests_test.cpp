@@ -15,18 +15,24 @@ sdbus::Variant text(const char* value) {
 
 TEST_SUITE("dbus: requests") {
     TEST_CASE("options") {
-        const auto none = read_options({}, true);
+        const auto none = read_options({}, Knows::child);
         REQUIRE(none);
         CHECK(none->child.empty());
         CHECK_FALSE(none->interactive);
-        const auto both = read_options({{"child", text("net")}, {"interactive", sdbus::Variant{true}}}, true);
+        const auto both = read_options({{"child", text("net")}, {"interactive", sdbus::Variant{true}}}, Knows::child);
         REQUIRE(both);
         CHECK(both->child == "net");
         CHECK(both->interactive);
-        CHECK(read_options({{"child", text("net")}}, false).error().reason == "bad-request");
-        CHECK(read_options({{"interactive", text("yes")}}, true).error().sentence ==
+        const auto persist = read_options({{"persist", sdbus::Variant{false}}}, Knows::persist);
+        REQUIRE(persist);
+        CHECK(persist->persist == false);
+        CHECK(!persist->interactive);
+        CHECK(read_options({{"persist", sdbus::Variant{true}}}, Knows::child).error().sentence ==
+              "there is no option \"persist\": expected interactive, child");
+        CHECK(read_options({{"child", text("net")}}, Knows::no_other).error().reason == "bad-request");
+        CHECK(read_options({{"interactive", text("yes")}}, Knows::child).error().sentence ==
               "option interactive: expected a boolean (b)");
-        CHECK(read_options({{"chld", text("net")}}, true).error().sentence ==
+        CHECK(read_options({{"chld", text("net")}}, Knows::child).error().sentence ==
               "there is no option \"chld\": expected interactive, child");
     }
 

@@ -1,0 +1,98 @@
+"""Connections that a program adds, changes and removes: for this run, or in files of their own."""
+
+import signal
+
+from bus.basics import gateways
+from support import keysluice
+from support.bus import KINDS, NAME, CallFailed
+from support.scenario import eventually, expect, expect_equal, expect_raises, scenario
+
+
+def text_of(ours, name, **keys):
+    """Its connection to the peer under another name."""
+    connection = ours.connection | {"name": name, "groups": ["added"]} | keys
+    return keysluice.table("[[ike.connection]]", connection) + "\n" + keysluice.table("[[ike.connection.child]]", ours.child)
+
+
+def connections(client):
+    """Properties by name, at one moment: an object that changes is another one at the same path."""
+    found = [interfaces.get(f"{NAME}.Connection") for interfaces in client.objects().values()]
+    return {str(values["Name"]): values for values in found if values}
+
+
+def names(client):
+    return sorted(connections(client))
+
+
+def refused(client, name, method, signature, *arguments):
+    error = expect_raises(CallFailed, lambda: client.manager(method, signature, *arguments), f"{method} that is refused")
+    expect_equal(error.name, name, f"the error's name, with the text {error.text!r}")
+    return error.text
+
+
+for kind in KINDS:
+
+    @scenario(f"additions: {kind}: added, up, changed, removed, and what is wrong changes nothing")
+    def of_this_run(world, kind=kind):
+        with gateways(world, kind) as (bus, ours, _), bus.events() as events:
+            client = bus.client()
+            expect_equal(client.manager("AddConnection", "sa{sv}", text_of(ours, "branch.1"), {}), 2, "connections")
+            eventually(lambda: names(client) == ["branch.1", "peer"], world.patience(5), "its object")
+            client.manager("Up", "sa{sv}", "branch.1", {})
+            expect_equal(events.await_kind("child-established")["connection"], "branch.1", "whose CHILD SA it is")
+
+            wrong = refused(client, "InvalidConfiguration", "AddConnection", "sa{sv}",
+                            text_of(ours, "branch.2", strat="manual", liveness="x"), {})
+            lines = wrong.splitlines()
+            expect(len(lines) == 2 and all(line.startswith("bus:branch.2:") for line in lines), wrong)
+            expect("(unknown-key)" in wrong and "(bad-duration)" in wrong, wrong)
+            wrong = refused(client, "InvalidConfiguration", "AddConnection", "sa{sv}", text_of(ours, "peer"), {})
+            expect(wrong.startswith("bus:peer:") and str(ours.file) in wrong, wrong)
+            refused(client, "InvalidConfiguration", "AddConnection", "sa{sv}", text_of(ours, "branch.1"), {})
+            refused(client, "InvalidConfiguration", "AddConnection", "sa{sv}", "[daemon]\nengines = 7\n", {})
+            refused(client, "InvalidArgs", "AddConnection", "sa{sv}", text_of(ours, "x"), {"persists": True})
+            for name in ("peer", "nope", "../keysluice", ""):
+                refused(client, "NotFound", "RemoveConnection", "sa{sv}", name, {})
+            expect_equal(names(client), ["branch.1", "peer"], "connections after all that")
+
+            expect_equal(client.manager("Reload", "a{sv}", {}), 2, "connections after a reload")
+            update = text_of(ours, "branch.1", groups=["changed"])
+            client.manager("UpdateConnection", "ssa{sv}", "branch.1", update, {})
+            eventually(lambda: list(connections(client)["branch.1"]["Groups"]) == ["changed"], world.patience(5),
+                       "the object has changed")
+            expect_equal(len(client.list_sas(connection="branch.1")[0]), 1, "IKE SAs that stand")
+            expect_equal(client.manager("RemoveConnection", "sa{sv}", "branch.1", {}), 1, "connections")
+            eventually(lambda: names(client) == ["peer"], world.patience(5), "the object is gone")
+            expect_equal(client.manager("Down", "sa{sv}", "branch.1", {}), 1, "IKE SAs that Down closes afterwards")
+            expect(not (ours.file.parent / "conf.d").exists(), "no file was written")
+
+    @scenario(f"additions: {kind}: what persists is a file, outlives keysluiced, and goes; the rest goes with it")
+    def persistent(world, kind=kind):
+        with gateways(world, kind) as (bus, ours, _):
+            client = bus.client()
+            client.manager("AddConnection", "sa{sv}", text_of(ours, "kept"), {"persist": True})
+            client.manager("AddConnection", "sa{sv}", text_of(ours, "lost"), {})
+            folder = ours.file.parent / "conf.d"
+            expect_equal([each.name for each in folder.iterdir()], ["bus-kept.toml"], "files")
+            ours.replace(signal.SIGKILL)
+            bus.await_service()
+            client = bus.client()
+            expect_equal(names(client), ["kept", "peer"], "connections of the next keysluiced")
+            refused(client, "NotFound", "UpdateConnection", "ssa{sv}", "lost", text_of(ours, "lost"), {})
+            client.manager("UpdateConnection", "ssa{sv}", "kept", text_of(ours, "kept", groups=["later"]), {})
+            expect('groups = ["later"]' in (folder / "bus-kept.toml").read_text(), "the file has changed")
+            expect_equal(client.manager("RemoveConnection", "sa{sv}", "kept", {}), 1, "connections")
+            expect_equal(list(folder.iterdir()), [], "files")
+
+    @scenario(f"additions: {kind}: what was taken down stays down when another one is added, and comes up with a reload")
+    def others_rest(world, kind=kind):
+        with gateways(world, kind, start="on-load") as (bus, ours, _), bus.events() as events:
+            client = bus.client()
+            eventually(lambda: client.list_sas()[0], world.patience(10), "an IKE SA stands")
+            client.manager("Down", "sa{sv}", "peer", {})
+            events.await_kind("ike-closed")
+            client.manager("AddConnection", "sa{sv}", text_of(ours, "other"), {})
+            events.await_kind("child-established")
+            expect_equal([row[2] for row in client.list_sas()[0]], ["other"], "connections with an IKE SA")
+            client.manager("Reload", "a{sv}", {})
+            eventually(lambda: client.list_sas(connection="peer")[0], world.patience(10), "the first one is up again")
