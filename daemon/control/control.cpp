@@ -10,6 +10,7 @@
 #include "daemon/control/engine_count.hpp"
 #include "daemon/control/ike_certificates.hpp"
 #include "daemon/control/listeners.hpp"
+#include "daemon/control/metrics_server.hpp"
 #include "daemon/control/reloader.hpp"
 #include "daemon/control/status_server.hpp"
 #include "daemon/keeper/children.hpp"
@@ -148,7 +149,7 @@ void Control::on_message(Uplink& /*uplink*/, Message message, Descriptors descri
 void Control::start_serving() {
     const std::string& directory = configuration_.daemon.runtime_directory;
     auto door = ChannelListener::bind(runtime_path(directory, "control.sock"));
-    auto status = StatusServer::bind(runtime_path(directory, "status.sock"));
+    auto status = DocumentServer::bind(runtime_path(directory, "status.sock"));
     if (!door || !status) {
         const Error& error = !door ? door.error() : status.error();
         log_error("{} ({})", error.sentence, error.reason);
@@ -390,6 +391,12 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
         loop, file.path, file.credentials,
         [&](Configuration fresh, Occasion occasion) { control.reload(std::move(fresh), occasion); }, reloaded);
     FrontDesk desk(loop, control, reloader);
+    std::unique_ptr<MetricsServer> metrics;
+    if (auto socket = bind_metrics(directory)) {
+        metrics = std::make_unique<MetricsServer>(loop, desk, *std::move(socket), KEYSLUICE_VERSION);
+    } else {
+        log_warning("no metrics: {} ({})", socket.error().sentence, socket.error().reason);
+    }
     const auto publication = bus == "none" ? nullptr : publish(loop, desk, bus);
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
         if (signal == SIGHUP) {

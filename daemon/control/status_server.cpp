@@ -1,61 +1,21 @@
 #include "daemon/control/status_server.hpp"
 
-#include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "daemon/shared/clock.hpp"
 
 namespace keysluice::control {
 
-Result<UniqueFd> StatusServer::bind(const std::string& path) {
-    const auto address = to_socket_address(UnixEndpoint{path});
-    if (!address) {
-        return std::unexpected(address.error());
-    }
-    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    unlink(path.c_str());
-    if (!socket || ::bind(socket.get(), address->get(), address->length) != 0 || listen(socket.get(), 16) != 0) {
-        return fail("status-bind-failed", fmt::format("{}: {}", path, std::strerror(errno)));
-    }
-    return socket;
-}
-
 StatusServer::StatusServer(Loop& loop, UniqueFd socket, Ask ask, Collect collect)
     : loop_(loop),
-      socket_(std::move(socket)),
+      door_(loop, std::move(socket), [this] { this->ask(); }),
       ask_(std::move(ask)),
       collect_(std::move(collect)),
-      writer_(loop, 1, 1) {
-    loop_.add(socket_.get(), EPOLLIN, *this);
-}
+      writer_(loop, 1, 1) {}
 
 StatusServer::~StatusServer() {
-    loop_.remove(socket_.get(), *this);
     loop_.disarm(*this);
-    for (Reader& reader : readers_) {
-        loop_.forget(reader);
-        loop_.disarm(reader);
-    }
-}
-
-void StatusServer::on_events(std::uint32_t /*events*/) {
-    UniqueFd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!accepted || readers_.size() >= kMostReaders) {
-        return;
-    }
-    Reader& reader = readers_.emplace_back(*this, std::move(accepted));
-    reader.self = std::prev(readers_.end());
-    loop_.add(reader.fd.get(), 0, reader);
-    loop_.arm(reader, now() + kReaderPatience);
-    ask();
 }
 
 void StatusServer::count(Counted then) {
@@ -95,52 +55,21 @@ void StatusServer::on_answers() {
     for (Counted& then : std::exchange(counting_, {})) {
         then(collected_);
     }
-    if (std::ranges::all_of(readers_, [](const Reader& each) { return each.text != nullptr; })) {
-        under_way_ = false;  // nobody wants a document
+    if (!door_.wanted()) {
+        under_way_ = false;
         return;
     }
     writer_.submit([this, document = collect_(std::exchange(collected_, {}))]() mutable -> WorkerPool::Done {
-        return [this, text = std::make_shared<const std::string>(document())] { answer_all(text); };
+        return [this, text = document()]() mutable { on_written(std::move(text)); };
     });
 }
 
-void StatusServer::answer_all(const std::shared_ptr<const std::string>& text) {
+void StatusServer::on_written(std::string document) {
     under_way_ = false;
-    for (auto next = readers_.begin(); next != readers_.end();) {
-        Reader& reader = *next++;
-        if (!reader.text) {
-            reader.answer(text);
-        }
-    }
+    door_.answer(std::make_shared<const std::string>(std::move(document)));
     if (!counting_.empty()) {
         ask();  // they came while the document was written
     }
-}
-
-void StatusServer::Reader::answer(std::shared_ptr<const std::string> document) {
-    text = std::move(document);
-    owner.loop_.modify(fd.get(), EPOLLOUT, *this);
-}
-
-void StatusServer::Reader::on_events(std::uint32_t events) {
-    if ((events & EPOLLOUT) != 0U && text) {
-        const std::string_view rest = std::string_view(*text).substr(sent);
-        const ssize_t size = send(fd.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (size < 0 && errno == EAGAIN) {
-            return;
-        }
-        sent += size < 0 ? rest.size() : static_cast<std::size_t>(size);
-        if (sent < text->size()) {
-            return;
-        }
-    }
-    owner.drop(*this);
-}
-
-void StatusServer::drop(Reader& reader) {
-    loop_.forget(reader);
-    loop_.disarm(reader);
-    readers_.erase(reader.self);
 }
 
 }  // namespace keysluice::control

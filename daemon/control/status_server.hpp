@@ -1,25 +1,21 @@
 #pragma once
 
 #include <functional>
-#include <list>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "daemon/control/document_server.hpp"
 #include "daemon/control/status.hpp"
 #include "daemon/control/worker_pool.hpp"
 #include "daemon/shared/channel.hpp"
 
 namespace keysluice::control {
 
-/// Answers whoever connects to status.sock with one JSON document, and closes. It asks engines and relays first;
-/// the document names those that do not answer in time, and a reader that does not read is dropped. A thread writes
-/// the document, which may have many megabytes.
-class StatusServer final : Watcher, Deadline {
+/// Answers whoever connects to status.sock with one JSON document. It asks engines and relays first, and the document
+/// names those that do not answer in time. A thread writes the document, which may have many megabytes.
+class StatusServer final : Deadline {
    public:
     static constexpr Duration kPatience = std::chrono::seconds(2);
-    static constexpr Duration kReaderPatience = std::chrono::seconds(5);
-    static constexpr std::size_t kMostReaders = 16;
 
     /// Sends the question to all processes; returns those that it went to.
     using Ask = std::function<std::vector<Hello>(std::uint32_t token)>;
@@ -27,7 +23,6 @@ class StatusServer final : Watcher, Deadline {
     using Document = std::move_only_function<std::string()>;
     using Collect = std::function<Document(std::vector<ProcessCounters>)>;
 
-    [[nodiscard]] static Result<UniqueFd> bind(const std::string& path);
     StatusServer(Loop& loop, UniqueFd socket, Ask ask, Collect collect);
     ~StatusServer() override;
 
@@ -38,32 +33,16 @@ class StatusServer final : Watcher, Deadline {
     void count(Counted then);
 
    private:
-    struct Reader final : Watcher, Deadline {
-        Reader(StatusServer& server, UniqueFd socket) : owner(server), fd(std::move(socket)) {}
-        void on_events(std::uint32_t events) override;
-        void on_deadline() override { owner.drop(*this); }
-        void answer(std::shared_ptr<const std::string> document);
-
-        StatusServer& owner;
-        UniqueFd fd;
-        std::shared_ptr<const std::string> text;  ///< null: not yet
-        std::size_t sent = 0;
-        std::list<Reader>::iterator self;
-    };
-
-    void on_events(std::uint32_t events) override;
     void on_deadline() override { on_answers(); }
     void ask();
     void on_answers();
-    void answer_all(const std::shared_ptr<const std::string>& text);
-    void drop(Reader& reader);
+    void on_written(std::string document);
 
     Loop& loop_;
-    UniqueFd socket_;
+    DocumentServer door_;
     Ask ask_;
     Collect collect_;
     WorkerPool writer_;
-    std::list<Reader> readers_;
     std::vector<ProcessCounters> collected_;
     std::uint32_t token_ = 0;
     std::size_t missing_ = 0;

@@ -41,7 +41,7 @@ struct Fixture {
     std::string padding;
     std::shared_future<void> wait;  ///< before a document is written
     std::vector<std::uint32_t> asked;
-    StatusServer server{loop, StatusServer::bind(folder / "status.sock").value(),
+    StatusServer server{loop, DocumentServer::bind(folder / "status.sock").value(),
                         [this](std::uint32_t token) {
                             asked.push_back(token);
                             return processes;
@@ -229,7 +229,7 @@ TEST_CASE("who wants counts while a document is written gets new ones") {
 TEST_CASE("only so many readers at once") {
     Fixture fixture;
     std::list<UniqueFd> clients;
-    for (std::size_t i = 0; i < StatusServer::kMostReaders; ++i) {
+    for (std::size_t i = 0; i < DocumentServer::kMostReaders; ++i) {
         clients.push_back(fixture.connect());
         settle(fixture.loop);
     }
@@ -241,8 +241,8 @@ TEST_CASE("only so many readers at once") {
 }
 
 TEST_CASE("a path where no status can be served") {
-    const auto missing = StatusServer::bind("/nonexistent/status.sock");
+    const auto missing = DocumentServer::bind("/nonexistent/status.sock");
     REQUIRE_FALSE(missing);
     CHECK(missing.error().reason == "status-bind-failed");
-    CHECK_FALSE(StatusServer::bind("/" + std::string(200, 'x')));
+    CHECK_FALSE(DocumentServer::bind("/" + std::string(200, 'x')));
 }
