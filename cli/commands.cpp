@@ -46,6 +46,13 @@ constexpr std::array kListOptions{
     Option{.name = "tls", .help = "TLS services"},
 };
 
+constexpr std::array kOneQuestion{Argument{.name = "NAME|SPI|CODE", .completes = Completes::sessions}};
+constexpr std::array kDoctorOptions{
+    Option{.name = "config",
+           .value = "FILE",
+           .help = "the configuration to look at, instead of /etc/keysluice/keysluice.toml"},
+};
+
 constexpr std::array kCommands{
     Command{.name = "status",
             .arguments = kNoArguments,
@@ -101,6 +108,22 @@ constexpr std::array kCommands{
             .options = kNoOptions,
             .help = "Print the completions of a shell, or the words that they ask for",
             .run = run_completion},
+    Command{.name = "explain",
+            .arguments = kOneQuestion,
+            .options = kNoOptions,
+            .help = "Say why a session is where it is and what would change it, or what a reason code means",
+            .run = run_explain},
+    Command{.name = "doctor",
+            .arguments = kNoArguments,
+            .options = kDoctorOptions,
+            .help = "Look for what is wrong with this host, and say what to type against it",
+            .run = run_doctor},
+    Command{.name = "metrics",
+            .arguments = kNoArguments,
+            .options = kNoOptions,
+            .help = "Print figures for a monitoring system, as OpenMetrics text",
+            .watchable = true,
+            .run = run_metrics},
 };
 
 constexpr std::array<std::string_view, 7> kCompletionWords{"bash",    "zsh",      "fish",    "names",

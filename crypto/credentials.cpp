@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -155,6 +156,20 @@ Result<CertificateChain> read_certificate_chain(const std::filesystem::path& fil
     certificates->erase(certificates->begin());
     chain.intermediates = std::move(*certificates);
     return chain;
+}
+
+std::chrono::sys_seconds end_of(const CertificateChain& chain) {
+    const auto end = [](const X509& certificate) {
+        std::tm date{};
+        const bool readable = ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &date) == 1;
+        ERR_clear_error();
+        return std::chrono::sys_seconds(std::chrono::seconds(readable ? timegm(&date) : 0));
+    };
+    std::chrono::sys_seconds first = end(*chain.leaf);
+    for (const CertificatePtr& each : chain.intermediates) {
+        first = std::min(first, end(*each));
+    }
+    return first;
 }
 
 Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file) {

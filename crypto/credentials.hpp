@@ -20,6 +20,9 @@ struct CertificateChain {
 Result<CertificateChain> read_certificate_chain(const std::filesystem::path& file,
                                                 std::chrono::system_clock::time_point now);
 
+/// When the first of its certificates expires.
+std::chrono::sys_seconds end_of(const CertificateChain& chain);
+
 /// Reads an unencrypted PEM key. The file's bytes are wiped from memory afterwards. Fails with
 /// "private-key-unreadable", "private-key-malformed", "private-key-encrypted".
 Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file);

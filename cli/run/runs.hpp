@@ -18,5 +18,8 @@ namespace keysluice::cli {
 [[nodiscard]] Result<Outcome> run_monitor(Context& context);
 [[nodiscard]] Result<Outcome> run_stats(Context& context);
 [[nodiscard]] Result<Outcome> run_completion(Context& context);
+[[nodiscard]] Result<Outcome> run_explain(Context& context);
+[[nodiscard]] Result<Outcome> run_doctor(Context& context);
+[[nodiscard]] Result<Outcome> run_metrics(Context& context);
 
 }  // namespace keysluice::cli

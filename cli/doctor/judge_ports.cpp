@@ -1,0 +1,127 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "cli/doctor/judge.hpp"
+
+namespace keysluice::doctor {
+namespace {
+
+bool overlap(const Endpoint& ours, const SocketFacts& theirs) {
+    std::optional<IpAddress> address;
+    std::uint16_t port = 0;
+    if (const auto* ipv4 = std::get_if<Ipv4Endpoint>(&ours)) {
+        address = IpAddress::from_octets(ipv4->address);
+        port = ipv4->port;
+    } else if (const auto* ipv6 = std::get_if<Ipv6Endpoint>(&ours)) {
+        address = IpAddress::from_octets(ipv6->address);
+        port = ipv6->port;
+    }
+    if (!address || theirs.udp || port != theirs.port) {
+        return false;
+    }
+    if (theirs.address.family() != address->family()) {
+        // Who listens at "::" gets what comes by IPv4, too, as a rule.
+        return theirs.address.family() == Family::ipv6 && theirs.address.unspecified();
+    }
+    return address->unspecified() || theirs.address.unspecified() || *address == theirs.address;
+}
+
+bool is_ours(const Process& process) {
+    return process.name.starts_with("keysluice");
+}
+
+/// The best that there is to say of all who have it.
+Finding judge_port(std::string_view name, const std::vector<const SocketFacts*>& holders, std::string_view look) {
+    const auto stranger =
+        std::ranges::find_if(holders, [](const SocketFacts* each) { return each->owner && !is_ours(*each->owner); });
+    if (stranger != holders.end()) {
+        const Process& owner = *(*stranger)->owner;
+        return {"port",
+                Verdict::wrong,
+                fmt::format("{} is taken by {} (process {})", name, owner.name, owner.pid),
+                {fmt::format("systemctl status {}   # which service it is of; then systemctl disable --now SERVICE",
+                             owner.pid)},
+                {}};
+    }
+    if (holders.empty()) {
+        return {"port", Verdict::ok, fmt::format("{} is free", name), {}, {}};
+    }
+    const auto hidden = std::ranges::find_if(holders, [](const SocketFacts* each) { return !each->owner; });
+    if (hidden != holders.end()) {
+        return {"port",
+                Verdict::unknown,
+                fmt::format("{} is taken, and only root can see by whom", name),
+                {fmt::format("sudo {}", look)},
+                {}};
+    }
+    const Process& owner = *holders.front()->owner;
+    return {"port", Verdict::ok, fmt::format("{} is with {} (process {})", name, owner.name, owner.pid), {}, {}};
+}
+
+struct Rival {
+    std::string_view process;
+    std::string_view unit;
+};
+constexpr std::array kRivals{Rival{"charon", "strongswan-starter"}, Rival{"charon-systemd", "strongswan"},
+                             Rival{"pluto", "ipsec"}, Rival{"iked", "iked"}, Rival{"racoon", "racoon"}};
+
+}  // namespace
+
+void judge_ports(const Facts& facts, const Wants& wants, Findings& findings) {
+    const auto holders = [&](auto&& matches) {
+        std::vector<const SocketFacts*> found;
+        for (const SocketFacts& socket : facts.sockets) {
+            if (matches(socket)) {
+                found.push_back(&socket);
+            }
+        }
+        return found;
+    };
+    if (wants.ike) {
+        for (const std::uint16_t port : {wants.ike_port, wants.nat_port}) {
+            Finding finding = judge_port(
+                fmt::format("UDP port {}", port),
+                holders([&](const SocketFacts& socket) { return socket.udp && socket.port == port; }), "ss -lunp");
+            finding.reason = finding.verdict == Verdict::wrong ? "ike-bind-failed" : "";
+            findings.push_back(std::move(finding));
+        }
+    }
+    for (const Wants::Listener& listener : wants.listeners) {
+        if (std::holds_alternative<UnixEndpoint>(listener.endpoint)) {
+            continue;
+        }
+        Finding finding = judge_port(
+            fmt::format("{} of service {}", to_string(listener.endpoint), listener.service),
+            holders([&](const SocketFacts& socket) { return overlap(listener.endpoint, socket); }), "ss -ltnp");
+        finding.reason = finding.verdict == Verdict::wrong ? "address-in-use" : "";
+        findings.push_back(std::move(finding));
+    }
+}
+
+void judge_rivals(const Facts& facts, const Wants& wants, Findings& findings) {
+    if (!wants.ike) {
+        return;
+    }
+    bool alone = true;
+    for (const Process& process : facts.processes) {
+        const auto rival = std::ranges::find(kRivals, process.name, &Rival::process);
+        if (rival != kRivals.end()) {
+            alone = false;
+            findings.push_back({"rival",
+                                Verdict::wrong,
+                                fmt::format("{} (process {}) runs: two daemons of IKE take each other's ports, SAs "
+                                            "and policies",
+                                            process.name, process.pid),
+                                {fmt::format("systemctl disable --now {}", rival->unit)},
+                                {}});
+        }
+    }
+    if (alone) {
+        findings.push_back({"rival", Verdict::ok, "no other daemon of IKE runs", {}, {}});
+    }
+}
+
+}  // namespace keysluice::doctor
