@@ -182,7 +182,8 @@ constexpr std::array kReasons{
     Reason{"file-unreadable", ReasonArea::configuration,
            "The configuration can't be read; look at its path and permissions."},
     Reason{"file-unwritable", ReasonArea::configuration,
-           "A connection that a program added is to be kept in a file of its own in conf.d beside the configuration, and "
+           "A connection that a program added is to be kept in a file of its own in conf.d beside the configuration, "
+           "and "
            "that could not be written or removed. Nothing has changed; look at the folder's permissions."},
     Reason{"half-open-timeout", ReasonArea::ike,
            "A peer began an IKE SA and did not go on to authenticate. When it happens often: packets to port 4500 or "
@@ -344,7 +345,8 @@ constexpr std::array kReasons{
            "psk is a directory, and no file in it has the name of the peer's identity."},
     Reason{"not-a-choice", ReasonArea::configuration, "A key takes one of a few words; the sentence lists them."},
     Reason{"not-added", ReasonArea::internal,
-           "A program wants to change or remove a connection that none has added: what stands in a configuration file is "
+           "A program wants to change or remove a connection that none has added: what stands in a configuration "
+           "file is "
            "changed there, and then reloaded."},
     Reason{"not-connected", ReasonArea::kernel, "The connection was gone before the kernel could take it."},
     Reason{"not-found", ReasonArea::internal,
@@ -352,7 +354,8 @@ constexpr std::array kReasons{
     Reason{"not-in-this-version", ReasonArea::configuration,
            "This version of keysluice can't do that yet; the sentence says what it takes instead."},
     Reason{"not-one-connection", ReasonArea::configuration,
-           "What a program adds is one [[ike.connection]] in TOML with its children; there is another table, or none, or "
+           "What a program adds is one [[ike.connection]] in TOML with its children; there is another table, or "
+           "none, or "
            "several."},
     Reason{"not-one-record", ReasonArea::internal,
            "A session was fed more than the record that ended its handshake. Please report it."},
@@ -523,8 +526,9 @@ constexpr std::array kReasons{
            "/proc/net/tls_stat can't be read; the sentence quotes the kernel."},
     Reason{"toml-syntax", ReasonArea::configuration,
            "The configuration is not TOML at the place that the sentence names."},
-    Reason{"too-many-added", ReasonArea::internal,
-           "Programs have added as many connections for this run as are remembered. Remove some, or let them persist."},
+    Reason{
+        "too-many-added", ReasonArea::internal,
+        "Programs have added as many connections for this run as are remembered. Remove some, or let them persist."},
     Reason{"too-many-calls", ReasonArea::internal,
            "So many calls on the bus are under way that no other is taken. Try again; if it stays, look who "
            "calls."},
