@@ -1,4 +1,5 @@
-"""Many IKE SAs: pages, dump and objects agree, and IKE does not wait while they are asked for."""
+"""Many IKE SAs: pages, dump and objects agree, no message is too long, and who never reads takes nothing from the others. How
+long IKE waits meanwhile is measured by tests/bench/run bus."""
 
 import contextlib
 
@@ -92,9 +93,6 @@ for kind in KINDS:
                 expect_equal(len(client.list_sas()[0]), count, "rows of a walk beside them")
                 stuffed = longest_round(ours)
                 world.note(f"{stuffed * 1000:.1f} ms at most when three ask for 300 pages at once")
-                # Under a sanitizer, emulated or beside other work, a round takes what it takes.
-                expect(stuffed < world.patience(0.1), f"IKE waited {stuffed:.3f} s while many pages were asked for")
-                expect(took < world.patience(0.1), f"IKE waited {took:.3f} s while the bus was asked")
 
                 expect_equal(client.manager("Down", "sa{sv}", "third", {}), len(range(0, count, 3)), "IKE SAs that go")
                 left = count - len(range(0, count, 3))
