@@ -17,7 +17,7 @@ constexpr std::size_t kWidthOfKinds = 17;  // of the longest one, child-establis
 /// The kind in its colour, with as many spaces as its column wants.
 std::string kind_of(const Event& event, const Style& style) {
     const std::string space(kWidthOfKinds - std::min(kWidthOfKinds, columns(event.kind)), ' ');
-    const bool bad = event.kind == "failed" || event.kind == "refused";
+    const bool bad = event.kind == "failed" || event.kind == "refused" || event.kind == "peer-unreachable";
     const bool doubtful = event.kind.ends_with("-closed");
     return (bad ? style.bad(event.kind) : doubtful ? style.doubtful(event.kind) : style.good(event.kind)) + space;
 }

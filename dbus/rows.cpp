@@ -14,11 +14,6 @@ constexpr std::size_t kFixedOfSa = 900;
 constexpr std::size_t kFixedOfChild = 160;
 constexpr std::size_t kFixedOfText = 8;
 
-/// In the order of ike::Report::Kind.
-constexpr std::array<std::string_view, 9> kEventNames{
-    "ike-established", "child-established", "child-rekeyed", "ike-rekeyed", "child-closed",
-    "ike-closed",      "peer-moved",        "failed",        "refused"};
-
 std::string word(ike::Offload offload) {
     return std::string(control::kEspOffloadNames.at(static_cast<std::size_t>(offload)));
 }
@@ -101,7 +96,7 @@ SaRow to_row(const control::IkeSaView& sa) {
 EventRow to_row(const control::Happening& happening) {
     const auto time = std::chrono::duration_cast<std::chrono::microseconds>(happening.time.time_since_epoch());
     return EventRow{static_cast<std::uint64_t>(time.count()),
-                    std::string(kEventNames.at(static_cast<std::size_t>(happening.kind))),
+                    std::string(happening.kind),
                     happening.connection,
                     happening.child,
                     happening.sa.value,

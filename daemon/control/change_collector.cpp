@@ -1,6 +1,7 @@
 #include "daemon/control/change_collector.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -8,6 +9,18 @@
 #include "daemon/shared/clock.hpp"
 
 namespace keysluice::control {
+namespace {
+
+/// In the order of ike::Report::Kind.
+constexpr std::array<std::string_view, 9> kKindNames{
+    "ike-established", "child-established", "child-rekeyed", "ike-rekeyed", "child-closed",
+    "ike-closed",      "peer-moved",        "failed",        "refused"};
+
+}  // namespace
+
+std::string_view name_of(ike::Report::Kind kind) {
+    return kKindNames.at(static_cast<std::size_t>(kind));
+}
 
 void ChangeCollector::add(const ike::Report& report, const ike::Sa* sa) {
     if (!collects_) {
@@ -16,10 +29,24 @@ void ChangeCollector::add(const ike::Report& report, const ike::Sa* sa) {
     if (sa != nullptr) {
         touch(*sa);
     }
+    using Turn = Reachability::Turn;
+    const Turn turn = reachability_.look_at(report);
+    if (turn == Turn::back) {
+        note("peer-back", report, sa);
+    }
+    note(name_of(report.kind), report, sa);
+    if (turn == Turn::unreachable) {
+        note("peer-unreachable", report, sa);
+    }
+    look_at_clock();
+}
+
+void ChangeCollector::note(std::string_view kind, const ike::Report& report, const ike::Sa* sa) {
+    ++count_;
     if (changes_.happened.size() < kMostHappenings) {
         const ike::ChildSa* child = newest_child(sa, report.child);
         changes_.happened.push_back({.time = std::chrono::system_clock::now(),
-                                     .kind = report.kind,
+                                     .kind = kind,
                                      .connection = report.connection,
                                      .child = report.child,
                                      .sa = report.sa,
@@ -29,8 +56,6 @@ void ChangeCollector::add(const ike::Report& report, const ike::Sa* sa) {
                                      .reason = report.error.reason,
                                      .sentence = report.error.sentence});
     }
-    ++count_;
-    look_at_clock();
 }
 
 void ChangeCollector::touch(const ike::Sa& sa) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/control/reachability.hpp"
 #include "daemon/shared/timer.hpp"
 #include "ike/actions.hpp"
 #include "ike/sa.hpp"
@@ -17,7 +18,7 @@ namespace keysluice::control {
 /// One thing that has happened, as a person or a program follows it.
 struct Happening {
     std::chrono::system_clock::time_point time;
-    ike::Report::Kind kind = ike::Report::Kind::failed;
+    std::string_view kind;   ///< as the bus names it: of name_of() and "peer-unreachable", "peer-back"
     std::string connection;  ///< empty where none is known yet
     std::string child;
     ike::IkeSpi sa;  ///< zero where there is none
@@ -27,6 +28,8 @@ struct Happening {
     std::string_view reason;
     std::string sentence;
 };
+
+[[nodiscard]] std::string_view name_of(ike::Report::Kind kind);
 
 /// What is not as it was.
 struct Changes {
@@ -61,6 +64,7 @@ class ChangeCollector {
     void next(Reader reader);
 
    private:
+    void note(std::string_view kind, const ike::Report& report, const ike::Sa* sa);
     [[nodiscard]] bool nothing() const;
     void look_at_clock();
     void tell();
@@ -72,6 +76,7 @@ class ChangeCollector {
     std::uint64_t count_ = 0;  ///< of happenings so far
     Changes changes_;
     std::set<ike::IkeSpi> touched_;
+    Reachability reachability_;
 };
 
 }  // namespace keysluice::control

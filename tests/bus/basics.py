@@ -11,13 +11,13 @@ SILENT = ("--null-kernel",)
 
 
 @contextlib.contextmanager
-def gateways(world, kind, address=None, **connection):
+def gateways(world, kind, address=None, ike=None, **connection):
     """Yields (bus, the one on the bus, the other)."""
     place = Network(swans=())
     tunnel = Tunnel()
     with Bus(world, kind) as bus:
         daemon = {"bus": address or bus.address}
-        ours = Sluice(world, place.left, place.right, tunnel, connection={"groups": ["branch", "test"]} | connection,
+        ours = Sluice(world, place.left, place.right, tunnel, ike=ike, connection={"groups": ["branch", "test"]} | connection,
                       daemon=daemon, arguments=SILENT)
         peer = Sluice(world, place.right, place.left, tunnel, arguments=SILENT)
         with peer, ours:

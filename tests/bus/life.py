@@ -102,6 +102,26 @@ for kind in KINDS:
                 client.call(paths[0], "org.keysluice1.IkeSa", "Rekey", "a{sv}", {"child": "net"})
                 events.await_kind("child-rekeyed")
 
+    @scenario(f"life: {kind}: a peer that falls silent, and is back")
+    def silence(world, kind=kind):
+        ike = {"retransmit_tries": 1}
+        with gateways(world, kind, ike=ike, start="on-load", liveness="1s") as (bus, ours, peer):
+            client = bus.client()
+            eventually(lambda: client.list_sas()[0], world.patience(10), "an IKE SA stands")
+            with bus.events() as events:
+                peer.kill()
+                events.await_kind("peer-unreachable")
+                failures = events.kinds().count("failed")
+                events.await_kind("failed", failures + 1)
+                with peer:
+                    back = events.await_kind("peer-back")
+                    events.await_kind("ike-established")
+                    expect_equal((back["connection"], back["peer"].split(":")[0]), ("peer", "192.0.2.2"), "who is back")
+                    kinds = events.kinds()
+                    expect_equal((kinds.count("peer-unreachable"), kinds.count("peer-back")), (1, 1), "of each")
+                    expect(kinds.index("failed") < kinds.index("peer-unreachable") < kinds.index("peer-back")
+                           < kinds.index("ike-established"), f"their order: {kinds}")
+
     @scenario(f"life: {kind}: a failure is told with its code")
     def failure(world, kind=kind):
         with gateways(world, kind, remote_id="somebody.else") as (bus, ours, _), bus.events() as events:

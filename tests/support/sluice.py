@@ -77,6 +77,13 @@ class Sluice(Gateway):
                 processes.send_signal(pid, signal.SIGKILL)
             self.process = None
 
+    def kill(self):
+        """All of it, and its peer hears nothing."""
+        for pid in (*processes.descendants(self.process.pid), self.process.pid):
+            processes.send_signal(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
     def replace(self, number=signal.SIGKILL):
         """keysluiced ends by this signal, and its parent starts another one."""
         before = self.control()

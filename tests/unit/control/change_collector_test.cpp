@@ -119,4 +119,41 @@ TEST_SUITE("control: change collector") {
         CHECK(changes.touched.empty());
         CHECK(changes.reloaded);
     }
+
+    TEST_CASE_FIXTURE(Fixture, "a peer that falls silent and comes back: told beside what happens, in that order") {
+        listen();
+        ike::Report silent;
+        silent.kind = ike::Report::Kind::failed;
+        silent.connection = "hq";
+        silent.error = {"peer-silent", "did not answer"};
+        collector.add(silent, nullptr);
+        collector.add(silent, nullptr);
+        ike::Report established = silent;
+        established.kind = ike::Report::Kind::established;
+        established.error = {};
+        collector.add(established, nullptr);
+        const Changes changes = await();
+        std::vector<std::string_view> kinds;
+        for (const Happening& each : changes.happened) {
+            kinds.push_back(each.kind);
+        }
+        CHECK(kinds ==
+              std::vector<std::string_view>{"failed", "peer-unreachable", "failed", "peer-back", "ike-established"});
+        CHECK(changes.happened[1].reason == "peer-silent");
+        happen();
+        CHECK(await().first == 5);
+    }
+
+    TEST_CASE("the kinds of events, by their names on the bus") {
+        using Kind = ike::Report::Kind;
+        CHECK(name_of(Kind::established) == "ike-established");
+        CHECK(name_of(Kind::child_established) == "child-established");
+        CHECK(name_of(Kind::child_rekeyed) == "child-rekeyed");
+        CHECK(name_of(Kind::ike_rekeyed) == "ike-rekeyed");
+        CHECK(name_of(Kind::child_closed) == "child-closed");
+        CHECK(name_of(Kind::closed) == "ike-closed");
+        CHECK(name_of(Kind::moved) == "peer-moved");
+        CHECK(name_of(Kind::failed) == "failed");
+        CHECK(name_of(Kind::refused) == "refused");
+    }
 }
