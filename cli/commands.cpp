@@ -124,6 +124,11 @@ constexpr std::array kCommands{
             .help = "Print figures for a monitoring system, as OpenMetrics text",
             .watchable = true,
             .run = run_metrics},
+    Command{.name = "top",
+            .arguments = kNoArguments,
+            .options = kNoOptions,
+            .help = "Show rates on a full screen, until q is pressed",
+            .run = run_top},
 };
 
 constexpr std::array<std::string_view, 7> kCompletionWords{"bash",    "zsh",      "fish",    "names",

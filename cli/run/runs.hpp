@@ -21,5 +21,6 @@ namespace keysluice::cli {
 [[nodiscard]] Result<Outcome> run_explain(Context& context);
 [[nodiscard]] Result<Outcome> run_doctor(Context& context);
 [[nodiscard]] Result<Outcome> run_metrics(Context& context);
+[[nodiscard]] Result<Outcome> run_top(Context& context);
 
 }  // namespace keysluice::cli
