@@ -27,5 +27,4 @@ struct Metrics {
 /// As https://openmetrics.io defines it, "# EOF" included. Text from the configuration is escaped.
 [[nodiscard]] std::string to_open_metrics(const Metrics& metrics);
 
-
 }  // namespace keysluice::control
