@@ -53,9 +53,9 @@ void Connection::leave_for_kernel(Negotiated result) {
     if (result.plain) {
         sockets.push_back(std::move(result.plain));
     }
-    const Handover handover{.service = service_->id, .tls13 = summary.version == tls::Version::tls13};
-    if (!host_.hand_over(handover, std::move(sockets))) {
-        fail_with({"keeper-busy", "the keeper does not take the connection: it is gone or its queue is full"});
+    const Carried connection{.service = service_->id, .tls13 = summary.version == tls::Version::tls13};
+    if (!host_.hand_over(connection, std::move(sockets))) {
+        fail_with({"keeper-busy", "too many connections wait for the keeper or its relay already"});
         return;
     }
     host_.counters().add(service_->id, counter::kEstablishedKernel);

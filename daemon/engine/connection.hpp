@@ -38,7 +38,7 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
         virtual Farewells& farewells() = 0;
         [[nodiscard]] virtual const ktls::Capabilities& kernel() const = 0;
         /// Gives the sockets to the keeper; false when the keeper does not take them.
-        [[nodiscard]] virtual bool hand_over(const Handover& handover, std::vector<UniqueFd> sockets) = 0;
+        [[nodiscard]] virtual bool hand_over(const Carried& connection, std::vector<UniqueFd> sockets) = 0;
         virtual void ended(Connection& connection) = 0;
     };
 

@@ -16,8 +16,6 @@ namespace keysluice {
 
 namespace {
 
-/// More handovers than this waiting for the keeper: let the clients wait in the listen queue instead.
-constexpr std::size_t kKeeperBacklog = 256;
 /// A connection in the userspace record layer has two descriptors.
 constexpr std::size_t kDescriptorsPerConnection = 2;
 
@@ -56,13 +54,21 @@ Engine::~Engine() {
 }
 
 void Engine::on_connected(Uplink& uplink) {
-    if (&uplink == &keeper_ && draining_) {
+    if (&uplink != &keeper_) {
+        return;
+    }
+    if (draining_) {
         static_cast<void>(keeper_.send(Draining{}));
     }
+    handovers_.tell_again();
 }
 
 void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors) {
-    if (&uplink != &control_) {
+    if (&uplink == &keeper_) {
+        if (const auto* taken = std::get_if<Taken>(&message)) {
+            handovers_.on_taken(*taken);
+            end_if_drained();
+        }
         return;
     }
     if (const auto* service = std::get_if<Service>(&message)) {
@@ -146,7 +152,7 @@ Result<void> Engine::load(ServedService& service) {
 
 bool Engine::has_room() {
     return connections_.size() < capacity_ &&
-           (!kernel_.carries_any() || (keeper_.connected() && keeper_.queued() < kKeeperBacklog));
+           (!kernel_.carries_any() || (keeper_.connected() && handovers_.has_room()));
 }
 
 void Engine::on_accepted(Acceptor& acceptor, Accepted accepted) {
@@ -185,15 +191,19 @@ std::string Engine::status() const {
                        counters_.sum(counter::kEstablishedKernel), connections_.size());
 }
 
-bool Engine::hand_over(const Handover& handover, std::vector<UniqueFd> sockets) {
-    return keeper_.send(handover, std::move(sockets));
+bool Engine::hand_over(const Carried& connection, std::vector<UniqueFd> sockets) {
+    return handovers_.give(connection, std::move(sockets));
 }
 
 void Engine::ended(Connection& connection) {
     auto owned = std::move(*connection.self);
     connections_.erase(owned->self);
     loop_.bury(std::move(owned));
-    if (draining_ && connections_.empty()) {
+    end_if_drained();
+}
+
+void Engine::end_if_drained() {
+    if (draining_ && connections_.empty() && handovers_.empty()) {
         loop_.stop();
     }
 }
@@ -211,9 +221,7 @@ void Engine::drain() {
     log_info("draining: {} connections are still here, for at most {} s", connections_.size(),
              longest.count() / 1000);
     loop_.arm(drain_timer_, now() + longest);
-    if (connections_.empty()) {
-        loop_.stop();
-    }
+    end_if_drained();
 }
 
 }  // namespace keysluice

@@ -8,6 +8,7 @@
 
 #include "daemon/engine/acceptor.hpp"
 #include "daemon/engine/connection.hpp"
+#include "daemon/engine/handovers.hpp"
 #include "daemon/engine/signer.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
@@ -48,7 +49,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     CounterSet& counters() override { return counters_; }
     Farewells& farewells() override { return farewells_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return kernel_; }
-    [[nodiscard]] bool hand_over(const Handover& handover, std::vector<UniqueFd> sockets) override;
+    [[nodiscard]] bool hand_over(const Carried& connection, std::vector<UniqueFd> sockets) override;
     void ended(Connection& connection) override;
 
     [[nodiscard]] bool has_room() override;
@@ -60,6 +61,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     void serve(const Service& offered, Descriptors listeners);
     /// The descriptor in front of the listening sockets; null where there is none.
     [[nodiscard]] std::shared_ptr<AcceptBalance> take_balance(const Service& offered, Descriptors& descriptors) const;
+    void end_if_drained();
     [[nodiscard]] Result<void> load(ServedService& service);
 
     Loop& loop_;
@@ -74,6 +76,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     std::map<const Acceptor*, std::shared_ptr<ServedService>> by_acceptor_;
     std::list<std::unique_ptr<Connection>> connections_;
     Uplink keeper_;
+    Handovers handovers_{keeper_};
     Uplink control_;
     DrainTimer drain_timer_;
     bool ready_ = false;

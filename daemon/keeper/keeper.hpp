@@ -21,12 +21,9 @@ class Keeper final : public Channel::Owner {
     /// An engine drains and wants its successor.
     using OnDraining = std::function<void(std::uint16_t engine)>;
 
-    /// A relay has at most so many connections.
-    static constexpr std::size_t kMostSlots = 65536;
-
     /// `places`: how many connections all relays together may have. keysluiced says how many relays there are; until
-    /// then, and above that number, engines and relays wait. `door`: the socket where they call, if it is open
-    /// already.
+    /// then, and above that number, engines and relays wait, unless a relay has outlived a predecessor of this
+    /// keeper: what it holds is taken over. `door`: the socket where they call, if it is open already.
     [[nodiscard]] static Result<std::unique_ptr<Keeper>> create(Loop& loop, const std::string& runtime_directory,
                                                                 std::size_t places, OnDraining on_draining,
                                                                 UniqueFd door = {});
@@ -39,7 +36,10 @@ class Keeper final : public Channel::Owner {
     struct Peer {
         std::unique_ptr<Channel> channel;
         Hello hello;
+        std::uint64_t number = 0;  ///< of no other peer, ever
         bool known = false;
+        bool asked = false;  ///< a relay: what it holds
+        bool empty = false;  ///< a relay: it holds nothing, and has no table
     };
 
     Keeper(Loop& loop, UniqueFd socket, std::size_t places, OnDraining on_draining);
@@ -50,19 +50,31 @@ class Keeper final : public Channel::Owner {
     void on_control(Peer& peer, const Message& message, Descriptors descriptors);
     void on_engine(Peer& peer, const Message& message, Descriptors descriptors);
     void on_relay(Peer& peer, const Message& message, Descriptors descriptors);
+    void on_table(const Peer& relay, Descriptors descriptors);
+    void on_all_held(Peer& relay);
+    /// The relay is gone.
+    void leave(RelayShare& share, const Peer& relay);
+    void on_handover(const Peer& engine, const Handover& handover, Descriptors sockets);
+    /// A relay gets the share of its number, if it may.
+    void serve(Peer& relay);
+    /// Engines hear of what their relay has heard of.
+    void confirm(RelayShare& share);
     void tell_listeners(Channel& channel);
     void on_engines(std::size_t count);
     /// Engines wait while their relay has no place left.
     void adjust_engines();
-    /// Null above the number of relays.
+    /// Null until the relay has called.
     [[nodiscard]] RelayShare* share_of(std::uint16_t index) {
-        return index < shares_.size() ? &shares_[index] : nullptr;
+        const auto found = shares_.find(index);
+        return found == shares_.end() ? nullptr : &found->second;
     }
 
     Loop& loop_;
     std::list<Peer> peers_;
     std::map<std::string, UniqueFd> listeners_;
-    std::vector<RelayShare> shares_;
+    std::map<std::uint16_t, RelayShare> shares_;
+    std::size_t engines_ = 0;
+    std::uint64_t last_number_ = 0;
     std::size_t places_;  ///< that no relay has yet
     OnDraining on_draining_;
     Users users_ = Users::look_up();

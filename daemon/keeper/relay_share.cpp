@@ -1,6 +1,20 @@
 #include "daemon/keeper/relay_share.hpp"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
 namespace keysluice {
+
+namespace {
+
+ino_t inode_of(const UniqueFd& socket) {
+    struct stat status{};
+    return fstat(socket.get(), &status) == 0 ? status.st_ino : 0;
+}
+
+}  // namespace
 
 Result<RelayShare> RelayShare::create(std::size_t slots) {
     auto table = ConnectionTable::create(slots);
@@ -17,8 +31,49 @@ RelayShare::RelayShare(ConnectionTable table, std::size_t slots) : table_(std::m
     }
 }
 
+Result<RelayShare> RelayShare::bring(UniqueFd file, Channel& relay) {
+    auto table = ConnectionTable::open(std::move(file));
+    if (!table) {
+        return pass_on(std::move(table));
+    }
+    const std::size_t slots = table->entries().size();
+    if (slots == 0 || slots > kMostSlots) {
+        return fail("memory-file-failed",
+                    fmt::format("a relay brings a table of {} connections; expected 1 to {}", slots, kMostSlots));
+    }
+    RelayShare share(std::move(*table), slots);
+    share.free_.clear();
+    share.channel_ = &relay;
+    share.incomplete_ = true;
+    return share;
+}
+
+void RelayShare::restore(Slot slot, Descriptors sockets) {
+    if (slot.value >= kept_.size() || sockets.empty()) {
+        return;
+    }
+    Kept& kept = kept_[slot.value];
+    const ino_t inode = inode_of(sockets[0]);
+    kept = {.tls = std::move(sockets[0]), .plain = {}, .inode = inode, .told = true, .origin = {}};
+    if (sockets.size() > 1) {
+        kept.plain = std::move(sockets[1]);
+    }
+}
+
+void RelayShare::complete() {
+    incomplete_ = false;
+    for (std::size_t slot = kept_.size(); slot-- > 0;) {
+        const Slot each{static_cast<std::uint32_t>(slot)};
+        if (!in_use(each)) {
+            table_.at(each) = {};
+            free_.push_back(each);
+        }
+    }
+}
+
 void RelayShare::connect(Channel& channel) {
     channel_ = &channel;
+    on_their_way_.clear();
     Descriptors file;
     file.push_back(duplicate_fd(table_.file()));
     static_cast<void>(channel.send(Table{}, std::move(file)));
@@ -26,7 +81,9 @@ void RelayShare::connect(Channel& channel) {
     untold_.clear();
     for (std::uint32_t slot = 0; slot < kept_.size(); ++slot) {
         kept_[slot].told = false;
-        if (in_use({slot})) {
+        if (in_use({slot}) && table_.at({slot}).used == 0) {
+            release({slot});  // the relay ended it, and could not say so any more
+        } else if (in_use({slot})) {
             untold_.push_back({slot});
         }
     }
@@ -34,7 +91,7 @@ void RelayShare::connect(Channel& channel) {
 }
 
 void RelayShare::go_on() {
-    while (channel_ != nullptr && channel_->queued() < kAhead) {
+    while (channel_ != nullptr && !incomplete_ && channel_->queued() < kAhead) {
         if (pipes_told_ < pipes_.size()) {
             if (!tell_pipe(pipes_told_)) {
                 return;
@@ -72,13 +129,41 @@ bool RelayShare::tell_connection(Slot slot) {
     const TableEntry& entry = table_.at(slot);
     const Adopt adopt{.slot = slot, .connection = {.service = {entry.service}, .tls13 = entry.tls13 != 0}};
     kept.told = channel_->send(adopt, std::move(sockets));
+    if (kept.told && kept.origin) {
+        on_their_way_.push_back(slot);
+    }
     return kept.told;
 }
 
-void RelayShare::take(const Handover& connection, Descriptors sockets) {
+std::vector<RelayShare::Origin> RelayShare::take_heard() {
+    // What is in the relay's socket, it reads even when we are gone.
+    if (channel_ != nullptr && channel_->queued() == 0) {
+        for (const Slot slot : std::exchange(on_their_way_, {})) {
+            if (kept_[slot.value].told) {
+                heard(slot);
+            }
+        }
+    }
+    return std::exchange(heard_, {});
+}
+
+void RelayShare::heard(Slot slot) {
+    if (const auto origin = std::exchange(kept_[slot.value].origin, {})) {
+        heard_.push_back(*origin);
+    }
+}
+
+bool RelayShare::holds(const UniqueFd& tls) const {
+    return std::ranges::any_of(kept_,
+                               [inode = inode_of(tls)](const Kept& kept) { return kept.tls && kept.inode == inode; });
+}
+
+void RelayShare::take(const Carried& connection, Descriptors sockets, Origin origin) {
     const Slot slot = free_.back();
     free_.pop_back();
+    kept_[slot.value].inode = inode_of(sockets[0]);
     kept_[slot.value].tls = std::move(sockets[0]);
+    kept_[slot.value].origin = origin;
     if (sockets.size() > 1) {
         kept_[slot.value].plain = std::move(sockets[1]);
     }
@@ -105,8 +190,12 @@ void RelayShare::keep_pipe(PipeId pipe, Descriptors ends) {
 
 void RelayShare::release(Slot slot) {
     if (in_use(slot)) {
+        heard(slot);
         kept_[slot.value] = {};
         table_.at(slot) = {};
+        if (incomplete_) {
+            return;  // complete() finds the place
+        }
         free_.push_back(slot);
         // Where there was no descriptor left for a duplicate, there is one now.
         go_on();

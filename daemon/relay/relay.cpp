@@ -14,6 +14,9 @@ namespace keysluice {
 
 namespace {
 
+/// So many messages may wait for the keeper before it is told more. Each may hold two descriptors.
+constexpr std::size_t kAhead = 16;
+
 Hello hello_from(std::uint16_t index) {
     return {.kind = ProcessKind::relay, .index = index, .pid = static_cast<std::uint32_t>(getpid())};
 }
@@ -25,10 +28,9 @@ Relay::Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t ind
       on_ready_(std::move(on_ready)),
       farewells_(loop),
       pipes_([this](const SplicePipe& pipe) {
-          Descriptors ends;
-          ends.push_back(duplicate_fd(pipe.read_end.get()));
-          ends.push_back(duplicate_fd(pipe.write_end.get()));
-          static_cast<void>(keeper_.send(Pipe{pipe.id}, std::move(ends)));
+          if (!telling_) {
+              static_cast<void>(tell_pipe(pipe));
+          }
       }),
       keeper_(loop, runtime_path(runtime_directory, "keeper.sock"), hello_from(index), *this),
       control_(loop, runtime_path(runtime_directory, "control.sock"), hello_from(index), *this) {
@@ -37,8 +39,6 @@ Relay::Relay(Loop& loop, const std::string& runtime_directory, std::uint16_t ind
 }
 
 Relay::~Relay() = default;
-
-void Relay::on_connected(Uplink& /*uplink*/) {}
 
 void Relay::on_message(Uplink& uplink, Message message, Descriptors descriptors) {
     if (&uplink == &control_) {
@@ -75,6 +75,8 @@ void Relay::learn(const Service& offered) {
 void Relay::on_keeper_message(const Message& message, Descriptors descriptors) {
     if (std::holds_alternative<Table>(message)) {
         inherit_table(std::move(descriptors));
+    } else if (std::holds_alternative<AskHeld>(message)) {
+        tell_all();
     } else if (const auto* pipe = std::get_if<Pipe>(&message)) {
         inherit_pipe(pipe->pipe, std::move(descriptors));
     } else if (const auto* adopted = std::get_if<Adopt>(&message)) {
@@ -83,6 +85,14 @@ void Relay::on_keeper_message(const Message& message, Descriptors descriptors) {
 }
 
 void Relay::inherit_table(Descriptors descriptors) {
+    if (has_table_) {
+        // Only the channel broke. Connections here live in our table, whatever another one says.
+        if (descriptors.size() != 1 || !table_.is(descriptors[0])) {
+            log_error("the keeper has another relay's table for this number: are there two of us?");
+            loop_.stop();
+        }
+        return;
+    }
     auto table = descriptors.size() == 1 ? ConnectionTable::open(std::move(descriptors[0]))
                                          : fail("message-malformed", "the keeper sent no table");
     if (!table) {
@@ -117,6 +127,65 @@ void Relay::inherit_pipe(PipeId id, Descriptors ends) {
     });
     if (!in_use) {
         pipes_.give_back(pipe);
+    }
+}
+
+bool Relay::tell_pipe(const SplicePipe& pipe) {
+    Descriptors ends;
+    ends.push_back(duplicate_fd(pipe.read_end));
+    ends.push_back(duplicate_fd(pipe.write_end));
+    return keeper_.send(Pipe{pipe.id}, std::move(ends));
+}
+
+void Relay::tell_all() {
+    telling_.emplace();
+    if (has_table_) {
+        Descriptors file;
+        file.push_back(duplicate_fd(table_.file()));
+        static_cast<void>(keeper_.send(Table{}, std::move(file)));
+        for (const auto& [slot, held] : held_) {
+            telling_->slots.push_back(slot);
+        }
+    }
+    tell_rest();
+}
+
+void Relay::tell_rest() {
+    while (telling_ && keeper_.queued() < kAhead) {
+        if (!tell_next()) {
+            return;  // no descriptor is left for a duplicate: the end of a connection brings some
+        }
+    }
+}
+
+bool Relay::tell_next() {
+    if (telling_->pipes < pipes_.size()) {
+        return tell_pipe(*pipes_.find({telling_->pipes})) && (++telling_->pipes, true);
+    }
+    if (telling_->slots.empty()) {
+        telling_.reset();
+        return keeper_.send(HeldComplete{});
+    }
+    const Slot slot = telling_->slots.back();
+    const auto found = held_.find(slot);
+    if (found != held_.end()) {
+        const Held& held = found->second;
+        Descriptors sockets;
+        sockets.push_back(duplicate_fd(held.session ? held.session->tls() : held.tls));
+        if (held.session) {
+            sockets.push_back(duplicate_fd(held.session->plain()));
+        }
+        if (!keeper_.send(Adopt{slot, {held.service->id, held.tls13}}, std::move(sockets))) {
+            return false;
+        }
+    }
+    telling_->slots.pop_back();
+    return true;
+}
+
+void Relay::on_drained(Uplink& uplink) {
+    if (&uplink == &keeper_) {
+        tell_rest();
     }
 }
 
@@ -215,6 +284,7 @@ void Relay::drop(Slot slot) {
     counters_.add(found->second.service->id, counter::kActiveKernel, -1);
     loop_.bury(std::move(found->second.session));
     held_.erase(found);
+    table_.at(slot).used = 0;  // the keeper may be away
     released_.push_back(slot);
     if (released_.size() == 1) {
         loop_.defer([this] { send_releases(); });
@@ -225,6 +295,7 @@ void Relay::drop(Slot slot) {
 
 void Relay::send_releases() {
     static_cast<void>(keeper_.send(Release{std::exchange(released_, {})}));
+    tell_rest();
 }
 
 }  // namespace keysluice

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -44,18 +45,30 @@ class Relay final : public Session::Host, public Uplink::Owner {
         std::unique_ptr<Session> session;
     };
 
+    /// To a keeper that has asked: the pipes that were told, in the order of their numbers, and who was not.
+    struct Telling {
+        std::uint16_t pipes = 0;
+        std::vector<Slot> slots;
+    };
+
     Loop& loop() override { return loop_; }
     PipePool& pipes() override { return pipes_; }
     void come_back(Session& session) override;
     void on_ended(Session& session, const Error* error, UniqueFd farewell) override;
 
     void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
-    void on_connected(Uplink& uplink) override;
+    void on_connected(Uplink& /*uplink*/) override {}
+    void on_drained(Uplink& uplink) override;
     void on_control_message(const Message& message);
     void on_keeper_message(const Message& message, Descriptors descriptors);
     void learn(const Service& offered);
     void inherit_table(Descriptors descriptors);
     void inherit_pipe(PipeId id, Descriptors ends);
+    /// A keeper that knows nothing is told what is here, in the pace at which it listens.
+    void tell_all();
+    void tell_rest();
+    [[nodiscard]] bool tell_next();
+    [[nodiscard]] bool tell_pipe(const SplicePipe& pipe);
     void adopt(const Adopt& adopt, Descriptors descriptors);
     void connect_backend(Slot slot);
     void on_backend(Slot slot, Result<UniqueFd> backend);
@@ -77,6 +90,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     Uplink control_;
     bool keeper_called_ = false;
     bool has_table_ = false;
+    std::optional<Telling> telling_;
 };
 
 }  // namespace keysluice

@@ -58,6 +58,8 @@ class Session final {
         }
     }
     [[nodiscard]] Slot slot() const { return slot_; }
+    [[nodiscard]] const UniqueFd& tls() const { return tls_.fd; }
+    [[nodiscard]] const UniqueFd& plain() const { return plain_.fd; }
 
    private:
     struct Side final : Watcher {

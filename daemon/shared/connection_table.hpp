@@ -40,6 +40,8 @@ class ConnectionTable {
     [[nodiscard]] TableEntry& at(Slot slot) { return entries()[slot.value]; }
     [[nodiscard]] bool holds(Slot slot) const { return slot.value < memory_.as<TableEntry>().size(); }
     [[nodiscard]] int file() const { return memory_.file(); }
+    /// Whether this is a descriptor of the same file.
+    [[nodiscard]] bool is(const UniqueFd& file) const;
 
    private:
     [[nodiscard]] static Result<ConnectionTable> in(Result<SealedMemory> memory);

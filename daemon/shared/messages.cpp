@@ -64,13 +64,23 @@ bool get(Reader& from, ForgetListener& listener) {
     return !listener.name.empty();
 }
 
+void put(Writer& to, const Carried& connection) {
+    to.be(connection.service.value);
+    put(to, connection.tls13);
+}
+bool get(Reader& from, Carried& connection) {
+    connection.service = {from.be<std::uint16_t>()};
+    return get(from, connection.tls13);
+}
+
 void put(Writer& to, const Handover& handover) {
-    to.be(handover.service.value);
-    put(to, handover.tls13);
+    to.be(handover.token);
+    put(to, handover.again);
+    put(to, handover.connection);
 }
 bool get(Reader& from, Handover& handover) {
-    handover.service = {from.be<std::uint16_t>()};
-    return get(from, handover.tls13);
+    handover.token = from.be<std::uint32_t>();
+    return get(from, handover.again) && get(from, handover.connection);
 }
 
 void put(Writer& to, const Adopt& adopt) {
@@ -90,21 +100,37 @@ bool get(Reader& from, Attach& attach) {
     return true;
 }
 
-void put(Writer& to, const Release& release) {
-    to.be(static_cast<std::uint16_t>(release.slots.size()));
-    for (const Slot slot : release.slots) {
-        to.be(slot.value);
+std::uint32_t number_of(Slot slot) {
+    return slot.value;
+}
+std::uint32_t number_of(std::uint32_t token) {
+    return token;
+}
+
+template <typename Number>
+void put(Writer& to, const std::vector<Number>& list) {
+    to.be(static_cast<std::uint16_t>(list.size()));
+    for (const Number each : list) {
+        to.be(number_of(each));
     }
 }
-bool get(Reader& from, Release& release) {
+template <typename Number>
+bool get(Reader& from, std::vector<Number>& list) {
     const auto count = from.be<std::uint16_t>();
     if (count > kMaximumListed) {
         return false;
     }
     for (std::size_t i = 0; i < count && from.ok(); ++i) {
-        release.slots.push_back({from.be<std::uint32_t>()});
+        list.push_back(Number{from.be<std::uint32_t>()});
     }
     return true;
+}
+
+void put(Writer& to, const Release& release) {
+    put(to, release.slots);
+}
+bool get(Reader& from, Release& release) {
+    return get(from, release.slots);
 }
 
 void put(Writer& to, const Pipe& pipe) {
@@ -239,6 +265,23 @@ void put(Writer& to, const Engines& engines) {
 bool get(Reader& from, Engines& engines) {
     engines.count = from.be<std::uint16_t>();
     return engines.count <= kMostEngines;
+}
+
+void put(Writer& to, const Taken& taken) {
+    put(to, taken.tokens);
+}
+bool get(Reader& from, Taken& taken) {
+    return get(from, taken.tokens);
+}
+
+void put(Writer& /*to*/, const AskHeld& /*message*/) {}
+bool get(Reader& /*from*/, AskHeld& /*message*/) {
+    return true;
+}
+
+void put(Writer& /*to*/, const HeldComplete& /*message*/) {}
+bool get(Reader& /*from*/, HeldComplete& /*message*/) {
+    return true;
 }
 
 template <typename Kind>

@@ -49,17 +49,27 @@ struct ForgetListener {
     bool operator==(const ForgetListener&) const = default;
 };
 
-/// engine → keeper, with the kTLS socket and, in client mode, the plaintext socket: the kernel carries it now.
-struct Handover {
+/// What a relay has to know of a connection.
+struct Carried {
     ServiceId service;
     bool tls13 = false;
+    bool operator==(const Carried&) const = default;
+};
+
+/// engine → keeper, with the kTLS socket and, in client mode, the plaintext socket: the kernel carries it now. The
+/// engine keeps duplicates until Taken names the token. `again`: another keeper may have heard of it before.
+struct Handover {
+    std::uint32_t token = 0;
+    bool again = false;
+    Carried connection;
     bool operator==(const Handover&) const = default;
 };
 
 /// keeper → relay, with the same descriptors and, where there is one, the plaintext socket: this connection is yours.
+/// relay → a new keeper: this one is mine.
 struct Adopt {
     Slot slot;
-    Handover connection;
+    Carried connection;
     bool operator==(const Adopt&) const = default;
 };
 
@@ -75,13 +85,14 @@ struct Release {
     bool operator==(const Release&) const = default;
 };
 
-/// relay → keeper, with read and write end: a pipe of the pool. keeper → a successor: you inherit it.
+/// relay → keeper, with read and write end: a pipe of the pool. keeper → a successor: you inherit it. Both in the
+/// order of their numbers.
 struct Pipe {
     PipeId pipe;
     bool operator==(const Pipe&) const = default;
 };
 
-/// keeper → relay, with the memory file of its table.
+/// keeper → relay, with the memory file of its table. relay → a new keeper, the same.
 struct Table {
     bool operator==(const Table&) const = default;
 };
@@ -175,9 +186,26 @@ struct Engines {
     bool operator==(const Engines&) const = default;
 };
 
-using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
-                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters,
-                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade, Engines>;
+/// keeper → engine: the relay has these connections too, nothing that happens to one process loses them any more.
+struct Taken {
+    std::vector<std::uint32_t> tokens;
+    bool operator==(const Taken&) const = default;
+};
+
+/// keeper → relay: I know nothing of you; what do you hold?
+struct AskHeld {
+    bool operator==(const AskHeld&) const = default;
+};
+
+/// relay → keeper, the answer to AskHeld: Table, Pipe and Adopt before this were all. None before it: I am as new.
+struct HeldComplete {
+    bool operator==(const HeldComplete&) const = default;
+};
+
+using Message =
+    std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release, Pipe, Table,
+                 Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters, SigningKey,
+                 SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld, HeldComplete>;
 
 inline constexpr std::uint16_t kMostEngines = 256;
 

@@ -39,4 +39,8 @@ void Uplink::on_closed(Channel& /*channel*/, std::string_view why) {
     loop_.arm(*this, now() + kRetry);
 }
 
+void Uplink::on_drained(Channel& /*channel*/) {
+    owner_.on_drained(*this);
+}
+
 }  // namespace keysluice

@@ -21,6 +21,8 @@ class Uplink final : public Channel::Owner, Deadline {
         virtual void on_message(Uplink& uplink, Message message, Descriptors descriptors) = 0;
         /// After hello was said; everything that the other end must know is to be told again.
         virtual void on_connected(Uplink& uplink) = 0;
+        /// What had to wait for the other end has left.
+        virtual void on_drained(Uplink& /*uplink*/) {}
     };
 
     Uplink(Loop& loop, std::string path, Hello hello, Owner& owner);
@@ -36,6 +38,7 @@ class Uplink final : public Channel::Owner, Deadline {
    private:
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
+    void on_drained(Channel& channel) override;
     void on_deadline() override;
 
     Loop& loop_;

@@ -45,8 +45,8 @@ struct FakeEngine final : Connection::Host {
     CounterSet& counters() override { return counters_; }
     Farewells& farewells() override { return farewells_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return capabilities; }
-    [[nodiscard]] bool hand_over(const Handover& handover, std::vector<UniqueFd> sockets) override {
-        CHECK(handover.service == kService);
+    [[nodiscard]] bool hand_over(const Carried& carried, std::vector<UniqueFd> sockets) override {
+        CHECK(carried.service == kService);
         CHECK(sockets.size() == 1);
         return takes;
     }

@@ -34,17 +34,23 @@ struct Fixture {
         auto process = call();
         REQUIRE(process->channel.send(Hello{kind, index, 1}));
         settle(loop);
+        if (kind == ProcessKind::relay && process->count<AskHeld>() > 0) {
+            process->mail.clear();
+            REQUIRE(process->channel.send(HeldComplete{}));
+            settle(loop);
+        }
         return process;
     }
     /// An engine's connection with one socket.
     void hand_over(Mailbox& engine, Token& token, std::uint16_t service = 1) {
-        REQUIRE(engine.channel.send(Handover{{service}, true}, token.give()));
+        REQUIRE(engine.channel.send(Handover{++tokens, false, {{service}, true}}, token.give()));
         settle(loop);
     }
 
     RuntimeFolder folder;
     Loop loop;
     std::vector<std::uint16_t> draining;
+    std::uint32_t tokens = 0;
     std::unique_ptr<Keeper> keeper;
 };
 
@@ -65,13 +71,91 @@ TEST_CASE("an engine's connection reaches its relay as a duplicate, and outlives
     CHECK_FALSE(tls.let_go());
 }
 
+TEST_CASE("an engine hears that its relay has a connection, and that one is over") {
+    Fixture fixture;
+    auto engine = fixture.call(ProcessKind::engine);
+    Token early;
+    Token late;
+    fixture.hand_over(*engine, early);
+    CHECK(engine->mail.empty());
+    auto relay = fixture.call(ProcessKind::relay);
+    REQUIRE(engine->mail.size() == 1);
+    CHECK(engine->at<Taken>(0) == Taken{{1}});
+    relay.reset();
+    settle(fixture.loop);
+    fixture.hand_over(*engine, late);
+    CHECK(engine->mail.size() == 1);
+    relay = fixture.call(ProcessKind::relay);
+    REQUIRE(engine->mail.size() == 2);
+    CHECK(engine->at<Taken>(1) == Taken{{2}});
+}
+
+TEST_CASE("a relay that has outlived a keeper brings what it holds, and engines wait until that is done") {
+    Fixture fixture(1, 4);
+    auto engine = fixture.call(ProcessKind::engine);
+    auto relay = fixture.call();
+    REQUIRE(relay->channel.send(Hello{ProcessKind::relay, 0, 1}));
+    settle(fixture.loop);
+    CHECK(relay->count<AskHeld>() == 1);
+    auto table = ConnectionTable::create(8).value();
+    table.at({5}) = {.used = 1, .service = 9, .flags = TableEntry::kTlsEnded};
+    table.at({6}) = {.used = 1};  // which died with the old keeper, before the relay heard of it
+    REQUIRE(relay->channel.send(Table{}, descriptors(duplicate_fd(table.file()))));
+    Token pipe;
+    REQUIRE(relay->channel.send(Pipe{{0}}, descriptors(std::move(pipe.mine), std::move(pipe.theirs))));
+    Token tls;
+    Token plain;
+    REQUIRE(
+        relay->channel.send(Adopt{{5}, {{9}, true}}, descriptors(std::move(tls.theirs), std::move(plain.theirs))));
+    Token fresh;
+    fixture.hand_over(*engine, fresh);
+    CHECK(relay->count<Adopt>() == 0);
+    SUBCASE("it says that this is all") {
+        REQUIRE(relay->channel.send(HeldComplete{}));
+        settle(fixture.loop);
+        CHECK(relay->at<Adopt>(1).slot.value == 0);
+        CHECK(relay->count<Table>() == 0);
+    }
+    SUBCASE("it dies in the middle: what it has told is kept") {}
+    relay.reset();
+    auto successor = fixture.call(ProcessKind::relay);
+    REQUIRE(successor->mail.size() == 4);
+    CHECK(table.is(successor->mail[0].descriptors.at(0)));
+    CHECK(successor->at<Pipe>(1).pipe.value == 0);
+    CHECK(successor->at<Adopt>(2).slot.value == 0);
+    CHECK(successor->at<Adopt>(3) == Adopt{{5}, {{9}, false}});
+    CHECK(plain.is_other_end(successor->mail[3].descriptors.at(1).get()));
+    CHECK(table.at({5}).flags == TableEntry::kTlsEnded);
+    CHECK(table.at({6}).used == 0);
+}
+
+TEST_CASE("a table that is none is refused, and its relay gets nothing") {
+    Fixture fixture;
+    auto relay = fixture.call();
+    REQUIRE(relay->channel.send(Hello{ProcessKind::relay, 0, 1}));
+    SUBCASE("no memory file") {
+        Token pipe;
+        REQUIRE(relay->channel.send(Table{}, pipe.give()));
+    }
+    SUBCASE("too large") {
+        auto table = ConnectionTable::create(RelayShare::kMostSlots + 1).value();
+        REQUIRE(relay->channel.send(Table{}, descriptors(duplicate_fd(table.file()))));
+    }
+    Token tls;
+    REQUIRE(relay->channel.send(Adopt{{0}, {{1}, true}}, tls.give()));
+    settle(fixture.loop);
+    CHECK(tls.let_go());
+    CHECK(fixture.keeper->status().starts_with("0 connections of 0 relays"));
+}
+
 TEST_CASE("a client service's connection comes with its plaintext socket") {
     Fixture fixture;
     auto engine = fixture.call(ProcessKind::engine);
     auto relay = fixture.call(ProcessKind::relay);
     Token tls;
     Token plain;
-    REQUIRE(engine->channel.send(Handover{{1}, false}, descriptors(std::move(tls.theirs), std::move(plain.theirs))));
+    REQUIRE(engine->channel.send(Handover{1, false, {{1}, false}},
+                                 descriptors(std::move(tls.theirs), std::move(plain.theirs))));
     settle(fixture.loop);
     REQUIRE(relay->mail.size() == 2);
     CHECK(relay->mail[1].descriptors.size() == 2);
@@ -240,6 +324,7 @@ TEST_CASE("more engines than before: the others keep what they have") {
 TEST_CASE("an engine that drains is named") {
     Fixture fixture(3);
     auto engine = fixture.call(ProcessKind::engine, 2);
+    auto relay = fixture.call(ProcessKind::relay, 2);
     REQUIRE(engine->channel.send(Draining{}));
     settle(fixture.loop);
     CHECK(fixture.draining == std::vector<std::uint16_t>{2});
@@ -276,7 +361,7 @@ TEST_CASE("a handover without its socket is no handover") {
     Fixture fixture;
     auto engine = fixture.call(ProcessKind::engine);
     auto relay = fixture.call(ProcessKind::relay);
-    REQUIRE(engine->channel.send(Handover{{1}, true}));
+    REQUIRE(engine->channel.send(Handover{1, false, {{1}, true}}));
     settle(fixture.loop);
     CHECK(relay->count<Adopt>() == 0);
 }

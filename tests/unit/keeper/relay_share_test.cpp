@@ -38,6 +38,8 @@ struct Fixture {
     RelayShare share;
 };
 
+constexpr RelayShare::Origin kNobody{};
+
 Descriptors pipe_ends(Token& token) {
     return descriptors(UniqueFd(::dup(token.mine.get())), std::move(token.theirs));
 }
@@ -56,7 +58,7 @@ TEST_CASE("a relay gets the table first") {
     CHECK(table->entries().size() == 3);
 
     Token token;
-    fixture.share.take({{7}, true}, token.give());
+    fixture.share.take({{7}, true}, token.give(), kNobody);
     CHECK(table->at({0}).used == 1);
     CHECK(table->at({0}).service == 7);
     CHECK(table->at({0}).tls13 == 1);
@@ -68,7 +70,7 @@ TEST_CASE("a connection becomes the relay's, as a duplicate of what is held") {
     fixture.share.connect(relay.keeper.channel);
     Token tls;
     Token plain;
-    fixture.share.take({{7}, true}, descriptors(std::move(tls.theirs), std::move(plain.theirs)));
+    fixture.share.take({{7}, true}, descriptors(std::move(tls.theirs), std::move(plain.theirs)), kNobody);
     settle(fixture.loop);
     CHECK(relay.inbox.at<Adopt>(1) == Adopt{{0}, {{7}, true}});
     REQUIRE(relay.inbox.mail[1].descriptors.size() == 2);
@@ -85,7 +87,7 @@ TEST_CASE("a connection becomes the relay's, as a duplicate of what is held") {
 TEST_CASE("without a relay a connection waits for one") {
     Fixture fixture(3);
     Token token;
-    fixture.share.take({{1}, false}, token.give());
+    fixture.share.take({{1}, false}, token.give(), kNobody);
     Relay relay(fixture.loop);
     fixture.share.connect(relay.keeper.channel);
     settle(fixture.loop);
@@ -100,7 +102,7 @@ TEST_CASE("a successor gets the table, the pipes and the connections, in this or
         Relay relay(fixture.loop);
         fixture.share.connect(relay.keeper.channel);
         for (Token& token : tls) {
-            fixture.share.take({{9}, true}, token.give());
+            fixture.share.take({{9}, true}, token.give(), kNobody);
         }
         fixture.share.attach({1}, std::move(plain.theirs));
         for (std::uint16_t i = 0; i < 2; ++i) {
@@ -147,7 +149,7 @@ TEST_CASE("a relay that listens slowly is told everything in the end, once, and 
     Fixture fixture(kMany + 1);
     Token token;
     for (std::uint32_t i = 0; i < kMany; ++i) {
-        fixture.share.take({{1}, true}, descriptors(UniqueFd(::dup(token.theirs.get()))));
+        fixture.share.take({{1}, true}, descriptors(UniqueFd(::dup(token.theirs.get()))), kNobody);
     }
     Relay relay(fixture.loop);
     relay.inbox.channel.set_reading(false);
@@ -155,8 +157,8 @@ TEST_CASE("a relay that listens slowly is told everything in the end, once, and 
     CHECK(relay.keeper.channel.queued() <= RelayShare::kAhead);
     // What is released before it was told is not told; its place goes to the next one, which is.
     fixture.share.release({kMany - 1});
-    fixture.share.take({{2}, true}, descriptors(UniqueFd(::dup(token.theirs.get()))));
-    fixture.share.take({{3}, true}, descriptors(UniqueFd(::dup(token.theirs.get()))));
+    fixture.share.take({{2}, true}, descriptors(UniqueFd(::dup(token.theirs.get()))), kNobody);
+    fixture.share.take({{3}, true}, descriptors(UniqueFd(::dup(token.theirs.get()))), kNobody);
     relay.inbox.channel.set_reading(true);
     fixture.deliver(relay);
     CHECK(relay.inbox.count<Adopt>() == kMany + 1);
@@ -176,7 +178,7 @@ TEST_CASE("the lowest places are used first, and again") {
     fixture.share.connect(relay.keeper.channel);
     const auto take = [&] {
         Token token;
-        fixture.share.take({{1}, true}, token.give());
+        fixture.share.take({{1}, true}, token.give(), kNobody);
         settle(fixture.loop);
         return relay.inbox.at<Adopt>(relay.inbox.mail.size() - 1).slot.value;
     };
@@ -222,7 +224,7 @@ TEST_CASE("a released slot leaves no trace in the table") {
     settle(fixture.loop);
     auto table = ConnectionTable::open(std::move(relay.inbox.mail[0].descriptors.at(0))).value();
     Token token;
-    fixture.share.take({{1}, true}, token.give());
+    fixture.share.take({{1}, true}, token.give(), kNobody);
     table.at({0}).flags = TableEntry::kNotifySent;
     table.at({0}).pipe_to_tls = 3;
     fixture.share.release({0});

@@ -205,8 +205,8 @@ TEST_CASE("a message whose descriptors don't fit into this process is not acted 
     {
         Loop loop;
         Mailbox sender(loop, std::move(line.far));
-        CHECK(
-            sender.channel.send(Handover{{1}, true}, descriptors(std::move(first.theirs), std::move(second.theirs))));
+        CHECK(sender.channel.send(Handover{5, false, {{1}, true}},
+                                  descriptors(std::move(first.theirs), std::move(second.theirs))));
     }
     {
         const DescriptorLimit one_more(1);

@@ -15,7 +15,7 @@ std::vector<Message> one_of_each() {
             Listener{"0.0.0.0:443 1"},
             ListenersComplete{},
             ForgetListener{"unix:/run/shop.sock"},
-            Handover{{513}, true},
+            Handover{0x01020304, true, {{513}, false}},
             Adopt{{0x0a0b0c0d}, {{514}, false}},
             Attach{{7}},
             Release{{{1}, {2}, {0xffffffff}}},
@@ -31,7 +31,10 @@ std::vector<Message> one_of_each() {
             SigningKeyLoaded{{4, 5}, "private-key-mismatch", "it belongs to another certificate"},
             SignatureWanted{6, {7}, 8, {9, 10}},
             SignatureMade{11, {12, 13}, "no"},
-            Engines{256}};
+            Engines{256},
+            Taken{{1, 0xffffffff}},
+            AskHeld{},
+            HeldComplete{}};
 }
 
 void refused(Bytes packet) {
@@ -70,6 +73,7 @@ TEST_CASE("each message survives its encoding") {
 TEST_CASE("the bytes on the wire stay as they are") {
     CHECK(encode(Hello{ProcessKind::engine, 2, 0x01020304}) == bytes({1, 0, 1, 0, 2, 1, 2, 3, 4}));
     CHECK(encode(Listener{"ab"}) == bytes({1, 1, 2, 'a', 'b'}));
+    CHECK(encode(Handover{3, true, {{6}, false}}) == bytes({1, 4, 0, 0, 0, 3, 1, 0, 6, 0}));
     CHECK(encode(Adopt{{5}, {{6}, true}}) == bytes({1, 5, 0, 0, 0, 5, 0, 6, 1}));
     CHECK(encode(Release{{{3}}}) == bytes({1, 7, 0, 1, 0, 0, 0, 3}));
     CHECK(encode(Service{{1}, {9}, false}) == bytes({1, 11, 0, 1, 0, 1, 9, 0}));
@@ -89,14 +93,14 @@ TEST_CASE("a message that ends too early or goes on is refused, at every length"
 }
 
 TEST_CASE("what no sender of this version writes is refused") {
-    refused(bytes({2, 2}));                       // another format
-    refused(bytes({1, 20}));                      // a kind behind the last one
-    refused(bytes({1, 255}));                     //
-    refused(bytes({1, 0, 3, 0, 2, 1, 2, 3, 4}));  // a fourth kind of process
-    refused(bytes({1, 1, 0}));                    // a listener without a name
-    refused(bytes({1, 3, 0}));                    //
-    refused(bytes({1, 4, 0, 1, 2}));              // a flag that is neither 0 nor 1
-    refused(bytes({1, 11, 0, 1, 0, 0, 2}));       //
+    refused(bytes({2, 2}));                          // another format
+    refused(bytes({1, 24}));                         // a kind behind the last one
+    refused(bytes({1, 255}));                        //
+    refused(bytes({1, 0, 3, 0, 2, 1, 2, 3, 4}));     // a fourth kind of process
+    refused(bytes({1, 1, 0}));                       // a listener without a name
+    refused(bytes({1, 3, 0}));                       //
+    refused(bytes({1, 4, 0, 0, 0, 1, 2, 0, 1, 1}));  // a flag that is neither 0 nor 1
+    refused(bytes({1, 11, 0, 1, 0, 0, 2}));          //
     const auto mixed = decode(bytes({2, 2}));
     CHECK(mixed.error().sentence.find("are all programs of one version?") != std::string::npos);
 }
@@ -111,6 +115,11 @@ TEST_CASE("a list is no longer than one packet holds") {
     CHECK(decode(encode(counted)).value() == Message(counted));
     counted.counts.push_back({{1}, "a", 1});
     refused(encode(counted));
+
+    Taken taken{std::vector<std::uint32_t>(kMaximumListed)};
+    CHECK(decode(encode(taken)).value() == Message(taken));
+    taken.tokens.push_back(1);
+    refused(encode(taken));
 }
 
 TEST_CASE("nothing is signed that is longer than IKE needs") {

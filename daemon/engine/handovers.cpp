@@ -1,0 +1,48 @@
+#include "daemon/engine/handovers.hpp"
+
+namespace keysluice {
+
+bool Handovers::give(const Carried& connection, Descriptors sockets) {
+    if (waiting_.size() >= kMost) {
+        return false;
+    }
+    const Handover handover{.token = ++last_token_, .again = false, .connection = connection};
+    waiting_.insert_or_assign(handover.token, Waiting{handover, std::move(sockets)});
+    untold_.push_back(handover.token);
+    go_on();
+    return true;
+}
+
+void Handovers::on_taken(const Taken& taken) {
+    for (const std::uint32_t token : taken.tokens) {
+        waiting_.erase(token);
+    }
+    go_on();
+}
+
+void Handovers::tell_again() {
+    untold_.clear();
+    for (const auto& [token, waiting] : waiting_) {
+        untold_.push_back(token);
+    }
+    go_on();
+}
+
+void Handovers::go_on() {
+    while (keeper_.connected() && !untold_.empty()) {
+        const auto found = waiting_.find(untold_.front());
+        if (found != waiting_.end()) {
+            Descriptors copies;
+            for (const UniqueFd& socket : found->second.sockets) {
+                copies.push_back(duplicate_fd(socket));
+            }
+            if (!keeper_.send(found->second.handover, std::move(copies))) {
+                return;  // no descriptor is left for a duplicate: the next one that is taken brings some
+            }
+            found->second.handover.again = true;
+        }
+        untold_.pop_front();
+    }
+}
+
+}  // namespace keysluice
