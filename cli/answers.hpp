@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,27 @@ namespace keysluice::cli {
 // What the service answers, as plain values: the members are those of dbus/*.xml, with their names, units and words.
 // Text is as it came: valid UTF-8, and whatever a peer chose. Nothing of it goes to a terminal but through
 // printable().
+
+/// What the kernel has counted for one direction of a CHILD SA.
+struct Traffic {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+    Instant installed = Instant::min();  ///< min(): the kernel has not got it
+    Instant used = Instant::min();       ///< the last packet; min(): none yet
+
+    bool operator==(const Traffic&) const = default;
+};
+
+/// org.keysluice1.Manager.GetSaCounters
+struct ChildCounters {
+    Traffic in = {};
+    Traffic out = {};
+    std::uint32_t outside_window = 0;
+    std::uint32_t replayed = 0;
+    std::uint32_t broken = 0;
+
+    bool operator==(const ChildCounters&) const = default;
+};
 
 /// org.keysluice1.IkeSa.Children
 struct ChildSa {
@@ -28,6 +50,7 @@ struct ChildSa {
     std::string offload = {};
     std::string offload_device = {};
     std::string offload_reason = {};
+    std::optional<ChildCounters> counters = {};  ///< where they were asked for, and the kernel has it
 
     bool operator==(const ChildSa&) const = default;
 };

@@ -32,6 +32,17 @@ ChildSa from_row(const ChildRow& row) {
             .offload_reason = std::get<12>(row)};
 }
 
+Traffic from_row(const TrafficRow& row, const Clocks& clocks) {
+    const auto moment = [&clocks](std::uint64_t microseconds) {
+        const auto since_1970 = std::chrono::microseconds(microseconds);
+        return microseconds == 0 ? Instant::min() : clocks.monotonic - (clocks.real.time_since_epoch() - since_1970);
+    };
+    return {.packets = std::get<0>(row),
+            .bytes = std::get<1>(row),
+            .installed = moment(std::get<4>(row)),
+            .used = moment(std::get<5>(row))};
+}
+
 template <typename T>
 T value_of(const bus::Dictionary& properties, const char* name) {
     const auto found = properties.find(name);
@@ -62,6 +73,14 @@ std::pair<std::string, const Reason*> split(const std::string& text) {
 }
 
 }  // namespace
+
+ChildCounters from_row(const CounterRow& row, const Clocks& clocks) {
+    return {.in = from_row(std::get<2>(row), clocks),
+            .out = from_row(std::get<3>(row), clocks),
+            .outside_window = std::get<4>(row),
+            .replayed = std::get<5>(row),
+            .broken = std::get<6>(row)};
+}
 
 IkeSa from_row(const SaRow& row) {
     IkeSa sa{.spi = std::get<0>(row),

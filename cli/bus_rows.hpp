@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,18 @@ using SaRow =
 using EventRow = sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::uint64_t, std::uint32_t,
                                std::uint32_t, std::string, std::string, std::string, bus::Dictionary>;
 
+using TrafficRow =
+    sdbus::Struct<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;
+using CounterRow = sdbus::Struct<std::uint32_t, std::uint32_t, TrafficRow, TrafficRow, std::uint32_t, std::uint32_t,
+                                 std::uint32_t, bus::Dictionary>;
+
+/// One moment on two clocks: the kernel says by CLOCK_REALTIME when something was.
+struct Clocks {
+    Instant monotonic;
+    std::chrono::system_clock::time_point real;
+};
+
+[[nodiscard]] ChildCounters from_row(const CounterRow& row, const Clocks& clocks);
 [[nodiscard]] IkeSa from_row(const SaRow& row);
 [[nodiscard]] Event from_row(const EventRow& row);
 

@@ -9,6 +9,7 @@
 
 #include "cli/bus_events.hpp"
 #include "cli/bus_proxies.hpp"
+#include "daemon/shared/clock.hpp"
 
 namespace keysluice::cli {
 namespace {
@@ -142,6 +143,18 @@ Result<void> BusService::count(TlsService& service) {
     return ask<void>(false, [this, &service](sdbus::IConnection& connection) {
         std::tie(service.counters, service.silent) =
             TlsServiceProxy(connection, paths_.at(service.name)).GetCounters();
+    });
+}
+
+Result<void> BusService::count(IkeSa& sa) {
+    return ask<void>(false, [&sa](sdbus::IConnection& connection) {
+        const std::vector<CounterRow> rows = ManagerProxy(connection).GetSaCounters(sa.spi);
+        const Clocks clocks{.monotonic = now(), .real = std::chrono::system_clock::now()};
+        for (ChildSa& child : sa.children) {
+            const auto row =
+                std::ranges::find(rows, child.spi_in, [](const CounterRow& each) { return std::get<0>(each); });
+            child.counters = row == rows.end() ? std::nullopt : std::optional(from_row(*row, clocks));
+        }
     });
 }
 

@@ -29,6 +29,7 @@ class BusService final : public Service {
     [[nodiscard]] Result<std::vector<IkeSa>> ike_sas(const SaFilter& filter) override;
     [[nodiscard]] Result<Configured> configured() override;
     [[nodiscard]] Result<void> count(TlsService& service) override;
+    [[nodiscard]] Result<void> count(IkeSa& sa) override;
     [[nodiscard]] Result<std::uint32_t> up(const std::string& name, const Wish& wish) override;
     [[nodiscard]] Result<std::uint32_t> down(const std::string& name, const Wish& wish) override;
     [[nodiscard]] Result<std::uint32_t> rekey(const std::string& name, const Wish& wish) override;

@@ -155,9 +155,9 @@ std::string table(const std::vector<std::pair<std::string, std::string_view>>& r
 
 }  // namespace
 
-std::string Invocation::value(std::string_view option, std::string otherwise) const {
+std::string Invocation::value(std::string_view option, const std::string& otherwise) const {
     const auto found = options.find(option);
-    return found == options.end() ? std::move(otherwise) : found->second;
+    return found == options.end() ? otherwise : found->second;
 }
 
 Result<Invocation> read_command_line(std::span<const std::string> words) {

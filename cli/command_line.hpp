@@ -20,7 +20,7 @@ struct Invocation {
     std::map<std::string_view, std::string> options;  ///< by name; a flag's value is empty
 
     [[nodiscard]] bool has(std::string_view option) const { return options.contains(option); }
-    [[nodiscard]] std::string value(std::string_view option, std::string otherwise = {}) const;
+    [[nodiscard]] std::string value(std::string_view option, const std::string& otherwise = {}) const;
     /// The first argument, or nothing.
     [[nodiscard]] std::string name() const { return arguments.empty() ? std::string() : arguments.front(); }
     [[nodiscard]] bool json() const { return has("json"); }

@@ -40,10 +40,13 @@ constexpr std::array kRekeyOptions{
     kInteractive,
 };
 
+constexpr Option kCounters{.name = "counters", .help = "what the kernel has counted for each CHILD SA, too"};
+constexpr std::array kShowOptions{kCounters};
 constexpr std::array kListOptions{
     Option{.name = "ike", .help = "IKE SAs, without their CHILD SAs"},
     Option{.name = "child", .help = "CHILD SAs alone"},
     Option{.name = "tls", .help = "TLS services"},
+    kCounters,
 };
 
 constexpr std::array kOneQuestion{Argument{.name = "NAME|SPI|CODE", .completes = Completes::sessions}};
@@ -68,7 +71,7 @@ constexpr std::array kCommands{
             .run = run_list},
     Command{.name = "show",
             .arguments = kOneSession,
-            .options = kNoOptions,
+            .options = kShowOptions,
             .help = "Show everything about one connection, TLS service or IKE SA",
             .watchable = true,
             .run = run_show},

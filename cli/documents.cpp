@@ -25,26 +25,48 @@ std::string in_hex(std::uint32_t esp_spi) {
     return fmt::format("{:08x}", esp_spi);
 }
 
+std::optional<std::int64_t> since(Instant moment, Instant now) {
+    return moment == Instant::min() ? std::nullopt : std::optional(std::max<std::int64_t>(0, seconds(now - moment)));
+}
+
+Json to_json(const Traffic& traffic, Instant now) {
+    return Json::object({{"packets", traffic.packets},
+                         {"bytes", traffic.bytes},
+                         {"age", since(traffic.installed, now)},
+                         {"idle", since(traffic.used, now)}});
+}
+
+Json to_json(const ChildCounters& counters, Instant now) {
+    return Json::object({{"in", to_json(counters.in, now)},
+                         {"out", to_json(counters.out, now)},
+                         {"outside_window", counters.outside_window},
+                         {"replayed", counters.replayed},
+                         {"broken", counters.broken}});
+}
+
 Json to_json(const ChildSa& child, Instant now) {
-    return Json::object({{"name", child.name},
-                         {"state", child.state},
-                         {"mode", child.mode},
-                         {"suite", child.suite},
-                         {"spi_in", in_hex(child.spi_in)},
-                         {"spi_out", in_hex(child.spi_out)},
-                         {"local_ts", Json::array(child.local_ts)},
-                         {"remote_ts", Json::array(child.remote_ts)},
-                         {"offload", child.offload},
-                         {"offload_requested", child.offload_requested},
-                         {"offload_device", child.offload_device},
-                         {"offload_reason", child.offload_reason},
-                         {"rekey_in", until(child.rekey_due, now)}});
+    std::vector<Json::Member> members{{"name", child.name},
+                                      {"state", child.state},
+                                      {"mode", child.mode},
+                                      {"suite", child.suite},
+                                      {"spi_in", in_hex(child.spi_in)},
+                                      {"spi_out", in_hex(child.spi_out)},
+                                      {"local_ts", Json::array(child.local_ts)},
+                                      {"remote_ts", Json::array(child.remote_ts)},
+                                      {"offload", child.offload},
+                                      {"offload_requested", child.offload_requested},
+                                      {"offload_device", child.offload_device},
+                                      {"offload_reason", child.offload_reason},
+                                      {"rekey_in", until(child.rekey_due, now)}};
+    if (child.counters) {
+        members.push_back({"counters", to_json(*child.counters, now)});
+    }
+    return Json::object(members);
 }
 
 }  // namespace
 
 Json to_json(const IkeSa& sa, Instant now) {
-    const auto age = sa.established == Instant::min() ? std::nullopt : std::optional(seconds(now - sa.established));
     return Json::object(
         {{"connection", sa.connection},
          {"state", sa.state},
@@ -56,7 +78,7 @@ Json to_json(const IkeSa& sa, Instant now) {
          {"suite", sa.suite},
          {"spi_initiator", in_hex(sa.initiator ? sa.spi : sa.peer_spi)},
          {"spi_responder", in_hex(sa.initiator ? sa.peer_spi : sa.spi)},
-         {"age", age},
+         {"age", since(sa.established, now)},
          {"rekey_in", until(sa.rekey_due, now)},
          {"children", Json::array(sa.children, [now](const ChildSa& child) { return to_json(child, now); })}});
 }

@@ -59,14 +59,43 @@ std::int64_t seconds(Duration duration) {
     return std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(duration).count());
 }
 
+/// ",   1234 bytes,    12 packets,     3s ago"
+std::string counts_of(const Traffic& traffic, Instant now) {
+    const std::string used =
+        traffic.used == Instant::min() ? "" : fmt::format(", {:>5}s ago", seconds(now - traffic.used));
+    return fmt::format(", {:>6} bytes, {:>5} packets{}", traffic.bytes, traffic.packets, used);
+}
+
+/// What the replay window and the integrity check have kept out, where they have.
+std::string dropped(const ChildCounters& counters, const Style& style) {
+    if (counters.outside_window == 0 && counters.replayed == 0 && counters.broken == 0) {
+        return "";
+    }
+    const std::string text = fmt::format("dropped: {} outside the window, {} replayed, {} broken",
+                                         counters.outside_window, counters.replayed, counters.broken);
+    return fmt::format("    {}\n", style.doubtful(text));
+}
+
+std::string times_of(const ChildSa& child, Instant now) {
+    std::string text;
+    if (child.counters && child.counters->in.installed != Instant::min()) {
+        text = fmt::format("installed {}s ago", seconds(now - child.counters->in.installed));
+    }
+    if (child.rekey_due != Instant::max()) {
+        text += fmt::format("{}rekeying in {}s", text.empty() ? "" : ", ", seconds(child.rekey_due - now));
+    }
+    return text.empty() ? "" : fmt::format("    {}\n", text);
+}
+
 std::string lines_of(const ChildSa& child, Instant now, const Style& style) {
     std::string text =
         fmt::format("  {}: {}, {}, ESP:{}, offload: {}\n", style.strong(child.name), state_of(child.state, style),
                     upper(child.mode), swanctl_name(child.suite), offload_of(child));
-    if (child.rekey_due != Instant::max()) {
-        text += fmt::format("    rekeying in {}s\n", seconds(child.rekey_due - now));
-    }
-    text += fmt::format("    in  {:08x}\n    out {:08x}\n", child.spi_in, child.spi_out);
+    text += times_of(child, now);
+    text += fmt::format("    in  {:08x}{}\n", child.spi_in, child.counters ? counts_of(child.counters->in, now) : "");
+    text +=
+        fmt::format("    out {:08x}{}\n", child.spi_out, child.counters ? counts_of(child.counters->out, now) : "");
+    text += child.counters ? dropped(*child.counters, style) : "";
     text += fmt::format("    local  {}\n    remote {}\n", fmt::join(child.local_ts, " "),
                         fmt::join(child.remote_ts, " "));
     return text;

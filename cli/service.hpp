@@ -57,6 +57,8 @@ class Service {
     [[nodiscard]] virtual Result<Configured> configured() = 0;
     /// Fills in `counters` and `silent`.
     [[nodiscard]] virtual Result<void> count(TlsService& service) = 0;
+    /// Fills in `counters` of its CHILD SAs. The kernel is asked for each IKE SA.
+    [[nodiscard]] virtual Result<void> count(IkeSa& sa) = 0;
 
     /// Each answers how many connections or IKE SAs it is about.
     [[nodiscard]] virtual Result<std::uint32_t> up(const std::string& name, const Wish& wish) = 0;

@@ -78,6 +78,15 @@ const IkeSa* find_by_spi(const std::vector<IkeSa>& sas, SpiText spi) {
     return found == sas.end() ? nullptr : &*found;
 }
 
+Result<void> count_all(Service& service, std::vector<IkeSa>& sas) {
+    for (IkeSa& sa : sas) {
+        if (auto counted = service.count(sa); !counted && counted.error().reason != "not-found") {
+            return counted;
+        }
+    }
+    return {};
+}
+
 Result<Target> look_up(Service& service, const std::string& name) {
     auto configured = service.configured();
     if (!configured) {

@@ -31,6 +31,8 @@ struct SpiText {
 
 /// Errors: `not-found`, and those of Service.
 [[nodiscard]] Result<Target> look_up(Service& service, const std::string& name);
+/// Fills in what the kernel has counted. An IKE SA that has gone meanwhile stays without.
+[[nodiscard]] Result<void> count_all(Service& service, std::vector<IkeSa>& sas);
 /// Everything.
 [[nodiscard]] Result<Target> look_up_all(Service& service);
 

@@ -31,10 +31,15 @@ std::string as_text(const Target& target, const Context& context) {
 }  // namespace
 
 Result<Outcome> run_list(Context& context) {
-    const auto target =
+    auto target =
         context.line.name().empty() ? look_up_all(context.service) : look_up(context.service, context.line.name());
     if (!target) {
         return std::unexpected(target.error());
+    }
+    if (context.line.has("counters")) {
+        if (auto counted = count_all(context.service, target->sas); !counted) {
+            return pass_on(std::move(counted));
+        }
     }
     if (!context.line.json()) {
         return Outcome{.text = as_text(*target, context)};

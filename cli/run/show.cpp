@@ -51,9 +51,14 @@ std::string as_text(const Target& target, Instant now, const Style& style) {
 }  // namespace
 
 Result<Outcome> run_show(Context& context) {
-    const auto target = look_up(context.service, context.line.name());
+    auto target = look_up(context.service, context.line.name());
     if (!target) {
         return std::unexpected(target.error());
+    }
+    if (context.line.has("counters")) {
+        if (auto counted = count_all(context.service, target->sas); !counted) {
+            return pass_on(std::move(counted));
+        }
     }
     const Instant now = context.now();
     if (!context.line.json()) {

@@ -67,6 +67,7 @@ for kind in KINDS:
                 expect_equal(command.json("list", name)["ike_sas"][0]["spi_initiator"], spi, f"the IKE SA called {name}")
             expect("by psk" in command.run("show", "peer"), "show says how it proves itself")
             expect_equal(command.json("show", spi)["connections"], [], "connections called by an SPI")
+            expect("(ike-not-running)" in command.run("list", "--counters", wanted=NOT_RUNNING), "counters of no kernel")
             for name in ("nobody", "0123456789abcdef"):
                 expect("(not-found)" in command.run("show", name, wanted=NOT_FOUND), "the reason code")
             expect_equal(command.json("list", "nobody", wanted=NOT_FOUND)["error"]["reason"], "not-found", "as JSON")

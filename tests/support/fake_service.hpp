@@ -31,6 +31,13 @@ struct FakeService : Service {
         service.counters = {{"accepted", 3}, {"active-kernel", 2}, {"failed:handshake-timeout", 1}};
         return {};
     }
+    Result<void> count(IkeSa& sa) override {
+        if (sa.children.empty()) {
+            return fail("not-found", "it has gone");
+        }
+        sa.children.front().counters = ChildCounters{.in = {.packets = 12, .bytes = 1234}, .out = {}, .broken = 7};
+        return {};
+    }
     Result<std::uint32_t> up(const std::string& name, const Wish& wish) override { return note("up " + name, wish); }
     Result<std::uint32_t> down(const std::string& name, const Wish& wish) override {
         return note("down " + name, wish);

@@ -79,6 +79,22 @@ TEST_SUITE("cli: bus rows") {
                                        .sentence = "sentence"});
     }
 
+    TEST_CASE("counters: the kernel's moments by our clock") {
+        const Clocks clocks{.monotonic = Instant(std::chrono::seconds(500)),
+                            .real = std::chrono::system_clock::time_point(std::chrono::seconds(2000))};
+        const TrafficRow in{12U, 1234U, 0U, 0U, 1'990'000'000U, 1'999'000'000U};
+        const TrafficRow out{0U, 0U, 0U, 0U, 0U, 0U};
+        const CounterRow row{1U, 2U, in, out, 3U, 4U, 5U, bus::Dictionary{}};
+        CHECK(from_row(row, clocks) == ChildCounters{.in = {.packets = 12,
+                                                            .bytes = 1234,
+                                                            .installed = Instant(std::chrono::seconds(490)),
+                                                            .used = Instant(std::chrono::seconds(499))},
+                                                     .out = {},
+                                                     .outside_window = 3,
+                                                     .replayed = 4,
+                                                     .broken = 5});
+    }
+
     TEST_CASE("objects' properties, of which some may be missing") {
         const Connection connection =
             connection_from({{"Name", sdbus::Variant{std::string("hq")}},

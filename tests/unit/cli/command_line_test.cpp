@@ -91,6 +91,6 @@ TEST_SUITE("cli: command line") {
             CHECK(help(&command).find(synopsis(command)) != std::string::npos);
             CHECK(help(nullptr).find(std::string(command.help)) != std::string::npos);
         }
-        CHECK(synopsis(*find_command("list")) == "list [--ike] [--child] [--tls] [NAME|SPI]");
+        CHECK(synopsis(*find_command("list")) == "list [--ike] [--child] [--tls] [--counters] [NAME|SPI]");
     }
 }

@@ -90,6 +90,20 @@ TEST_SUITE("cli: target") {
               std::string::npos);
     }
 
+    TEST_CASE("what the kernel has counted, where it is asked for; an IKE SA that has gone meanwhile is no failure") {
+        Busy service;
+        service.sas.front().children = {{.name = "net", .spi_in = 1}};
+        CHECK(perform(service, {"list", "hq"})->text.find("bytes") == std::string::npos);
+        const std::string text = perform(service, {"list", "--counters"})->text;
+        CHECK(count(text, ",   1234 bytes,    12 packets\n") == 1);
+        CHECK(count(text, "dropped: 0 outside the window, 0 replayed, 7 broken\n") == 1);
+        CHECK(count(text, "IKEv2") == 2);
+        CHECK(perform(service, {"show", "hq", "--json"})->text.find("\"counters\":{\"in\"") == std::string::npos);
+        CHECK(perform(service, {"show", "hq", "--json", "--counters"})
+                  ->text.find(R"("counters":{"in":{"packets":12,"bytes":1234,"age":null,"idle":null},"out":)") !=
+              std::string::npos);
+    }
+
     TEST_CASE("stats has every counter") {
         Busy service;
         const std::string text = perform(service, {"stats"})->text;
