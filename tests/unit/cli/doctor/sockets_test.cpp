@@ -48,6 +48,29 @@ TEST_SUITE("doctor sockets") {
         CHECK(std::ranges::find(found.processes, getpid(), &Process::pid) != found.processes.end());
     }
 
+    TEST_CASE("UDP counts as soon as it has a port, TCP when it listens") {
+        const auto port_of = [](const UniqueFd& socket) {
+            sockaddr_in bound{
+                .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+            socklen_t size = sizeof(bound);
+            REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&bound), size) == 0);
+            REQUIRE(getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0);
+            return ntohs(bound.sin_port);
+        };
+        const UniqueFd udp(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const UniqueFd tcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const auto udp_port = port_of(udp);
+        const auto tcp_port = port_of(tcp);
+        const Holders found = look_at_sockets("/proc");
+        const auto has = [&](bool is_udp, std::uint16_t port) {
+            return std::ranges::any_of(found.sockets, [&](const SocketFacts& each) {
+                return each.udp == is_udp && each.port == port && each.owner && each.owner->pid == getpid();
+            });
+        };
+        CHECK(has(true, udp_port));
+        CHECK_FALSE(has(false, tcp_port));
+    }
+
     TEST_CASE("where there is no /proc, nothing is seen") {
         const Holders found = look_at_sockets("/nonexistent");
         CHECK(found.sockets.empty());
