@@ -203,20 +203,21 @@ void Engine::ended(Connection& connection) {
 }
 
 void Engine::end_if_drained() {
-    if (draining_ && connections_.empty() && handovers_.empty()) {
+    if (draining_ && !busy()) {
         loop_.stop();
     }
 }
 
-void Engine::drain() {
+void Engine::drain(std::chrono::milliseconds longest) {
     if (std::exchange(draining_, true)) {
         return;
     }
-    std::chrono::milliseconds longest{0};
+    std::chrono::milliseconds timeout{0};
     for (auto& [id, offer] : offers_) {
         offer.acceptors.clear();
-        longest = std::max(longest, offer.service ? offer.service->settings.drain_timeout : longest);
+        timeout = std::max(timeout, offer.service ? offer.service->settings.drain_timeout : timeout);
     }
+    longest = std::min(longest, timeout);
     static_cast<void>(keeper_.send(Draining{}));
     log_info("draining: {} connections are still here, for at most {} s", connections_.size(),
              longest.count() / 1000);

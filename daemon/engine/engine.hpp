@@ -27,8 +27,11 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
            OnReady on_ready);
     ~Engine() override;
 
-    /// Accepts nothing more, and stops the loop when the last connection has ended or the drain timeout is over.
-    void drain();
+    /// Accepts nothing more, and stops the loop when the last connection has ended or the drain timeout, or
+    /// `longest`, is over.
+    void drain(std::chrono::milliseconds longest = kLongestTimeout);
+    /// Whether anything would be lost by an end now.
+    [[nodiscard]] bool busy() const { return !connections_.empty() || !handovers_.empty(); }
 
     /// One line on how it is.
     [[nodiscard]] std::string status() const;

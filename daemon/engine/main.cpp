@@ -1,6 +1,7 @@
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -24,6 +25,26 @@ constexpr const char* kUsage =
     "  --log-level LEVEL         error, warning, info or debug\n"
     "SIGTERM drains: it accepts nothing more and ends with its last connection. SIGINT ends it at once.\n";
 
+/// Below a service manager, which starts a successor only when the service's process has ended: so long may the
+/// connections in userspace that are left to another process go on.
+constexpr auto kLongestDetached = std::chrono::seconds(30);
+
+/// SIGTERM. Whoever is the service manager's process ends now; where connections are left, a child drains.
+void end_in_order(Engine& engine, ServiceManager& manager) {
+    if (!manager.listens() || !engine.busy()) {
+        engine.drain();
+        return;
+    }
+    const pid_t child = fork();
+    if (child > 0) {
+        _exit(0);  // all that this process has is the child's: nothing is to be closed in order
+    }
+    manager.leave();
+    restore_signals();  // the next signal ends it at once
+    ::signal(SIGPIPE, SIG_IGN);
+    engine.drain(kLongestDetached);  // where fork failed, the service manager waits for us
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -46,7 +67,7 @@ int main(int argc, char** argv) {
     Signals signals(loop, {SIGTERM, SIGINT}, [&](int signal) {
         manager.stopping();
         if (signal == SIGTERM) {
-            engine.drain();
+            end_in_order(engine, manager);
         } else {
             loop.stop();
         }

@@ -60,6 +60,11 @@ void ServiceManager::reloading() {
     say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", at.count()));
 }
 
+void ServiceManager::leave() {
+    loop_.disarm(*this);
+    socket_.reset();
+}
+
 void ServiceManager::say(std::string_view what) {
     if (socket_) {
         if (owed_.size() > kMostOwed) {

@@ -41,6 +41,10 @@ class ServiceManager final : Deadline {
     /// The configuration is being read anew; ready() ends it.
     void reloading();
     void stopping() { say("STOPPING=1"); }
+    /// Whether there is one.
+    [[nodiscard]] bool listens() const { return static_cast<bool>(socket_); }
+    /// Nothing more is said: this process is no longer the service's.
+    void leave();
 
    private:
     void say(std::string_view what);

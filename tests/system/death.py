@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 
+from support import processes
 from support.backends import Backend, echo
 from support.ends import Errand, finish
-from support.keysluice import Keysluice, server_service
+from support.keysluice import Keysluice, configuration, server_service
 from support.processes import descendants, is_alive, name_of, raise_descriptor_limit, send_signal
 from support.scenario import Failure, Skip, eventually, expect, expect_equal, scenario
 from support.tls_client import REFUSED, TlsClient, client_context, expect_echo
@@ -149,6 +151,61 @@ def engine_drains(world):
             load.finish()
             eventually(lambda: not is_alive(old), world.patience(20), "the old engine ends once it has drained")
         expect_equal(sum(talk.ended == "reset" for talk in backend.talks), 0, "backend connections that were reset")
+
+
+class Apart:
+    """keysluice as a service manager starts it: four processes that are not each other's children."""
+
+    def __init__(self, world, service):
+        self.world, self.runtime = world, world.directory / "run"
+        self.runtime.mkdir()
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(str(self.runtime / "notify"))
+        self.manager.settimeout(world.patience(20))
+        file = world.directory / "keysluice.toml"
+        file.write_text(configuration(self.runtime, [service], {"engines": 1}))
+        self.processes = [self._start("keysluice-keeper", "--runtime-directory", self.runtime),
+                          self._start("keysluiced", "--config", file),
+                          self._start("keysluice-relay", "--runtime-directory", self.runtime, "--index", "0")]
+
+    def _start(self, program, *arguments, **more):
+        return processes.start([self.world.programs / program, *arguments], self.world.directory / f"{program}.log", **more)
+
+    def start_engine(self):
+        """Returns when it has said that it is ready."""
+        environment = os.environ | {"NOTIFY_SOCKET": str(self.runtime / "notify")}
+        engine = self._start("keysluice-engine", "--runtime-directory", self.runtime, "--index", "0", env=environment)
+        self.processes.append(engine)
+        while b"READY=1" not in self.manager.recv(4096):
+            pass
+        return engine
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for each in self.processes:
+            processes.stop(each, self.world.patience(15))
+        self.manager.close()
+
+
+@scenario("death: below a service manager, an engine's child drains, and the successor starts at once")
+def child_drains(world):
+    processes.adopt_orphans()
+    with Backend(echo) as backend:
+        port, service = echo_service(world, backend)
+        with Apart(world, service | {"offload": "off"}) as sluice:
+            first = sluice.start_engine()
+            with TlsClient(world, ("127.0.0.1", port)) as client:
+                client.echo(b"before")
+                first.terminate()
+                expect_equal(first.wait(world.patience(20)), 0, "exit status of the engine")
+                (child,) = [pid for pid in descendants(os.getpid()) if name_of(pid) == "keysluice-engin"]
+                client.echo(b"without a successor")
+                sluice.start_engine()
+                expect_echo(world, ("127.0.0.1", port))
+                client.echo(b"beside it")
+            eventually(lambda: not is_alive(child), world.patience(20), "the child ends with its last connection")
 
 
 def recovery(world, find):

@@ -76,7 +76,8 @@ long execute() {
 std::vector<Attempt> forbidden_to_all() {
     return {
         {"start a program", execute},
-        {"fork", [] { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }},
+        {"fork with other flags", [] { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }},
+        {"start a thread", [] { return syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, 0, 0, 0, 0); }},
         {"trace another process", [] { return ptrace(PTRACE_SEIZE, getppid(), nullptr, nullptr); }},
         {"read another process's memory",
          [] {
@@ -143,6 +144,23 @@ TEST_CASE("what no confined process needs fails in each of them") {
             CHECK(confined(as, attempt.call) == EPERM);
         }
     }
+}
+
+TEST_CASE("an engine forks, to drain, and nobody else does") {
+    if (!kFiltered) {
+        MESSAGE("skipped: built with instruments, which need more system calls");
+        return;
+    }
+    const auto fork_once = [] {
+        const pid_t child = fork();
+        if (child == 0) {
+            syscall(SYS_exit_group, 0);
+        }
+        return long{child};
+    };
+    CHECK(confined(Confined::engine, fork_once) == kSucceeded);
+    CHECK(confined(Confined::relay, fork_once) == EPERM);
+    CHECK(confined(Confined::keeper, fork_once) == EPERM);
 }
 
 TEST_CASE("who opens files and sockets") {

@@ -141,6 +141,19 @@ TEST_CASE("a name in the abstract namespace") {
     CHECK(fake.heard() == Lines{"READY=1\n"});
 }
 
+TEST_CASE("who is no longer the service says nothing more") {
+    Fixture fixture;
+    settle(fixture.loop);
+    CHECK(fixture.manager.listens());
+    static_cast<void>(fixture.fake.heard());
+    fixture.manager.leave();
+    CHECK_FALSE(fixture.manager.listens());
+    fixture.condition = "another one";
+    fixture.manager.stopping();
+    settle(fixture.loop);
+    CHECK(fixture.fake.heard().empty());
+}
+
 TEST_CASE("without a service manager nobody is asked for the status") {
     Loop loop;
     int asked = 0;
