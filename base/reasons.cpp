@@ -368,6 +368,12 @@ constexpr std::array kReasons{
         "offload-declined", ReasonArea::kernel,
         "A child asks for offload = \"crypto\" or \"packet\", and no network device does it: the kernel would do it "
         "itself. The CHILD SA is not made; offload = \"auto\" makes it all the same."},
+    Reason{"offload-lost", ReasonArea::kernel,
+           "The network device that did a part of ESP for a CHILD SA went down or is gone, and the kernel deleted "
+           "the SAs with "
+           "it. The CHILD SA is rekeyed at once, over another device in software where offload = \"auto\" allows it, "
+           "and "
+           "again when the device is back on the way to the peer."},
     Reason{"offload-off", ReasonArea::kernel,
            "The connection is in userspace because its service says offload = \"off\"."},
     Reason{

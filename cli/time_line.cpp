@@ -18,7 +18,7 @@ constexpr std::size_t kWidthOfKinds = 17;  // of the longest one, child-establis
 std::string kind_of(const Event& event, const Style& style) {
     const std::string space(kWidthOfKinds - std::min(kWidthOfKinds, columns(event.kind)), ' ');
     const bool bad = event.kind == "failed" || event.kind == "refused" || event.kind == "peer-unreachable";
-    const bool doubtful = event.kind.ends_with("-closed");
+    const bool doubtful = event.kind.ends_with("-closed") || event.kind == "offload-lost";
     return (bad ? style.bad(event.kind) : doubtful ? style.doubtful(event.kind) : style.good(event.kind)) + space;
 }
 

@@ -126,9 +126,11 @@ struct Report {
         ike_rekeyed,
         child_closed,
         closed,
-        moved,    ///< the peer is at another address or port
-        failed,   ///< a negotiation; `error` tells why
-        refused,  ///< a peer's request; `error` tells why
+        moved,             ///< the peer is at another address or port
+        offload_lost,      ///< by a CHILD SA; `error` tells why
+        offload_regained,  ///< by its successor
+        failed,            ///< a negotiation; `error` tells why
+        refused,           ///< a peer's request; `error` tells why
     };
     Kind kind = Kind::failed;
     std::string connection;  ///< empty where none is known yet

@@ -482,6 +482,18 @@ void Endpoint::handle(Context& context, const ChildSpent& event) {
     }
 }
 
+void Endpoint::handle(Context& context, const OffloadLost& event) {
+    if (const Sa* sa = owner_of(event.inbound)) {
+        report(context, *sa, Report::Kind::offload_lost, event.why, sa->find_child(event.inbound)->spec.child);
+    }
+}
+
+void Endpoint::handle(Context& context, const OffloadRegained& event) {
+    if (const Sa* sa = owner_of(event.inbound)) {
+        report(context, *sa, Report::Kind::offload_regained, {}, sa->find_child(event.inbound)->spec.child);
+    }
+}
+
 void Endpoint::handle(Context& context, const PeerMoved& event) {
     if (Sa* sa = owner_of(event.inbound)) {
         learn_peer(context, *sa, event.remote);

@@ -81,6 +81,8 @@ class Endpoint final : private Registry {
     void handle(Context& context, const OutboundInstalled& event);
     void handle(Context& context, const ChildLost& event);
     void handle(Context& context, const ChildSpent& event);
+    void handle(Context& context, const OffloadLost& event);
+    void handle(Context& context, const OffloadRegained& event);
     void handle(Context& context, const PeerMoved& event);
     void handle(Context& context, const Signed& event);
     void handle(Context& context, const PeerVerified& event);

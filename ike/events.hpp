@@ -63,6 +63,17 @@ struct ChildSpent {
     EspSpi inbound;
 };
 
+/// The network device that did a part of the work no longer does.
+struct OffloadLost {
+    EspSpi inbound;
+    Error why;
+};
+
+/// The CHILD SA has a device again, after one before it had lost its own.
+struct OffloadRegained {
+    EspSpi inbound;
+};
+
 /// An authentic packet that was not replayed came from elsewhere than before.
 struct PeerMoved {
     EspSpi inbound;
@@ -91,7 +102,8 @@ struct KeysExchanged {
     Result<Exchanged> result;
 };
 
-using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled,
-                           OutboundInstalled, ChildLost, ChildSpent, PeerMoved, Signed, PeerVerified, KeysExchanged>;
+using Event =
+    std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, OutboundInstalled,
+                 ChildLost, ChildSpent, OffloadLost, OffloadRegained, PeerMoved, Signed, PeerVerified, KeysExchanged>;
 
 }  // namespace keysluice::ike

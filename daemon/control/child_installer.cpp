@@ -24,7 +24,7 @@ bool spent(const xfrm::SaState& sa) {
 }  // namespace
 
 ChildInstaller::ChildInstaller(Loop& loop, std::unique_ptr<Databases> databases, Owner& owner)
-    : owner_(owner), kernel_(loop, std::move(databases)) {}
+    : look_(loop, [this] { look_for_devices(); }), owner_(owner), kernel_(loop, std::move(databases)) {}
 
 /// Before anything is added: what is removed may always wait.
 Result<void> ChildInstaller::room() const {
@@ -51,6 +51,9 @@ void ChildInstaller::find_device(ike::InstallChild action) {
         };
     });
     Offloaded& offloaded = offloaded_[spec.inbound];
+    offloaded.name = {spec.connection, spec.child};
+    offloaded.local = spec.local;
+    offloaded.remote = spec.remote;
     offloaded.state.requested = spec.offload;
     offloaded.waiting = std::move(action);
 }
@@ -89,6 +92,9 @@ void ChildInstaller::install(ike::InstallChild action) {
         if (result) {
             sweep(false);
             owner_.on_kernel(ike::ChildInstalled{.inbound = inbound, .result = {}});
+            if (has_returned(inbound)) {
+                owner_.on_kernel(ike::OffloadRegained{inbound});
+            }
             return;
         }
         submit(translator_.refused(inbound, result.error()), "what a refused CHILD SA left behind");
@@ -133,13 +139,14 @@ void ChildInstaller::submit(xfrm::Transaction transaction, ike::EspSpi inbound, 
     }
     kernel_.submit([this, wish = *wish, inbound, transaction = std::move(transaction),
                     done = std::move(done)](Databases& databases) mutable -> KernelThread::Then {
-        return [this, inbound, done = std::move(done),
+        return [this, inbound, wish, done = std::move(done),
                 state = install_offloaded(databases, std::move(transaction), wish)]() mutable {
             if (const auto found = offloaded_.find(inbound); state && found != offloaded_.end()) {
                 if (state->in_force == ike::Offload::off) {
                     found->second.wish.reset();  // nor is the other half given to a device
                 }
                 found->second.state = *state;
+                found->second.device = state->in_force == ike::Offload::off ? 0 : wish.device.index;
             }
             done(state ? Result<void>{} : pass_on(std::move(state)));
         };
@@ -195,6 +202,7 @@ void ChildInstaller::untrap_all_but(const ChildNames& kept) {
 
 void ChildInstaller::clear() {
     offloaded_.clear();
+    lost_.clear();
     submit(translator_.clear(), "removal of what is left");
 }
 
@@ -215,7 +223,13 @@ ChildInstaller::Presence ChildInstaller::adopt(const ike::ChildSaSpec& spec, boo
         return Presence::none;
     }
     if (spec.offload != ike::Offload::off) {
-        offloaded_[spec.inbound].state = found_offload(spec.offload, *inbound);
+        offloaded_[spec.inbound] = {.name = {spec.connection, spec.child},
+                                    .local = spec.local,
+                                    .remote = spec.remote,
+                                    .waiting = {},
+                                    .wish = {},
+                                    .state = found_offload(spec.offload, *inbound),
+                                    .device = inbound->offload ? inbound->offload->device : 0};
     }
     return outbound == nullptr ? Presence::inbound_only : Presence::both;
 }

@@ -4,13 +4,16 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/control/databases.hpp"
 #include "daemon/control/kernel_thread.hpp"
 #include "daemon/control/offloading.hpp"
 #include "daemon/control/sa_counters.hpp"
 #include "daemon/control/translate.hpp"
+#include "daemon/shared/timer.hpp"
 #include "ike/events.hpp"
+#include "netlink/links.hpp"
 
 namespace keysluice::control {
 
@@ -58,6 +61,9 @@ class ChildInstaller {
     void give_up();
 
     void hear(const xfrm::Event& event);
+    /// With a device that goes down the kernel deletes the SAs that are with it, and says nothing. Such a CHILD SA is
+    /// rekeyed at once, and again when the device is back on the way to the peer.
+    void hear(const netlink::LinkChange& change);
 
     [[nodiscard]] bool idle() const { return kernel_.idle(); }
     /// Null where nothing is known: it was not installed, or no offload was asked for.
@@ -65,6 +71,10 @@ class ChildInstaller {
     [[nodiscard]] SaCounters& counters() { return counters_; }
 
    private:
+    /// From the first look for a device that has come back on; each pause is twice the one before.
+    static constexpr Duration kFirstPause = std::chrono::milliseconds(250);
+    static constexpr Duration kLongestPause = std::chrono::seconds(30);
+
     void on(const xfrm::Acquire& event);
     void on(const xfrm::Expire& event);
     void on(const xfrm::MappingChange& event);
@@ -87,15 +97,31 @@ class ChildInstaller {
     void submit(xfrm::Transaction transaction, std::string what);
     void sweep(bool all);
 
+    using SasOfChild = std::pair<ike::EspSpi, std::vector<xfrm::SaId>>;
+    [[nodiscard]] std::vector<SasOfChild> with_device(const std::optional<netlink::Device>& device) const;
+    void on_looked_for(const std::vector<SasOfChild>& missing);
+    void look_for_devices();
+    /// By inbound SPI, the device to which packets go.
+    using Found = std::vector<std::pair<ike::EspSpi, std::string>>;
+    void on_devices(const Found& found);
+    [[nodiscard]] bool has_returned(ike::EspSpi inbound);
+
     /// A CHILD SA that asks for offload.
     struct Offloaded {
+        Translator::ChildName name;
+        IpAddress local;
+        IpAddress remote;
         std::optional<ike::InstallChild> waiting;  ///< while the device is looked for
         std::optional<OffloadWish> wish;           ///< absent until then, and once it is given up
         OffloadState state;
+        std::uint32_t device = 0;  ///< index of the one that has taken it, else 0
     };
 
     Translator translator_;
     std::map<ike::EspSpi, Offloaded> offloaded_;
+    std::map<Translator::ChildName, std::string> lost_;  ///< the devices that they had
+    Timer look_;
+    Duration pause_ = kFirstPause;
     Owner& owner_;
     KernelThread kernel_;
     SaCounters counters_{kernel_};

@@ -51,6 +51,10 @@ LogEvent event_of(ike::Report::Kind kind) {
             return LogEvent::ike_closed;
         case Kind::moved:
             return LogEvent::peer_moved;
+        case Kind::offload_lost:
+            return LogEvent::offload_lost;
+        case Kind::offload_regained:
+            return LogEvent::offload_regained;
         case Kind::failed:
             return LogEvent::failed;
         case Kind::refused:
@@ -96,7 +100,7 @@ const ike::ChildSa* newest_child(const ike::Sa* sa, const std::string& name) {
 
 void log_report(const ike::Report& report, const ike::Sa* sa) {
     using Kind = ike::Report::Kind;
-    if (report.kind != Kind::failed && report.kind != Kind::refused && !logs(LogLevel::info)) {
+    if (report.error.reason.empty() && !logs(LogLevel::info)) {
         return;  // thousands of peers come at once
     }
     const std::string subject = subject_of(report);
@@ -125,6 +129,10 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
         case Kind::moved:
             say(fmt::format("the peer of IKE SA {:016x} is here now", report.sa.value));
             return;
+        case Kind::offload_regained:
+            say(fmt::format("the network device does its part again{}", child_of(sa, report.child)));
+            return;
+        case Kind::offload_lost:
         case Kind::failed:
         case Kind::refused:
             log_peer_failure(subject, report.error, &details);

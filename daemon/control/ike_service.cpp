@@ -72,13 +72,20 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
     if (!events) {
         return pass_on(std::move(events));
     }
+    auto links = netlink::LinkEvents::open();
+    if (!links) {
+        return pass_on(std::move(links));
+    }
     auto routes = netlink::Socket::open(NETLINK_ROUTE);
     if (!routes) {
         return pass_on(std::move(routes));
     }
     // Before the kernel is looked through, so that what changes meanwhile is heard.
-    service->events_ = std::make_unique<KernelEvents>(
-        loop, *std::move(events), [owner = service.get()](const xfrm::Event& event) { owner->hear(event); });
+    const auto hear = [owner = service.get()](const auto& event) { owner->hear(event); };
+    service->events_ =
+        std::make_unique<KernelEvents<xfrm::Events>>(loop, *std::move(events), "the kernel's IPsec events", hear);
+    service->links_ = std::make_unique<KernelEvents<netlink::LinkEvents>>(
+        loop, *std::move(links), "the kernel's events of network devices", hear);
     if (auto adopted =
             service->install_into(std::make_unique<KernelDatabases>(*std::move(opened), *std::move(routes)));
         !adopted) {
@@ -368,6 +375,10 @@ void IkeService::trap(const ike::Connection& rules, const Ends& ends) {
 
 void IkeService::hear(const xfrm::Event& event) {
     kernel_->hear(event);
+}
+
+void IkeService::hear(const netlink::LinkChange& change) {
+    kernel_->hear(change);
 }
 
 void IkeService::on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& packet) {

@@ -61,6 +61,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     ~IkeService() override;
 
     void hear(const xfrm::Event& event);
+    void hear(const netlink::LinkChange& change);
 
     /// The connections that hold from now on, complete as for start(). SAs that stand go on with what they were made
     /// with. What start() would bring up is brought up; with a mere change, not what was taken down().
@@ -169,7 +170,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     ike::Endpoint endpoint_;
     std::unique_ptr<IkeSockets> sockets_;
     std::unique_ptr<ChildInstaller> kernel_;  ///< null with Kernel::null
-    std::unique_ptr<KernelEvents> events_;
+    std::unique_ptr<KernelEvents<xfrm::Events>> events_;
+    std::unique_ptr<KernelEvents<netlink::LinkEvents>> links_;
     ChangeCollector* changes_ = nullptr;
     std::deque<ike::Event> waiting_;
     bool taking_ = false;

@@ -24,6 +24,8 @@ enum class LogEvent : std::uint8_t {
     ike_taken_over,
     ike_state_lost,
     configuration_refused,
+    offload_lost,
+    offload_regained,
 };
 
 struct LogEventName {
@@ -32,7 +34,7 @@ struct LogEventName {
 };
 
 /// In the order of the enumerators.
-inline constexpr std::array<LogEventName, 12> kLogEvents{{
+inline constexpr std::array<LogEventName, 14> kLogEvents{{
     {"ike-established", "9745637fbf8f4a89882be4393e175ecd"},
     {"ike-rekeyed", "d80430ffc9c44c5a93df58c2d6292ee5"},
     {"ike-closed", "45461d8c04504986a80ac6c36369072d"},
@@ -45,6 +47,8 @@ inline constexpr std::array<LogEventName, 12> kLogEvents{{
     {"ike-taken-over", "0be11b35292948009f172f04d05f2a7d"},
     {"ike-state-lost", "e92c705eeb954a29881ef6070095a92a"},
     {"configuration-refused", "29e8c17a6265462f88cfa4dda0b2857b"},
+    {"offload-lost", "92c004b4a1e2482695d8b6d85154acac"},
+    {"offload-regained", "8c94e106aa6546f79c7be8234810f6ec"},
 }};
 
 [[nodiscard]] constexpr const LogEventName& describe(LogEvent event) {

@@ -164,12 +164,29 @@ TEST_SUITE("exchange: what the kernel tells") {
         CHECK(inbound_of(ends.a) != before);
     }
 
+    TEST_CASE_TEMPLATE("a device that is lost and back again is reported, and changes nothing by itself", Ends,
+                       TwoEnds, RewrittenEnds) {
+        Ends ends;
+        up(ends);
+        ends.event(ends.a, OffloadLost{inbound_of(ends.a), {"offload-lost", "eth7 is gone"}});
+        CHECK(ends.a.reports.back().error.reason == "offload-lost");
+        CHECK(ends.a.reports.back().child == ends.a.sa()->children.front().spec.child);
+        ends.event(ends.a, OffloadRegained{inbound_of(ends.a)});
+        CHECK(ends.a.count(Report::Kind::offload_lost) == 1);
+        CHECK(ends.a.count(Report::Kind::offload_regained) == 1);
+        CHECK(ends.wire.empty());
+        ends.check_up();
+    }
+
     TEST_CASE_TEMPLATE("what the kernel tells of nobody's SA changes nothing", Ends, TwoEnds, RewrittenEnds) {
         Ends ends;
         up(ends);
         ends.event(ends.a, ChildLost{EspSpi{77}, {"sa-expired", ""}});
         ends.event(ends.a, ChildSpent{EspSpi{77}});
+        ends.event(ends.a, OffloadLost{EspSpi{77}, {"offload-lost", ""}});
+        ends.event(ends.a, OffloadRegained{EspSpi{77}});
         CHECK(ends.wire.empty());
+        CHECK(ends.a.count(Report::Kind::offload_lost) == 0);
         ends.check_up();
     }
 }

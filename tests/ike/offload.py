@@ -2,7 +2,7 @@
 
 import contextlib
 
-from support import checks, netdevsim
+from support import checks, netdevsim, traffic
 from support.scenario import Failure, Skip, eventually, expect, expect_equal, expect_raises, scenario
 from support.tunnel import Tunnel
 from ike.basics import SIDES, SMALL, both_have_it, gateways
@@ -84,6 +84,71 @@ def taken(world, offload, initiator):
 for _offload, _initiator in (("crypto", "keysluice"), ("auto", "strongSwan")):
     scenario(f"offload: \"{_offload}\" on a device that pretends to do it, {_initiator} begins")(
         lambda world, offload=_offload, initiator=_initiator: taken(world, offload, initiator))
+
+SPARE = {"left": "198.51.100.1", "right": "198.51.100.2"}
+
+
+def lead(place, device):
+    """Packets take this device from now on, ESP and what is to become it. The outer addresses are not the devices', as
+    where a routing protocol chooses."""
+    for end, other in (place.ends, place.ends[::-1]):
+        via = f"via {SPARE[other.name]} " if device == "spare" else ""
+        end.namespace.ip(f"route replace {other.outer[4]}/32 {via}dev {device} src {end.outer[4]}",
+                         f"route replace {other.network[4]} {via}dev {device}")
+
+
+def add_spare(place):
+    left, right = place.ends
+    left.namespace.ip(f"link add spare type veth peer name spare netns {right.namespace.path}")
+    for end in place.ends:
+        end.namespace.ip(f"addr add {end.outer[4]}/32 dev lo", f"addr add {SPARE[end.name]}/24 dev spare",
+                         "link set spare up")
+
+
+ON_SPARE = ("auto", "none", "spare",
+            "spare does not take over ESP's cryptography: the kernel took the SA and does it itself")
+ON_WIRE = ("auto", "crypto", "wire", "")
+
+
+@scenario("offload: the device disappears under traffic and comes back")
+def lost_and_regained(world):
+    """The kernel deletes the SAs with their device and tells nobody. A new CHILD SA stands at once, in software; only
+    what was on its way meanwhile is lost. With the device the offload comes back."""
+    tunnel = Tunnel()
+    with pretending(), gateways(world, tunnel, "keysluice", simulated=True) as (place, both):
+        ours, swan = both["keysluice"], both["strongSwan"]
+        ours.up()
+        both_have_it(world, both)
+        expect_equal(seen(ours), ON_WIRE, "offload")
+        add_spare(place)
+        lead(place, "spare")
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        for counter in ("XfrmInNoStates", "XfrmOutNoStates"):
+            place.forgive(counter)
+        streams = [traffic.Stream(place, tunnel, forward, 0.02) for forward in (True, False)]
+        for each in streams:
+            each.flows(world)
+        netdevsim.unplug_left()
+        world.note(ours.await_log(r"wire is down or gone, and with it the kernel has deleted the ESP SA .*\(offload-lost\)"))
+        eventually(lambda: len(ours.children()) == 1 and seen(ours) == ON_SPARE, world.patience(20),
+                   "the CHILD SA goes on in software")
+        for each in streams:
+            each.flows(world)
+        for each in streams:
+            lost, twice = each.finish(world)
+            expect_equal(twice, 0, f"packets that came twice {each.name}")
+            world.note(f"{each.name}: {lost} packets of {each.sent}, one each 20 ms, were lost, {len(each.refused)} refused")
+        both_have_it(world, both)
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        left = place.ends[0].namespace
+        netdevsim.plug_left(left, place.ends[1].namespace, "wire")
+        left.ip("link set wire up")
+        lead(place, "wire")
+        ours.await_log("the network device does its part again")
+        eventually(lambda: len(ours.children()) == 1 and seen(ours) == ON_WIRE, world.patience(20),
+                   "the offload is back")
+        both_have_it(world, both)
+
 
 LIMITS = (("packet", "aes128gcm16", "whole ESP packets", "Unsupported ipsec offload type"),
           ("crypto", "chacha20poly1305", "ESP's cryptography", "Failed to get key data"),

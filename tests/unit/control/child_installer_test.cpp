@@ -219,6 +219,164 @@ TEST_CASE_FIXTURE(Fixture, "the device is looked for, and meanwhile …") {
     }
 }
 
+namespace {
+
+netlink::LinkChange link(bool up, std::uint32_t index = 7) {
+    return {.device = netlink::Device{index, "eth" + std::to_string(index)}, .up = up};
+}
+
+/// What the kernel does with SAs whose device goes down.
+void flush(FakeDatabases::Tables& tables) {
+    std::erase_if(tables.sas, [](const auto& each) { return each.second.offload.has_value(); });
+}
+
+struct LostDevice : Fixture {
+    LostDevice() {
+        tables.takes = [](const xfrm::Sa&) { return true; };
+    }
+    void bring_up(ike::Offload offload) {
+        installer->perform(child_that_asks(offload));
+        await_idle();
+        installer->perform(late_half(offload));
+        await_idle();
+        events.clear();
+    }
+    void lose() {
+        flush(tables);
+        installer->hear(link(false));
+        await_idle();
+    }
+    template <typename Event>
+    [[nodiscard]] std::size_t count() const {
+        return static_cast<std::size_t>(std::ranges::count_if(
+            events, [](const ike::Event& event) { return std::holds_alternative<Event>(event); }));
+    }
+    /// As IKE does it.
+    void rekey() {
+        ike::InstallChild next = child_that_asks(ike::Offload::automatic);
+        next.spec.inbound = {301};
+        next.spec.outbound = {1301};
+        next.outbound = some_keys();
+        next.replaces_outbound = ike::EspSpi{1300};
+        installer->perform(std::move(next));
+        await_idle();
+        installer->perform(ike::RemoveChild{child_that_asks(ike::Offload::automatic).spec});
+        await_idle();
+    }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(LostDevice, "a device goes down with its SAs: they are rekeyed, and IKE hears why, once") {
+    bring_up(ike::Offload::automatic);
+    lose();
+    installer->hear(link(false));
+    await_idle();
+    REQUIRE(events.size() == 2);
+    const auto& lost = std::get<ike::OffloadLost>(events[0]);
+    CHECK(lost.inbound == ike::EspSpi{300});
+    CHECK(lost.why.reason == "offload-lost");
+    CHECK(lost.why.sentence.find("eth7 is down or gone, and with it the kernel has deleted the ESP SA 0000012c") ==
+          0);
+    CHECK(std::get<ike::ChildSpent>(events[1]).inbound == ike::EspSpi{300});
+    const OffloadState* const state = installer->offload({300});
+    REQUIRE(state != nullptr);
+    CHECK(state->in_force == ike::Offload::off);
+    CHECK(state->reason == lost.why.sentence);
+}
+
+TEST_CASE_FIXTURE(LostDevice, "a link that changes otherwise is nobody's loss") {
+    bring_up(ike::Offload::automatic);
+    SUBCASE("its SAs are there") {
+        installer->hear(link(false));
+    }
+    SUBCASE("another device") {
+        flush(tables);
+        installer->hear(link(false, 8));
+    }
+    SUBCASE("up") {
+        flush(tables);
+        installer->hear(link(true));
+    }
+    SUBCASE("messages were lost, and the SAs are there") {
+        installer->hear(netlink::LinkChange{});
+    }
+    await_idle();
+    CHECK(events.empty());
+    CHECK(installer->offload({300})->in_force == ike::Offload::crypto);
+}
+
+TEST_CASE_FIXTURE(LostDevice, "messages about devices were lost: every SA that is with one is looked for") {
+    bring_up(ike::Offload::automatic);
+    flush(tables);
+    installer->hear(netlink::LinkChange{});
+    await_idle();
+    CHECK(count<ike::OffloadLost>() == 1);
+}
+
+TEST_CASE_FIXTURE(LostDevice, "what can't be rekeyed is closed") {
+    SUBCASE("half a CHILD SA") {
+        installer->perform(child_that_asks(ike::Offload::automatic));
+        await_idle();
+    }
+    SUBCASE("policies that went with the device") {
+        bring_up(ike::Offload::packet);
+    }
+    events.clear();
+    lose();
+    REQUIRE(events.size() == 2);
+    CHECK(std::holds_alternative<ike::OffloadLost>(events[0]));
+    CHECK(std::get<ike::ChildLost>(events[1]).why.reason == "offload-lost");
+}
+
+TEST_CASE_FIXTURE(LostDevice, "the device comes back: the successor is rekeyed once it is on the way to the peer") {
+    bring_up(ike::Offload::automatic);
+    tables.device = netlink::Device{9, "eth9"};
+    tables.takes = [](const xfrm::Sa& sa) { return sa.offload->device == 7; };
+    lose();
+    rekey();
+    CHECK(installer->offload({301})->in_force == ike::Offload::off);
+    CHECK(count<ike::OffloadRegained>() == 0);
+    events.clear();
+    installer->hear(link(true));
+    const auto await_look = [&] {
+        for (int i = 0; i < 1000 && events.empty(); ++i) {
+            loop.turn(std::chrono::milliseconds(10));
+        }
+    };
+    SUBCASE("and takes it") {
+        tables.device = netlink::Device{7, "eth7"};
+        await_look();
+        REQUIRE(count<ike::ChildSpent>() == 1);
+        ike::InstallChild next = child_that_asks(ike::Offload::automatic);
+        next.spec.inbound = {302};
+        next.spec.outbound = {1302};
+        events.clear();
+        installer->perform(std::move(next));
+        await_idle();
+        REQUIRE(events.size() == 2);
+        CHECK(std::holds_alternative<ike::ChildInstalled>(events[0]));
+        CHECK(std::get<ike::OffloadRegained>(events[1]).inbound == ike::EspSpi{302});
+    }
+    SUBCASE("and no longer does it: nobody asks again") {
+        tables.takes = [](const xfrm::Sa&) { return false; };
+        tables.device = netlink::Device{7, "eth7"};
+        await_look();
+        ike::InstallChild next = child_that_asks(ike::Offload::automatic);
+        next.spec.inbound = {302};
+        events.clear();
+        installer->perform(std::move(next));
+        await_idle();
+        CHECK(count<ike::OffloadRegained>() == 0);
+        events.clear();
+        installer->hear(link(true));
+        for (int i = 0; i < 5; ++i) {
+            loop.turn(std::chrono::milliseconds(100));
+        }
+        CHECK(events.empty());
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a packet that meets a trap asks for its child") {
     installer->trap(spec("net", 0));
     await_idle();

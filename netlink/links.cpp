@@ -1,0 +1,89 @@
+#include "netlink/links.hpp"
+
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "netlink/attribute_set.hpp"
+#include "netlink/messages.hpp"
+
+namespace keysluice::netlink {
+namespace {
+
+constexpr std::string_view kWhat = "the kernel's note about a network device";
+constexpr auto kRules = std::to_array<AttributeRule>({{IFLA_IFNAME, 1}});
+
+std::string name_in(const AttributeSet& attributes) {
+    const Bytes letters = attributes.find(IFLA_IFNAME).value_or(Bytes{});
+    const auto* text = reinterpret_cast<const char*>(letters.data());
+    return {text, ::strnlen(text, letters.size())};
+}
+
+}  // namespace
+
+Result<std::optional<LinkChange>> decode_link(std::uint16_t type, Bytes payload) {
+    if (type != RTM_NEWLINK && type != RTM_DELLINK) {
+        return std::nullopt;
+    }
+    if (payload.size() < sizeof(ifinfomsg)) {
+        return fail("netlink-malformed",
+                    fmt::format("{} has {} bytes, expected at least {}", kWhat, payload.size(), sizeof(ifinfomsg)));
+    }
+    ifinfomsg fixed{};
+    std::memcpy(&fixed, payload.data(), sizeof(fixed));
+    if (fixed.ifi_family != AF_UNSPEC) {
+        return std::nullopt;  // a bridge's, of its port: the device may well be there
+    }
+    const auto attributes = AttributeSet::parse(behind(payload, sizeof(ifinfomsg)), kRules, kWhat);
+    if (!attributes) {
+        return std::unexpected(attributes.error());
+    }
+    return LinkChange{
+        .device = Device{.index = static_cast<std::uint32_t>(fixed.ifi_index), .name = name_in(*attributes)},
+        .up = type == RTM_NEWLINK && (fixed.ifi_flags & IFF_UP) != 0};
+}
+
+Result<LinkEvents> LinkEvents::open(int receive_buffer) {
+    static constexpr std::array kGroups{static_cast<int>(RTNLGRP_LINK)};
+    auto listener = Listener::open(NETLINK_ROUTE, kGroups, receive_buffer);
+    if (!listener) {
+        return pass_on(std::move(listener));
+    }
+    return LinkEvents(*std::move(listener));
+}
+
+Result<std::optional<LinkChange>> LinkEvents::next() {
+    using Received = Listener::Received;
+    while (true) {
+        while (!pending_.empty()) {
+            auto change = std::move(pending_.front());
+            pending_.pop_front();
+            if (!change || *change) {
+                return change;
+            }
+        }
+        const auto received = listener_.receive([this](const nlmsghdr& message) {
+            const Bytes payload{static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(&message)),
+                                mnl_nlmsg_get_payload_len(&message)};
+            pending_.push_back(decode_link(message.nlmsg_type, payload));
+        });
+        if (!received) {
+            return std::unexpected(received.error());
+        }
+        switch (*received) {
+            case Received::nothing:
+                return std::nullopt;
+            case Received::lost:
+                return LinkChange{};
+            case Received::messages:
+                break;
+        }
+    }
+}
+
+}  // namespace keysluice::netlink
