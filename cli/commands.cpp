@@ -53,7 +53,8 @@ constexpr std::array kOneQuestion{Argument{.name = "NAME|SPI|CODE", .completes =
 constexpr std::array kDoctorOptions{
     Option{.name = "config",
            .value = "FILE",
-           .help = "the configuration to look at, instead of /etc/keysluice/keysluice.toml"},
+           .help = "the configuration to look at, instead of /etc/keysluice/keysluice.toml",
+           .completes = Completes::file},
 };
 
 constexpr std::array kCommands{

@@ -14,9 +14,10 @@ namespace keysluice::cli {
 
 struct Invocation;
 
-/// What shells complete a value with; `keysluice completion` prints all but the first for them.
+/// What shells complete a value with; `keysluice completion` prints all but the first two for them.
 enum class Completes {
     nothing,
+    file,
     shells,    ///< the words that `keysluice completion` takes
     names,     ///< connections and groups
     targets,   ///< connections, groups, SPIs of IKE SAs

@@ -14,6 +14,7 @@ namespace {
 std::string_view word_for(Completes completes) {
     switch (completes) {
         case Completes::nothing:
+        case Completes::file:
         case Completes::shells:
             return "";
         case Completes::names:
@@ -68,7 +69,8 @@ std::string for_bash() {
     std::string behind;
     for (const Option* option : options_with_values()) {
         values += fmt::format("{}--{}", values.empty() ? "" : "|", option->name);
-        const std::string command = command_for(option->completes);
+        const std::string command =
+            option->completes == Completes::file ? "compgen -f -- \"$current\"" : command_for(option->completes);
         behind += fmt::format("    --{}) words={}; options= ;;\n", option->name,
                               command.empty() ? "" : fmt::format("$({})", command));
     }
@@ -107,10 +109,10 @@ complete -F _keysluice keysluice
 /// One option as _arguments wants it.
 std::string for_zsh(const Option& option) {
     const std::string_view word = word_for(option.completes);
-    const std::string value =
-        option.value.empty()
-            ? ""
-            : fmt::format(":{}:{}", option.value, word.empty() ? std::string() : fmt::format("_keysluice_{}", word));
+    const std::string action = option.completes == Completes::file ? "_files"
+                               : word.empty()                      ? ""
+                                                                   : fmt::format("_keysluice_{}", word);
+    const std::string value = option.value.empty() ? "" : fmt::format(":{}:{}", option.value, action);
     return fmt::format(" \\\n      '--{}[{}]{}'", option.name, option.help, value);
 }
 
@@ -166,8 +168,9 @@ _keysluice "$@"
 
 std::string for_fish(std::string_view condition, const Option& option) {
     const std::string command = command_for(option.completes);
+    const std::string_view wants = option.completes == Completes::file ? " -r -F" : " -x";
     return fmt::format("complete -c keysluice{} -l {}{}{} -d '{}'\n", condition, option.name,
-                       option.value.empty() ? "" : " -x", command.empty() ? "" : fmt::format(" -a '({})'", command),
+                       option.value.empty() ? "" : wants, command.empty() ? "" : fmt::format(" -a '({})'", command),
                        option.help);
 }
 

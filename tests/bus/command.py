@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import pty
 import shutil
 import signal
@@ -289,9 +290,10 @@ def completion(world):
         expect_equal(in_bash("up", ""), ["branch", "peer", "test"], "connections and groups")
         expect_equal(in_bash("down", ""), sorted([spi, "branch", "peer", "test"]), "and SPIs")
         expect_equal(in_bash("rekey", "peer", "--child", ""), ["net"], "children")
-        expect_equal(in_bash("list", "--c"), ["--child"], "options of a command")
+        expect_equal(in_bash("list", "--ch"), ["--child"], "options of a command")
         expect_equal(in_bash("--wa"), ["--watch"], "options of all")
         expect_equal(in_bash("status", ""), [], "status takes no argument")
+        expect_equal(in_bash("doctor", "--config", "/etc/host"), sorted(map(str, pathlib.Path("/etc").glob("host*"))), "files")
         if not shutil.which("fish") or not shutil.which("zsh"):
             raise Skip("fish or zsh is not installed; bash completes")
         folder = world.directory / "completions"
@@ -311,6 +313,6 @@ def completion(world):
         expect_equal(in_fish("keysluice st"), ["stats", "status"], "commands in fish")
         expect_equal(in_fish("keysluice up "), ["branch", "peer", "test"], "connections and groups in fish")
         expect_equal(in_fish("keysluice rekey --child "), ["net"], "children in fish")
-        expect_equal(in_fish("keysluice list --c"), ["--child"], "options in fish")
+        expect_equal(in_fish("keysluice list --ch"), ["--child"], "options in fish")
         done = subprocess.run(["zsh", "-n", folder / "_keysluice"], capture_output=True, text=True)
         expect_equal((done.returncode, done.stderr), (0, ""), "what zsh thinks of its script")
