@@ -102,6 +102,7 @@ Json to_json(const Connection& connection) {
 
 Json counters_to_json(const TlsService& service) {
     std::vector<Json::Member> counters;
+    counters.reserve(service.counters.size());
     for (const auto& [name, value] : service.counters) {
         counters.push_back({name, value});
     }

@@ -35,6 +35,7 @@ class Json {
     template <typename Values, typename Function>
     [[nodiscard]] static Json array(const Values& values, Function to_json) {
         std::vector<Json> list;
+        list.reserve(values.size());
         for (const auto& each : values) {
             list.push_back(to_json(each));
         }

@@ -60,6 +60,7 @@ void look_at(const TlsService& service, Overview& overview) {
 template <typename Number>
 Json to_json(const std::map<std::string, Number>& numbers) {
     std::vector<Json::Member> members;
+    members.reserve(numbers.size());
     for (const auto& [name, number] : numbers) {
         members.push_back({name, number});
     }
