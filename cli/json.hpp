@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,10 +37,7 @@ class Json {
     template <typename Values, typename Function>
     [[nodiscard]] static Json array(const Values& values, Function to_json) {
         std::vector<Json> list;
-        list.reserve(values.size());
-        for (const auto& each : values) {
-            list.push_back(to_json(each));
-        }
+        std::ranges::transform(values, std::back_inserter(list), to_json);
         return array(list);
     }
     [[nodiscard]] static Json array(const std::vector<std::string>& texts) {

@@ -83,8 +83,8 @@ ExitStatus perform(const Invocation& line) {
     }
     BusService service(line.value("bus", "system"));
     Context context{.line = line, .service = service, .colours = wants_colours(), .now = now, .write = write_out};
-    if (*interval) {
-        again_and_again(context, **interval);
+    if (const auto& every = *interval; every) {
+        again_and_again(context, *every);
     }
     return once(context);
 }
