@@ -26,6 +26,7 @@ DeviceList sort_out(const std::vector<DeviceFacts>& devices, Feature DeviceFacts
 
 std::vector<std::string> switch_on(const std::vector<std::string>& devices, std::string_view feature) {
     std::vector<std::string> lines;
+    lines.reserve(devices.size());
     for (const std::string& name : devices) {
         lines.push_back(fmt::format("ethtool -K {} {} on", name, feature));
     }

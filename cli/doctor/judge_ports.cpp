@@ -9,56 +9,58 @@
 namespace keysluice::doctor {
 namespace {
 
-bool overlap(const Endpoint& ours, const SocketFacts& theirs) {
-    std::optional<IpAddress> address;
-    std::uint16_t port = 0;
-    if (const auto* ipv4 = std::get_if<Ipv4Endpoint>(&ours)) {
-        address = IpAddress::from_octets(ipv4->address);
-        port = ipv4->port;
-    } else if (const auto* ipv6 = std::get_if<Ipv6Endpoint>(&ours)) {
-        address = IpAddress::from_octets(ipv6->address);
-        port = ipv6->port;
+/// Address and port; nothing of a path.
+std::optional<UdpEndpoint> place_of(const Endpoint& endpoint) {
+    if (const auto* ipv4 = std::get_if<Ipv4Endpoint>(&endpoint)) {
+        return UdpEndpoint{IpAddress::from_octets(ipv4->address).value_or(IpAddress{}), ipv4->port};
     }
-    if (!address || theirs.udp || port != theirs.port) {
+    if (const auto* ipv6 = std::get_if<Ipv6Endpoint>(&endpoint)) {
+        return UdpEndpoint{IpAddress::from_octets(ipv6->address).value_or(IpAddress{}), ipv6->port};
+    }
+    return {};
+}
+
+bool overlap(const UdpEndpoint& ours, const SocketFacts& theirs) {
+    if (theirs.udp || ours.port != theirs.port) {
         return false;
     }
-    if (theirs.address.family() != address->family()) {
+    if (theirs.address.family() != ours.address.family()) {
         // Who listens at "::" gets what comes by IPv4, too, as a rule.
         return theirs.address.family() == Family::ipv6 && theirs.address.unspecified();
     }
-    return address->unspecified() || theirs.address.unspecified() || *address == theirs.address;
+    return ours.address.unspecified() || theirs.address.unspecified() || ours.address == theirs.address;
 }
 
 bool is_ours(const Process& process) {
     return process.name.starts_with("keysluice");
 }
 
-/// The best that there is to say of all who have it.
+Finding taken(std::string_view name, const Process& stranger) {
+    return {"port",
+            Verdict::wrong,
+            fmt::format("{} is taken by {} (process {})", name, stranger.name, stranger.pid),
+            {fmt::format("systemctl status {}   # which service it is of; then systemctl disable --now SERVICE",
+                         stranger.pid)},
+            {}};
+}
+
+/// The worst that there is to say of all who have it.
 Finding judge_port(std::string_view name, const std::vector<const SocketFacts*>& holders, std::string_view look) {
-    const auto stranger =
-        std::ranges::find_if(holders, [](const SocketFacts* each) { return each->owner && !is_ours(*each->owner); });
-    if (stranger != holders.end()) {
-        const Process& owner = *(*stranger)->owner;
-        return {"port",
-                Verdict::wrong,
-                fmt::format("{} is taken by {} (process {})", name, owner.name, owner.pid),
-                {fmt::format("systemctl status {}   # which service it is of; then systemctl disable --now SERVICE",
-                             owner.pid)},
-                {}};
+    Finding finding{"port", Verdict::ok, fmt::format("{} is free", name), {}, {}};
+    for (const SocketFacts* each : holders) {
+        const std::optional<Process>& owner = each->owner;
+        if (owner && !is_ours(*owner)) {
+            return taken(name, *owner);
+        }
+        if (owner && finding.verdict == Verdict::ok) {
+            finding.found = fmt::format("{} is with {} (process {})", name, owner->name, owner->pid);
+        } else if (!owner) {
+            finding.verdict = Verdict::unknown;
+            finding.found = fmt::format("{} is taken, and only root can see by whom", name);
+            finding.remedy = {fmt::format("sudo {}", look)};
+        }
     }
-    if (holders.empty()) {
-        return {"port", Verdict::ok, fmt::format("{} is free", name), {}, {}};
-    }
-    const auto hidden = std::ranges::find_if(holders, [](const SocketFacts* each) { return !each->owner; });
-    if (hidden != holders.end()) {
-        return {"port",
-                Verdict::unknown,
-                fmt::format("{} is taken, and only root can see by whom", name),
-                {fmt::format("sudo {}", look)},
-                {}};
-    }
-    const Process& owner = *holders.front()->owner;
-    return {"port", Verdict::ok, fmt::format("{} is with {} (process {})", name, owner.name, owner.pid), {}, {}};
+    return finding;
 }
 
 struct Rival {
@@ -90,12 +92,14 @@ void judge_ports(const Facts& facts, const Wants& wants, Findings& findings) {
         }
     }
     for (const Wants::Listener& listener : wants.listeners) {
-        if (std::holds_alternative<UnixEndpoint>(listener.endpoint)) {
+        const std::optional<UdpEndpoint> place = place_of(listener.endpoint);
+        if (!place) {
             continue;
         }
-        Finding finding = judge_port(
-            fmt::format("{} of service {}", to_string(listener.endpoint), listener.service),
-            holders([&](const SocketFacts& socket) { return overlap(listener.endpoint, socket); }), "ss -ltnp");
+        const UdpEndpoint& ours = *place;
+        Finding finding =
+            judge_port(fmt::format("{} of service {}", to_string(listener.endpoint), listener.service),
+                       holders([&ours](const SocketFacts& socket) { return overlap(ours, socket); }), "ss -ltnp");
         finding.reason = finding.verdict == Verdict::wrong ? "address-in-use" : "";
         findings.push_back(std::move(finding));
     }

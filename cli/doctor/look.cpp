@@ -57,8 +57,7 @@ Findings examine(const std::string& file) {
         findings = judge_configuration(configuration.error());
     }
     std::ranges::move(judge(look(wants), wants), std::back_inserter(findings));
-    sort(findings);
-    return findings;
+    return sorted(findings);
 }
 
 }  // namespace keysluice::doctor

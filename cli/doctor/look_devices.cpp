@@ -47,7 +47,9 @@ class Ethtool {
 
     [[nodiscard]] std::vector<ethtool_get_features_block> blocks(std::size_t features) const {
         std::vector<ethtool_get_features_block> blocks((features + 31) / 32);
-        const ethtool_gfeatures question{.cmd = ETHTOOL_GFEATURES, .size = static_cast<std::uint32_t>(blocks.size())};
+        ethtool_gfeatures question{};
+        question.cmd = ETHTOOL_GFEATURES;
+        question.size = static_cast<std::uint32_t>(blocks.size());
         const auto answer = ask(question, blocks.size() * sizeof(ethtool_get_features_block));
         if (answer.empty()) {
             return {};

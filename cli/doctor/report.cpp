@@ -33,8 +33,13 @@ std::string in_colours(Verdict verdict, const cli::Style& style) {
 
 }  // namespace
 
-void sort(Findings& findings) {
-    std::ranges::stable_sort(findings, {}, &Finding::verdict);
+Findings sorted(const Findings& findings) {
+    Findings order;
+    for (const Verdict verdict : {Verdict::wrong, Verdict::warning, Verdict::unknown, Verdict::ok}) {
+        std::ranges::copy_if(findings, std::back_inserter(order),
+                             [verdict](const Finding& each) { return each.verdict == verdict; });
+    }
+    return order;
 }
 
 std::string to_text(const Findings& findings, const cli::Style& style) {

@@ -7,8 +7,8 @@
 
 namespace keysluice::doctor {
 
-/// Those that matter most come first.
-void sort(Findings& findings);
+/// Those that matter most come first; else in the order that they have.
+[[nodiscard]] Findings sorted(const Findings& findings);
 
 /// Lines for a terminal, the numbers first.
 [[nodiscard]] std::string to_text(const Findings& findings, const cli::Style& style);

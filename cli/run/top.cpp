@@ -7,6 +7,7 @@
 #include "cli/run/runs.hpp"
 #include "cli/target.hpp"
 #include "cli/top/keys.hpp"
+#include "cli/top/odometer.hpp"
 #include "cli/top/rates.hpp"
 #include "cli/top/screen.hpp"
 #include "cli/top/terminal.hpp"
@@ -16,6 +17,8 @@ namespace keysluice::cli {
 namespace {
 
 constexpr Duration kInterval = std::chrono::seconds(1);
+/// IKE SAs whose CHILD SAs are counted: each is a call, and a question to the kernel.
+constexpr std::size_t kMostCounted = 256;
 /// Of the time, the service works for us at most the fifth part.
 constexpr int kRest = 4;
 
@@ -45,13 +48,17 @@ class Top {
 
    private:
     Result<void> look(Instant at) {
-        const auto all = look_up_all(context_.service);
+        auto all = look_up_all(context_.service);
         if (!all) {
             return std::unexpected(all.error());
         }
+        count(all->sas);
         Totals totals;
+        for (const auto& [connection, bytes] : odometer_.add(all->sas)) {
+            totals[of_ike(connection)] = bytes;
+        }
         for (const TlsService& service : all->services) {
-            totals[service.name] = counter_of(service, std::string(counter::kAccepted));
+            totals[of_tls(service.name)] = counter_of(service, std::string(counter::kAccepted));
         }
         rates_.add(at, std::move(totals));
         view_.rows.clear();
@@ -66,12 +73,26 @@ class Top {
         return {};
     }
 
+    /// A connection and a service may have the same name.
+    static std::string of_ike(const std::string& connection) { return "ike " + connection; }
+    static std::string of_tls(const std::string& service) { return "tls " + service; }
+
+    /// Without a kernel, nothing is counted; one that has gone meanwhile stays without.
+    void count(std::vector<IkeSa>& sas) {
+        for (std::size_t i = 0; i < std::min(sas.size(), kMostCounted); ++i) {
+            if (const auto counted = context_.service.count(sas[i]);
+                !counted && counted.error().reason != "not-found") {
+                return;
+            }
+        }
+    }
+
     void add(const TlsService& service) {
         view_.rows.push_back({.name = service.name,
                               .state = fmt::format("TLS: {} kernel, {} userspace",
                                                    counter_of(service, std::string(counter::kActiveKernel)),
                                                    counter_of(service, std::string(counter::kActiveUserspace))),
-                              .history = rates_.history(service.name),
+                              .history = rates_.history(of_tls(service.name)),
                               .unit = "conn"});
     }
 
@@ -87,8 +108,8 @@ class Top {
         view_.rows.push_back(
             {.name = connection.name,
              .state = established == 0 ? "IKE: down" : fmt::format("IKE: {} up, {} CHILD SAs", established, children),
-             .history = {},
-             .unit = {}});
+             .history = rates_.history(of_ike(connection.name)),
+             .unit = "B"});
     }
 
     /// Whether it goes on.
@@ -113,6 +134,7 @@ class Top {
 
     Context& context_;
     RateBook rates_;
+    Odometer odometer_;
     TopView view_;
     std::string typed_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <tuple>
 
 #include "cli/printable.hpp"
 
@@ -34,10 +35,10 @@ std::string line_of(std::string_view name, std::string_view state, std::string_v
 }
 
 void sort(TopView& view) {
-    std::ranges::stable_sort(view.rows, {}, &TopRow::name);
-    if (view.order == TopOrder::rate) {
-        std::ranges::stable_sort(view.rows, std::greater{}, &TopRow::rate);
-    }
+    std::ranges::sort(view.rows, [&view](const TopRow& a, const TopRow& b) {
+        const bool by_rate = view.order == TopOrder::rate && a.rate() != b.rate();
+        return by_rate ? a.rate() > b.rate() : std::tie(a.name, a.state) < std::tie(b.name, b.state);
+    });
 }
 
 }  // namespace

@@ -208,3 +208,12 @@ def top(world):
             command = Command(world, bus)
             expect("stats --watch" in command.run("top", wanted=USAGE, stdin=subprocess.DEVNULL), "without a terminal")
             expect_equal(command.json("top", wanted=USAGE)["error"]["reason"], "bad-argument", "as JSON")
+
+
+@scenario("top: connections stand beside services, also where no kernel counts their bytes")
+def top_of_ike(world):
+    with connected(world, KIND) as (bus, _, _):
+        screen = Screen(world, bus)
+        screen.shows("peer                 IKE: 1 up, 1 CHILD SAs")
+        os.write(screen.ours, b"q")
+        screen.ends()

@@ -296,9 +296,9 @@ TEST_SUITE("doctor") {
 
 TEST_SUITE("doctor report") {
     TEST_CASE("for a person, the worst first, without control characters") {
-        Findings findings{{"clock", Verdict::ok, "it is synchronised", {}, {}},
-                          {"port", Verdict::wrong, "taken by \x1b[2J", {"systemctl status 7"}, "address-in-use"}};
-        sort(findings);
+        const Findings findings =
+            sorted({{"clock", Verdict::ok, "it is synchronised", {}, {}},
+                    {"port", Verdict::wrong, "taken by \x1b[2J", {"systemctl status 7"}, "address-in-use"}});
         CHECK(to_text(findings, cli::Style(false)) ==
               "1 wrong, 0 warnings, 0 unknown, 1 ok\n\n"
               "wrong    port: taken by \\x1b[2J (address-in-use)\n"
