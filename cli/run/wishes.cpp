@@ -18,8 +18,14 @@ Outcome done(const Context& context, std::string_view key, std::uint32_t count, 
     return {.text = context.line.json() ? document({{key, count}}) : std::move(text) + "\n"};
 }
 
+/// An IKE SA, and the SPI that it was called by: its own, its peer's, or one of a CHILD SA.
+struct Called {
+    IkeSa sa;
+    SpiText spi;
+};
+
 /// The IKE SA that a text names, or `otherwise` where there is none: a name comes first.
-Result<IkeSa> sa_called(Context& context, const std::string& text, const Error& otherwise) {
+Result<Called> sa_called(Context& context, const std::string& text, const Error& otherwise) {
     const auto spi = read_spi(text);
     if (otherwise.reason != "not-found" || !spi) {
         return std::unexpected(otherwise);
@@ -32,12 +38,13 @@ Result<IkeSa> sa_called(Context& context, const std::string& text, const Error& 
     if (sa == nullptr) {
         return std::unexpected(otherwise);
     }
-    return *sa;
+    return Called{*sa, *spi};
 }
 
 /// What the rekeying of one SA is: with the SPI of a CHILD SA, of that child.
-Wish narrowed(Wish wish, const IkeSa& sa, SpiText spi) {
-    for (const ChildSa& child : sa.children) {
+Wish narrowed(Wish wish, const Called& called) {
+    const SpiText spi = called.spi;
+    for (const ChildSa& child : called.sa.children) {
         if (spi.of_child && (child.spi_in == spi.value || child.spi_out == spi.value)) {
             wish.child = child.name;
         }
@@ -63,17 +70,17 @@ Result<Outcome> run_down(Context& context) {
     const Wish wish = wish_of(context.line);
     auto closing = context.service.down(name, wish);
     if (!closing) {
-        const auto sa = sa_called(context, name, closing.error());
-        if (!sa) {
-            return std::unexpected(sa.error());
+        const auto called = sa_called(context, name, closing.error());
+        if (!called) {
+            return std::unexpected(called.error());
         }
-        if (read_spi(name)->of_child) {
+        if (called->spi.of_child) {
             return fail("bad-argument",
                         fmt::format("{} is the SPI of a CHILD SA, which is not closed alone; its IKE SA has the SPI "
                                     "{:016x}",
-                                    name, sa->spi));
+                                    name, called->sa.spi));
         }
-        if (auto one = context.service.down(sa->spi, wish); !one) {
+        if (auto one = context.service.down(called->sa.spi, wish); !one) {
             return pass_on(std::move(one));
         }
         closing = 1;
@@ -87,11 +94,11 @@ Result<Outcome> run_rekey(Context& context) {
     const Wish wish = wish_of(context.line);
     auto rekeying = context.service.rekey(name, wish);
     if (!rekeying) {
-        const auto sa = sa_called(context, name, rekeying.error());
-        if (!sa) {
-            return std::unexpected(sa.error());
+        const auto called = sa_called(context, name, rekeying.error());
+        if (!called) {
+            return std::unexpected(called.error());
         }
-        if (auto one = context.service.rekey(sa->spi, narrowed(wish, *sa, *read_spi(name))); !one) {
+        if (auto one = context.service.rekey(called->sa.spi, narrowed(wish, *called)); !one) {
             return pass_on(std::move(one));
         }
         rekeying = 1;
