@@ -47,9 +47,8 @@ class Ethtool {
 
     [[nodiscard]] std::vector<ethtool_get_features_block> blocks(std::size_t features) const {
         std::vector<ethtool_get_features_block> blocks((features + 31) / 32);
-        ethtool_gfeatures question{};
-        question.cmd = ETHTOOL_GFEATURES;
-        question.size = static_cast<std::uint32_t>(blocks.size());
+        // An ethtool_gfeatures, which ends in an array of no elements: C++ knows none.
+        const std::array question{std::uint32_t{ETHTOOL_GFEATURES}, static_cast<std::uint32_t>(blocks.size())};
         const auto answer = ask(question, blocks.size() * sizeof(ethtool_get_features_block));
         if (answer.empty()) {
             return {};

@@ -1,21 +1,17 @@
 """What monitoring systems and administrators get: metrics, explanations, and the doctor's findings on a host that is broken."""
 
-import fcntl
 import json
 import os
-import pty
-import select
 import signal
 import socket
-import struct
 import subprocess
-import termios
 
 from bus.basics import connected
 from bus.command import FAILED, NOT_FOUND, USAGE, Command
 from support.bus import Bus
 from support.keysluice import Keysluice, configuration, server_service, table
 from support.scenario import Skip, eventually, expect, expect_equal, scenario
+from support.screen import Screen
 from support.world import free_port
 
 KIND = "dbus-daemon"
@@ -146,37 +142,6 @@ def mistaken(world):
     file = world.directory / "mistaken.toml"
     file.write_text(configuration(world.directory, [], {}) + "\n[ike]\nprot = 500\n")
     return file
-
-
-class Screen:
-    """`keysluice top` on a terminal of its own."""
-
-    def __init__(self, world, bus):
-        self.ours, self.theirs = pty.openpty()
-        self.resize(30, 100)
-        self.before = termios.tcgetattr(self.theirs)
-        self.text = ""
-        self.process = subprocess.Popen([world.programs / "keysluice", f"--bus={bus.address}", "top"],
-                                        stdin=self.theirs, stdout=self.theirs, stderr=self.theirs,
-                                        start_new_session=True)
-        self.world = world
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def shows(self, what):
-        def look():
-            while select.select([self.ours], [], [], 0)[0]:
-                self.text += os.read(self.ours, 1 << 16).decode(errors="replace")
-            return what in self.text
-        eventually(look, self.world.patience(20), f"the screen shows {what!r}")
-
-    def ends(self):
-        expect_equal(self.process.wait(self.world.patience(20)), 0, "exit status of top")
-        self.shows("\x1b[?1049l")
-        expect_equal(termios.tcgetattr(self.theirs), self.before, "the terminal, afterwards")
-        os.close(self.ours)
-        os.close(self.theirs)
 
 
 @scenario("top: a screen with rates, keys, another size, and a terminal that is as it was however it ends")
