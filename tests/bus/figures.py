@@ -91,7 +91,8 @@ BROKEN = {"secret": "wrong", "certificate": "wrong", "port": "wrong", "device-es
 def broken_host(world, port):
     """A configuration whose port somebody has, and whose files are expired, missing and open to all."""
     folder = world.directory
-    folder.chmod(0o755)
+    for each in (folder.parent, folder):  # for somebody else
+        each.chmod(0o755)
     key, psk, certificate = folder / "open.key", folder / "hq.psk", folder / "missing.pem"
     for secret, mode in ((key, 0o644), (psk, 0o600)):
         secret.write_text("x\n")
