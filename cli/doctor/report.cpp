@@ -17,7 +17,7 @@ std::ptrdiff_t count(const Findings& findings, Verdict verdict) {
 
 /// As wide as the longest.
 std::string in_colours(Verdict verdict, const cli::Style& style) {
-    const std::string word = fmt::format("{:<7}", to_string(verdict));
+    std::string word = fmt::format("{:<7}", to_string(verdict));
     switch (verdict) {
         case Verdict::wrong:
             return style.bad(word);
