@@ -1,12 +1,14 @@
 """`keysluice list` beside `swanctl --list-sas` of the strongSwan at the other end: one form, and the same SAs seen from
 the two ends."""
 
+import os
 import re
 import subprocess
 
 from support import checks
 from support.bus import Bus
 from support.scenario import expect, expect_equal, scenario
+from support.screen import Screen
 from support.tunnel import Tunnel
 from ike.basics import both_have_it, gateways
 
@@ -75,3 +77,27 @@ def lists(world):
                 fields.pop("name")  # of either end's own configuration
             expect_equal(mine, as_peer_sees(theirs), "the SAs, from this end and from the other")
             expect_equal({(int(mine["spi_in"], 16), int(mine["spi_out"], 16))}, ours.children(), "SPIs of the status")
+
+
+@scenario("command: top draws the bytes of ESP, metrics count the CHILD SA, and explain says who does its ESP")
+def figures(world):
+    tunnel = Tunnel()
+    with Bus(world, "dbus-daemon") as bus:
+        with gateways(world, tunnel, sluice={"daemon": {"bus": bus.address}}) as (place, both):
+            bus.await_service()
+
+            def keysluice(*words):
+                return subprocess.run([world.programs / "keysluice", f"--bus={bus.address}", *words], check=True,
+                                      capture_output=True, text=True, timeout=world.patience(60)).stdout
+
+            keysluice("up", "peer")
+            both_have_it(world, both)
+            screen = Screen(world, bus)
+            screen.shows_like(r"peer +IKE: 1 up, 1 CHILD SAs +0 B/s")
+            checks.traffic_flows(world, place, tunnel, both["strongSwan"], 1_000_000)
+            screen.shows_like(r"peer +IKE: 1 up, 1 CHILD SAs +[1-9][0-9.]*[kM]? B/s [▁▂▃▄▅▆▇]*█")
+            os.write(screen.ours, b"q")
+            screen.ends()
+            expect('keysluice_child_sas{offload="none",device=""} 1\n' in keysluice("metrics"), "metrics")
+            expect(": the kernel does ESP\n  because: offload = \"auto\", and " in keysluice("explain", "peer"),
+                   "the explanation")
