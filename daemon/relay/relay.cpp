@@ -138,13 +138,13 @@ bool Relay::tell_pipe(const SplicePipe& pipe) {
 }
 
 void Relay::tell_all() {
-    telling_.emplace();
+    Telling& telling = telling_.emplace();
     if (has_table_) {
         Descriptors file;
         file.push_back(duplicate_fd(table_.file()));
         static_cast<void>(keeper_.send(Table{}, std::move(file)));
         for (const auto& [slot, held] : held_) {
-            telling_->slots.push_back(slot);
+            telling.slots.push_back(slot);
         }
     }
     tell_rest();
@@ -152,21 +152,25 @@ void Relay::tell_all() {
 
 void Relay::tell_rest() {
     while (telling_ && keeper_.queued() < kAhead) {
-        if (!tell_next()) {
+        if (!tell_next(*telling_)) {
             return;  // no descriptor is left for a duplicate: the end of a connection brings some
         }
     }
 }
 
-bool Relay::tell_next() {
-    if (telling_->pipes < pipes_.size()) {
-        return tell_pipe(*pipes_.find({telling_->pipes})) && (++telling_->pipes, true);
+bool Relay::tell_next(Telling& telling) {
+    if (telling.pipes < pipes_.size()) {
+        if (!tell_pipe(*pipes_.find({telling.pipes}))) {
+            return false;
+        }
+        ++telling.pipes;
+        return true;
     }
-    if (telling_->slots.empty()) {
+    if (telling.slots.empty()) {
         telling_.reset();
         return keeper_.send(HeldComplete{});
     }
-    const Slot slot = telling_->slots.back();
+    const Slot slot = telling.slots.back();
     const auto found = held_.find(slot);
     if (found != held_.end()) {
         const Held& held = found->second;
@@ -179,7 +183,7 @@ bool Relay::tell_next() {
             return false;
         }
     }
-    telling_->slots.pop_back();
+    telling.slots.pop_back();
     return true;
 }
 

@@ -67,7 +67,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     /// A keeper that knows nothing is told what is here, in the pace at which it listens.
     void tell_all();
     void tell_rest();
-    [[nodiscard]] bool tell_next();
+    [[nodiscard]] bool tell_next(Telling& telling);
     [[nodiscard]] bool tell_pipe(const SplicePipe& pipe);
     void adopt(const Adopt& adopt, Descriptors descriptors);
     void connect_backend(Slot slot);
