@@ -138,7 +138,7 @@ bool Relay::tell_pipe(const SplicePipe& pipe) {
 }
 
 void Relay::tell_all() {
-    Telling& telling = telling_.emplace();
+    Telling& telling = telling_.emplace(Telling{.pipes = 0, .slots = {}});
     if (has_table_) {
         Descriptors file;
         file.push_back(duplicate_fd(table_.file()));

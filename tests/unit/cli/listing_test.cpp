@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <regex>
-
 #include "cli/algorithm_names.hpp"
 
 using namespace keysluice;
@@ -135,17 +133,21 @@ shop: TLS server, at least 1.2, offload asked for: auto
     remote 10.2.0.0/16
 )";
         // What the bus does not say.
-        for (const char* absent : {"#[0-9]+, ", "reqid [0-9]+, ", ", expires in [0-9]+s"}) {
-            const std::string before = swanctl;
-            swanctl = std::regex_replace(swanctl, std::regex(absent), "");
-            CHECK(swanctl != before);
+        for (const std::string absent : {"#1, ", "#2, ", "reqid 1, ", ", expires in 3899s"}) {
+            const auto at = swanctl.find(absent);
+            REQUIRE(at != std::string::npos);
+            swanctl.erase(at, absent.size());
         }
         IkeSa sa = initiated();
         sa.children.front().counters = {
             .in = {.packets = 12, .bytes = 1234, .installed = kNow - 61s, .used = kNow - 3s},
             .out = {.packets = 0, .bytes = 0, .installed = kNow - 61s, .used = Instant::min()}};
-        const std::string ours = listing(sa, kNow, Style(false));
-        CHECK(std::regex_replace(ours, std::regex(", offload: .*"), "") == swanctl);
+        // What swanctl does not say.
+        std::string ours = listing(sa, kNow, Style(false));
+        const auto offload = ours.find(", offload: ");
+        REQUIRE(offload != std::string::npos);
+        ours.erase(offload, ours.find('\n', offload) - offload);
+        CHECK(ours == swanctl);
     }
 
     TEST_CASE("what the kernel kept out is told where there is something") {

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
-#include <regex>
+#include <string>
+#include <string_view>
 
 #include "cli/command_line.hpp"
 
@@ -11,14 +13,23 @@ using namespace keysluice::cli;
 
 namespace {
 
+void replace_all(std::string& text, std::initializer_list<std::string_view> parts, std::string_view by) {
+    for (const std::string_view part : parts) {
+        for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + by.size())) {
+            text.replace(at, part.size(), by);
+        }
+    }
+}
+
 /// man/keysluice.1 as a reader sees it: without fonts, requests and escapes.
 std::string manual() {
     std::ifstream file(KEYSLUICE_SOURCES "/man/keysluice.1");
     std::string text{std::istreambuf_iterator<char>(file), {}};
     REQUIRE(!text.empty());
-    text = std::regex_replace(text, std::regex(R"(\\f[BIR])"), "");
-    text = std::regex_replace(text, std::regex(R"(\\-)"), "-");
-    return std::regex_replace(text, std::regex(R"(\n\.(B|I|BR|BI|RB|RI|IR) )"), "\n");
+    replace_all(text, {"\\fB", "\\fI", "\\fR"}, "");
+    replace_all(text, {"\\-"}, "-");
+    replace_all(text, {"\n.B ", "\n.I ", "\n.BR ", "\n.BI ", "\n.RB ", "\n.RI ", "\n.IR "}, "\n");
+    return text;
 }
 
 /// The part below a title.
