@@ -20,8 +20,8 @@ constexpr auto kRules = std::to_array<AttributeRule>({{IFLA_IFNAME, 1}});
 
 std::string name_in(const AttributeSet& attributes) {
     const Bytes letters = attributes.find(IFLA_IFNAME).value_or(Bytes{});
-    const auto* text = reinterpret_cast<const char*>(letters.data());
-    return {text, ::strnlen(text, letters.size())};
+    const std::string_view text(reinterpret_cast<const char*>(letters.data()), letters.size());
+    return std::string(text.substr(0, text.find('\0')));
 }
 
 }  // namespace

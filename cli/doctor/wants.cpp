@@ -9,8 +9,6 @@
 namespace keysluice::doctor {
 namespace {
 
-using control::SecretReference;
-
 void add_child(Wants& wants, const std::string& connection, const ike::ChildRule& child) {
     if (child.offload != ike::Offload::off) {
         wants.offloads.push_back({fmt::format("{}/{}", connection, child.name), child.offload});

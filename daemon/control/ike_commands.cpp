@@ -56,6 +56,7 @@ void IkeService::count(const ike::Sa& sa, SaCounters::Answer answer) const {
         return;
     }
     std::vector<const ike::ChildSaSpec*> children;
+    children.reserve(sa.children.size());
     for (const ike::ChildSa& child : sa.children) {
         children.push_back(&child.spec);
     }

@@ -72,7 +72,8 @@ void write_log(LogLevel level, std::string_view text, const LogDetails* details)
     }
     const int priority = kPriorities.at(static_cast<std::size_t>(level));
     const std::string shown = printable(text);
-    if (sink().journal && sink().journal->send(priority, sink().program, shown, details)) {
+    const std::optional<Journal>& journal = sink().journal;
+    if (journal && journal->send(priority, sink().program, shown, details)) {
         return;
     }
     const std::string line = fmt::format("{}{}: {}: {}\n", sink().into_journal ? fmt::format("<{}>", priority) : "",

@@ -4,6 +4,7 @@
 
 #include <list>
 #include <memory>
+#include <utility>
 
 #include "tests/support/processes.hpp"
 
@@ -20,7 +21,10 @@ struct Fixture final : Uplink::Owner {
         door = std::make_unique<ChannelListener>(
             loop, ChannelListener::bind(folder / "keeper.sock").value(),
             [this](UniqueFd accepted) { keeper = std::make_unique<Mailbox>(loop, std::move(accepted)); });
-        uplink.connect();
+        if (!std::exchange(called, true)) {
+            uplink.connect();  // later, it calls by itself
+        }
+        turn_until(loop, [&] { return uplink.connected() && keeper != nullptr; });
         settle(loop);
     }
     /// The keeper dies with everything that it has not read.
@@ -46,6 +50,7 @@ struct Fixture final : Uplink::Owner {
     std::unique_ptr<Mailbox> keeper;
     Uplink uplink{loop, folder / "keeper.sock", {ProcessKind::engine, 0, 1}, *this};
     Handovers handovers{uplink};
+    bool called = false;
 };
 
 constexpr Carried kConnection{.service = {3}, .tls13 = true};
