@@ -310,9 +310,12 @@ def completion(world):
             expect_equal(done.stderr, "", f"complaints of fish about {text}")
             return sorted(line.split("\t")[0] for line in done.stdout.splitlines())
 
-        expect_equal(in_fish("keysluice st"), ["stats", "status"], "commands in fish")
+        expect_equal([each for each in in_fish("keysluice st") if each.startswith("st")], ["stats", "status"],
+                     "commands in fish")
         expect_equal(in_fish("keysluice up "), ["branch", "peer", "test"], "connections and groups in fish")
         expect_equal(in_fish("keysluice rekey --child "), ["net"], "children in fish")
-        expect_equal(in_fish("keysluice list --ch"), ["--child"], "options in fish")
+        # fish 4 also shows what has the letters inside.
+        expect_equal([each for each in in_fish("keysluice list --ch") if each.startswith("--ch")], ["--child"],
+                     "options in fish")
         done = subprocess.run(["zsh", "-n", folder / "_keysluice"], capture_output=True, text=True)
         expect_equal((done.returncode, done.stderr), (0, ""), "what zsh thinks of its script")
