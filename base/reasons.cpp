@@ -148,6 +148,10 @@ constexpr std::array kReasons{
     Reason{"close-timeout", ReasonArea::tls,
            "One side has ended, and the other neither sent anything nor ended within close_timeout."},
     Reason{
+        "closed-on-request", ReasonArea::tls,
+        "An administrator has closed the session, or taken its service down: keysluice down, or CloseTlsSession and "
+        "Down on the bus. Both sides were reset."},
+    Reason{
         "confinement-failed", ReasonArea::internal,
         "An engine, a relay or a keeper could not renounce capabilities or install its filter of system calls, and "
         "does not serve without. The sentence quotes the kernel; a sandbox around it may forbid seccomp(2)."},

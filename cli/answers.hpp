@@ -103,6 +103,8 @@ struct Connection {
 /// org.keysluice1.TlsService, with what GetCounters answers.
 struct TlsService {
     std::string name = {};
+    std::vector<std::string> groups = {};
+    bool open = true;
     std::string mode = {};
     std::vector<std::string> listen = {};
     std::vector<std::string> connect = {};
@@ -114,6 +116,24 @@ struct TlsService {
     std::uint32_t silent = 0;  ///< engines and relays that have not answered: what they count is missing
 
     bool operator==(const TlsService&) const = default;
+};
+
+/// org.keysluice1.Manager.ListTlsSessions
+struct TlsSession {
+    std::uint64_t id = 0;
+    std::string service = {};
+    std::string local = {};
+    std::string remote = {};
+    std::string backend = {};
+    std::string version = {};
+    std::string suite = {};
+    Instant established = Instant::min();  ///< min(): not known
+    std::string offload_requested = {};
+    std::string offload = {};
+    std::string device = {};
+    std::string reason = {};
+
+    bool operator==(const TlsSession&) const = default;
 };
 
 /// org.keysluice1.Manager

@@ -102,6 +102,21 @@ IkeSa from_row(const SaRow& row) {
     return sa;
 }
 
+TlsSession from_row(const TlsSessionRow& row) {
+    return {.id = std::get<0>(row),
+            .service = std::get<1>(row),
+            .local = std::get<2>(row),
+            .remote = std::get<3>(row),
+            .backend = std::get<4>(row),
+            .version = std::get<5>(row),
+            .suite = std::get<6>(row),
+            .established = instant_of(std::get<7>(row), Instant::min()),
+            .offload_requested = std::get<8>(row),
+            .offload = std::get<9>(row),
+            .device = std::get<10>(row),
+            .reason = std::get<11>(row)};
+}
+
 Event from_row(const EventRow& row) {
     return {.time = std::get<0>(row),
             .kind = std::get<1>(row),
@@ -136,6 +151,8 @@ Connection connection_from(const bus::Dictionary& properties) {
 
 TlsService service_from(const bus::Dictionary& properties) {
     return {.name = value_of<std::string>(properties, "Name"),
+            .groups = value_of<std::vector<std::string>>(properties, "Groups"),
+            .open = !properties.contains("Open") || value_of<bool>(properties, "Open"),
             .mode = value_of<std::string>(properties, "Mode"),
             .listen = value_of<std::vector<std::string>>(properties, "Listen"),
             .connect = value_of<std::vector<std::string>>(properties, "Connect"),

@@ -21,6 +21,10 @@ using SaRow =
 using EventRow = sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::uint64_t, std::uint32_t,
                                std::uint32_t, std::string, std::string, std::string, bus::Dictionary>;
 
+using TlsSessionRow =
+    sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::string, std::string, std::string,
+                  std::uint64_t, std::string, std::string, std::string, std::string, bus::Dictionary>;
+
 using TrafficRow =
     sdbus::Struct<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;
 using CounterRow = sdbus::Struct<std::uint32_t, std::uint32_t, TrafficRow, TrafficRow, std::uint32_t, std::uint32_t,
@@ -34,9 +38,10 @@ struct Clocks {
 
 [[nodiscard]] ChildCounters from_row(const CounterRow& row, const Clocks& clocks);
 [[nodiscard]] IkeSa from_row(const SaRow& row);
+[[nodiscard]] TlsSession from_row(const TlsSessionRow& row);
 [[nodiscard]] Event from_row(const EventRow& row);
 
-/// Of objects' properties; one that is missing stays empty.
+/// Of objects' properties; one that is missing stays as it is in an answer that nobody has filled in.
 [[nodiscard]] Connection connection_from(const bus::Dictionary& properties);
 [[nodiscard]] TlsService service_from(const bus::Dictionary& properties);
 

@@ -115,6 +115,29 @@ Result<std::vector<IkeSa>> BusService::ike_sas(const SaFilter& filter) {
     });
 }
 
+Result<std::vector<TlsSession>> BusService::tls_sessions(const TlsFilter& filter) {
+    return ask<std::vector<TlsSession>>(false, [&filter](sdbus::IConnection& connection) {
+        bus::Dictionary wanted;
+        if (!filter.service.empty()) {
+            wanted.emplace("service", sdbus::Variant{filter.service});
+        }
+        if (!filter.group.empty()) {
+            wanted.emplace("group", sdbus::Variant{filter.group});
+        }
+        ManagerProxy proxy(connection);
+        std::vector<TlsSession> sessions;
+        std::string cursor;
+        do {
+            std::vector<TlsSessionRow> page;
+            std::uint32_t silent = 0;
+            std::tie(page, cursor, silent) = proxy.ListTlsSessions(wanted, cursor, 0);
+            std::ranges::transform(page, std::back_inserter(sessions),
+                                   [](const TlsSessionRow& row) { return from_row(row); });
+        } while (!cursor.empty());
+        return sessions;
+    });
+}
+
 Result<Configured> BusService::configured() {
     return ask<Configured>(false, [this](sdbus::IConnection& connection) {
         Objects objects;
@@ -185,6 +208,12 @@ Result<void> BusService::down(std::uint64_t ike_spi, const Wish& wish) {
 Result<void> BusService::rekey(std::uint64_t ike_spi, const Wish& wish) {
     return ask<void>(wish.interactive, [&](sdbus::IConnection& connection) {
         IkeSaProxy(connection, path_of(ike_spi)).Rekey(options_of(wish));
+    });
+}
+
+Result<void> BusService::close_session(std::uint64_t id, const Wish& wish) {
+    return ask<void>(wish.interactive, [&](sdbus::IConnection& connection) {
+        ManagerProxy(connection).CloseTlsSession(id, options_of(wish));
     });
 }
 

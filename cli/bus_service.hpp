@@ -27,6 +27,7 @@ class BusService final : public Service {
 
     [[nodiscard]] Result<Manager> manager() override;
     [[nodiscard]] Result<std::vector<IkeSa>> ike_sas(const SaFilter& filter) override;
+    [[nodiscard]] Result<std::vector<TlsSession>> tls_sessions(const TlsFilter& filter) override;
     [[nodiscard]] Result<Configured> configured() override;
     [[nodiscard]] Result<void> count(TlsService& service) override;
     [[nodiscard]] Result<void> count(IkeSa& sa) override;
@@ -35,6 +36,7 @@ class BusService final : public Service {
     [[nodiscard]] Result<std::uint32_t> rekey(const std::string& name, const Wish& wish) override;
     [[nodiscard]] Result<void> down(std::uint64_t ike_spi, const Wish& wish) override;
     [[nodiscard]] Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) override;
+    [[nodiscard]] Result<void> close_session(std::uint64_t id, const Wish& wish) override;
     [[nodiscard]] Result<std::uint32_t> reload(const Wish& wish) override;
     [[nodiscard]] Result<void> follow(Follower& follower) override;
 

@@ -33,7 +33,7 @@ struct Invocation {
 /// How often --watch wants it; nothing without it. Error: `bad-argument`, where it is not 0.1 to 86400 seconds.
 [[nodiscard]] Result<std::optional<std::chrono::milliseconds>> watch_interval(const Invocation& line);
 
-/// `list [--ike] [--child] [--tls] [NAME|SPI]`
+/// `list [--ike] [--child] [--tls] [NAME|ID]`
 [[nodiscard]] std::string synopsis(const Command& command);
 /// Of one command, or of all where it is null.
 [[nodiscard]] std::string help(const Command* command);

@@ -18,11 +18,11 @@ constexpr std::array kCommonOptions{
 
 constexpr std::array<Argument, 0> kNoArguments{};
 constexpr std::array<Option, 0> kNoOptions{};
-constexpr std::array kOneSession{Argument{.name = "NAME|SPI", .completes = Completes::sessions}};
-constexpr std::array kSomeSession{Argument{.name = "NAME|SPI", .completes = Completes::sessions, .optional = true}};
+constexpr std::array kOneSession{Argument{.name = "NAME|ID", .completes = Completes::sessions}};
+constexpr std::array kSomeSession{Argument{.name = "NAME|ID", .completes = Completes::sessions, .optional = true}};
 
 constexpr std::array kOneName{Argument{.name = "NAME", .completes = Completes::names}};
-constexpr std::array kOneTarget{Argument{.name = "NAME|SPI", .completes = Completes::targets}};
+constexpr std::array kOneTarget{Argument{.name = "NAME|ID", .completes = Completes::targets}};
 constexpr std::array kOneShell{
     Argument{.name = "bash|zsh|fish|names|targets|sessions|children", .completes = Completes::shells}};
 
@@ -45,11 +45,11 @@ constexpr std::array kShowOptions{kCounters};
 constexpr std::array kListOptions{
     Option{.name = "ike", .help = "IKE SAs, without their CHILD SAs"},
     Option{.name = "child", .help = "CHILD SAs alone"},
-    Option{.name = "tls", .help = "TLS services"},
+    Option{.name = "tls", .help = "TLS services and their sessions"},
     kCounters,
 };
 
-constexpr std::array kOneQuestion{Argument{.name = "NAME|SPI|CODE", .completes = Completes::sessions}};
+constexpr std::array kOneQuestion{Argument{.name = "NAME|ID|CODE", .completes = Completes::sessions}};
 constexpr std::array kDoctorOptions{
     Option{.name = "config",
            .value = "FILE",
@@ -67,25 +67,26 @@ constexpr std::array kCommands{
     Command{.name = "list",
             .arguments = kSomeSession,
             .options = kListOptions,
-            .help = "List IKE SAs, CHILD SAs and TLS services, as swanctl --list-sas does",
+            .help = "List IKE SAs, CHILD SAs, TLS services and their sessions, as swanctl --list-sas does",
             .watchable = true,
             .run = run_list},
     Command{.name = "show",
             .arguments = kOneSession,
             .options = kShowOptions,
-            .help = "Show everything about one connection, TLS service or IKE SA",
+            .help = "Show everything about one connection, TLS service, IKE SA or TLS session",
             .watchable = true,
             .run = run_show},
     Command{.name = "up",
             .arguments = kOneName,
             .options = kUpOptions,
-            .help = "Begin to bring up a connection or all of a group",
+            .help = "Begin to bring up a connection, a TLS service or all of a group",
             .run = run_up},
-    Command{.name = "down",
-            .arguments = kOneTarget,
-            .options = kInteractiveOnly,
-            .help = "Close the IKE SAs of a connection or group, or one of them",
-            .run = run_down},
+    Command{
+        .name = "down",
+        .arguments = kOneTarget,
+        .options = kInteractiveOnly,
+        .help = "Close the IKE SAs of a connection, the sessions of a TLS service, all of a group, or one of them",
+        .run = run_down},
     Command{.name = "rekey",
             .arguments = kOneTarget,
             .options = kRekeyOptions,

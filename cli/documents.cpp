@@ -6,6 +6,8 @@
 #include <chrono>
 #include <optional>
 
+#include "cli/target.hpp"
+
 namespace keysluice::cli {
 namespace {
 
@@ -111,6 +113,8 @@ Json counters_to_json(const TlsService& service) {
 
 Json to_json(const TlsService& service) {
     return Json::object({{"name", service.name},
+                         {"groups", Json::array(service.groups)},
+                         {"open", service.open},
                          {"mode", service.mode},
                          {"listen", Json::array(service.listen)},
                          {"connect", Json::array(service.connect)},
@@ -120,6 +124,21 @@ Json to_json(const TlsService& service) {
                          {"offload_requested", service.offload_requested},
                          {"counters", counters_to_json(service)},
                          {"silent", service.silent}});
+}
+
+Json to_json(const TlsSession& session, Instant now) {
+    return Json::object({{"id", session_text(session.id)},
+                         {"service", session.service},
+                         {"local", session.local},
+                         {"remote", session.remote},
+                         {"backend", session.backend},
+                         {"version", session.version},
+                         {"suite", session.suite},
+                         {"age", since(session.established, now)},
+                         {"offload", session.offload},
+                         {"offload_requested", session.offload_requested},
+                         {"offload_device", session.device},
+                         {"offload_reason", session.reason}});
 }
 
 Json to_json(const Manager& manager) {

@@ -13,6 +13,7 @@ namespace keysluice::cli {
 [[nodiscard]] Json to_json(const IkeSa& sa, Instant now);
 [[nodiscard]] Json to_json(const Connection& connection);
 [[nodiscard]] Json to_json(const TlsService& service);
+[[nodiscard]] Json to_json(const TlsSession& session, Instant now);
 [[nodiscard]] Json counters_to_json(const TlsService& service);
 [[nodiscard]] Json to_json(const Manager& manager);
 [[nodiscard]] Json to_json(const Event& event);

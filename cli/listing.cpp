@@ -11,6 +11,7 @@
 
 #include "cli/algorithm_names.hpp"
 #include "cli/printable.hpp"
+#include "cli/target.hpp"
 
 namespace keysluice::cli {
 namespace {
@@ -157,6 +158,9 @@ std::string listing(const TlsService& as_it_came, const Style& style) {
     text += fmt::format("  connections: {} in the kernel, {} in userspace, {} negotiating, {} accepted so far\n",
                         counter_of(service, "active-kernel"), counter_of(service, "active-userspace"),
                         counter_of(service, "negotiating"), counter_of(service, "accepted"));
+    if (!service.open) {
+        text += fmt::format("  {}: it listens no more until keysluice up {}\n", style.bad("down"), service.name);
+    }
     for (const auto& [name, value] : service.counters) {
         const std::size_t colon = name.find(':');
         if (value > 0 && colon != std::string::npos) {
@@ -168,6 +172,25 @@ std::string listing(const TlsService& as_it_came, const Style& style) {
     if (service.silent > 0) {
         text += style.doubtful(
             fmt::format("  {} of its processes did not answer: what they count is missing\n", service.silent));
+    }
+    return text;
+}
+
+std::string listing(const TlsSession& as_it_came, Instant now, const Style& style) {
+    const TlsSession session = printable(as_it_came);
+    const bool by_engine = session.offload == "none";
+    std::string carrier = by_engine                ? "an engine"
+                          : session.device.empty() ? session.offload
+                                                   : fmt::format("{}({})", session.offload, session.device);
+    if (!session.reason.empty()) {
+        carrier += fmt::format(" ({})", session.reason);
+    }
+    std::string text = fmt::format("  {}: TLS {}{}{}, carried by: {}\n", style.strong(session_text(session.id)),
+                                   session.version, session.suite.empty() ? "" : ", ", session.suite, carrier);
+    text += fmt::format("    {} from {}{}{}\n", session.local, session.remote,
+                        session.backend.empty() ? "" : ", plaintext side ", session.backend);
+    if (session.established != Instant::min()) {
+        text += fmt::format("    established {}s ago\n", seconds(now - session.established));
     }
     return text;
 }

@@ -22,6 +22,9 @@ enum class Depth { whole, ike_only, children_only };
 /// One TLS service and who carries its connections.
 [[nodiscard]] std::string listing(const TlsService& service, const Style& style);
 
+/// One TLS session, below its service.
+[[nodiscard]] std::string listing(const TlsSession& session, Instant now, const Style& style);
+
 /// "offload: crypto(eth0) (…)", without the first word.
 [[nodiscard]] std::string offload_of(const ChildSa& child);
 

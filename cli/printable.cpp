@@ -116,6 +116,7 @@ Connection printable(Connection connection) {
 TlsService printable(TlsService service) {
     make_printable({&service.name, &service.mode, &service.server_name, &service.client_certificate,
                     &service.min_version, &service.offload_requested});
+    make_printable(service.groups);
     make_printable(service.listen);
     make_printable(service.connect);
     std::map<std::string, std::uint64_t> counters;
@@ -124,6 +125,12 @@ TlsService printable(TlsService service) {
     }
     service.counters = std::move(counters);
     return service;
+}
+
+TlsSession printable(TlsSession session) {
+    make_printable({&session.service, &session.local, &session.remote, &session.backend, &session.version,
+                    &session.suite, &session.offload_requested, &session.offload, &session.device, &session.reason});
+    return session;
 }
 
 Manager printable(Manager manager) {

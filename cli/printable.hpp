@@ -16,6 +16,7 @@ namespace keysluice::cli {
 [[nodiscard]] IkeSa printable(IkeSa sa);
 [[nodiscard]] Connection printable(Connection connection);
 [[nodiscard]] TlsService printable(TlsService service);
+[[nodiscard]] TlsSession printable(TlsSession session);
 [[nodiscard]] Manager printable(Manager manager);
 [[nodiscard]] Event printable(Event event);
 

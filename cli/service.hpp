@@ -16,6 +16,12 @@ struct SaFilter {
     std::string group = {};
 };
 
+/// Which TLS sessions; what is empty does not count.
+struct TlsFilter {
+    std::string service = {};
+    std::string group = {};
+};
+
 /// Of what changes something.
 struct Wish {
     std::string child = {};    ///< this child only; empty: all
@@ -53,6 +59,7 @@ class Service {
 
     [[nodiscard]] virtual Result<Manager> manager() = 0;
     [[nodiscard]] virtual Result<std::vector<IkeSa>> ike_sas(const SaFilter& filter) = 0;
+    [[nodiscard]] virtual Result<std::vector<TlsSession>> tls_sessions(const TlsFilter& filter) = 0;
     /// Without counters: those are asked for one by one, since processes are asked for them.
     [[nodiscard]] virtual Result<Configured> configured() = 0;
     /// Fills in `counters` and `silent`.
@@ -60,12 +67,13 @@ class Service {
     /// Fills in `counters` of its CHILD SAs. The kernel is asked for each IKE SA.
     [[nodiscard]] virtual Result<void> count(IkeSa& sa) = 0;
 
-    /// Each answers how many connections or IKE SAs it is about.
+    /// Each answers how many connections, services, IKE SAs or TLS sessions it is about.
     [[nodiscard]] virtual Result<std::uint32_t> up(const std::string& name, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<std::uint32_t> down(const std::string& name, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<std::uint32_t> rekey(const std::string& name, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<void> down(std::uint64_t ike_spi, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<void> close_session(std::uint64_t id, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<std::uint32_t> reload(const Wish& wish) = 0;
 
     /// Tells the follower until SIGINT or SIGTERM, whether the service runs or not. Error: `bus-unreachable`, also

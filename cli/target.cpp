@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kIkeDigits = 16;
 constexpr std::size_t kChildDigits = 8;
+constexpr std::string_view kSocket = "sk:";
 
 Result<void> count_all(Service& service, std::vector<TlsService>& services) {
     for (TlsService& each : services) {
@@ -32,7 +33,7 @@ Target configured_as(const Configured& configured, const std::string& name) {
         }
     }
     for (const TlsService& each : configured.services) {
-        if (each.name == name) {
+        if (each.name == name || std::ranges::find(each.groups, name) != each.groups.end()) {
             target.services.push_back(each);
         }
     }
@@ -52,6 +53,21 @@ Result<std::vector<IkeSa>> sa_of(Service& service, SpiText spi) {
     }
     const IkeSa* found = find_by_spi(*all, spi);
     return found == nullptr ? std::vector<IkeSa>() : std::vector{*found};
+}
+
+Result<Target> look_up_session(Service& service, std::uint64_t id) {
+    const auto sessions = service.tls_sessions({});
+    if (!sessions) {
+        return std::unexpected(sessions.error());
+    }
+    const auto found = std::ranges::find(*sessions, id, &TlsSession::id);
+    if (found == sessions->end()) {
+        return fail("not-found", fmt::format("there is no TLS session {}; keysluice list has those that there are",
+                                             session_text(id)));
+    }
+    Target target;
+    target.sessions.push_back(*found);
+    return target;
 }
 
 }  // namespace
@@ -87,7 +103,24 @@ Result<void> count_all(Service& service, std::vector<IkeSa>& sas) {
     return {};
 }
 
+std::string session_text(std::uint64_t id) {
+    return fmt::format("sk:{:x}", id);
+}
+
+std::optional<std::uint64_t> read_session(std::string_view text) {
+    if (!text.starts_with(kSocket)) {
+        return std::nullopt;
+    }
+    text.remove_prefix(kSocket.size());
+    std::uint64_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id, 16);
+    return error == std::errc{} && end == text.data() + text.size() && id != 0 ? std::optional(id) : std::nullopt;
+}
+
 Result<Target> look_up(Service& service, const std::string& name) {
+    if (const auto session = read_session(name)) {
+        return look_up_session(service, *session);
+    }
     auto configured = service.configured();
     if (!configured) {
         return pass_on(std::move(configured));

@@ -11,13 +11,19 @@
 
 namespace keysluice::cli {
 
-/// What a NAME or an SPI stands for. A name is one of a connection, a group or a TLS service, or of all three; where
-/// it is none of them, it may be an SPI.
+/// What a NAME, an SPI or the id of a TLS session stands for. A name is one of a connection, a group or a TLS
+/// service, or of all three; where it is none of them, it may be an SPI.
 struct Target {
     std::vector<Connection> connections = {};
     std::vector<TlsService> services = {};  ///< counted
     std::vector<IkeSa> sas = {};            ///< of these connections; with an SPI, that one
+    std::vector<TlsSession> sessions = {};  ///< the one that has the id; of services, none
 };
+
+/// "sk:1f", as ss -e has it.
+[[nodiscard]] std::string session_text(std::uint64_t id);
+/// What session_text() makes.
+[[nodiscard]] std::optional<std::uint64_t> read_session(std::string_view text);
 
 /// The SPI that a text is: 16 hexadecimal digits of an IKE SA or 8 of a CHILD SA, with or without 0x in front.
 struct SpiText {

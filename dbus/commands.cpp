@@ -24,17 +24,32 @@ void Commands::command(const Call& call, control::Command command, Answer answer
         return;
     }
     command.child = std::move(options->child);
+    carry_out(call.sender, options->interactive, std::move(answer),
+              [command = std::move(command)](control::FrontDesk& desk, auto reply) {
+                  desk.command(command, std::move(reply));
+              });
+}
+
+void Commands::close_session(const Call& call, TlsSessionId session, Answer answer) {
+    const auto options = read_options(call.options, Knows::no_other);
+    if (!options || inquiries_.full()) {
+        answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
+        return;
+    }
+    carry_out(call.sender, options->interactive, std::move(answer),
+              [session](control::FrontDesk& desk, auto reply) { desk.end_session(session, std::move(reply)); });
+}
+
+void Commands::carry_out(const std::string& sender, bool interactive, Answer answer, Order question) {
     authority_.ask(
-        call.sender, Authority::kControl, options->interactive,
-        [this, command = std::move(command), answer = std::move(answer)](Result<void> verdict) mutable {
+        sender, Authority::kControl, interactive,
+        [this, answer = std::move(answer), question = std::move(question)](Result<void> verdict) mutable {
             if (!verdict) {
                 answer(std::unexpected(to_bus_error(verdict.error())));
                 return;
             }
             inquiries_.ask<Result<std::uint32_t>>(
-                [command = std::move(command)](control::FrontDesk& desk, auto reply) mutable {
-                    desk.command(command, std::move(reply));
-                },
+                std::move(question),
                 [answer = std::move(answer)](const Result<std::uint32_t>& done) mutable { hand_on(answer, done); });
         });
 }

@@ -25,11 +25,14 @@ class Commands {
 
     /// `child` of the options goes into the command, where it has a meaning.
     void command(const Call& call, control::Command command, Answer answer);
+    void close_session(const Call& call, TlsSessionId session, Answer answer);
     void reload(const Call& call, Answer answer);
     /// `persist` of the options goes into the change.
     void change(const Call& call, control::ConnectionChange change, Answer answer);
 
    private:
+    using Order = std::move_only_function<void(control::FrontDesk&, control::FrontDesk::Answer)>;
+    void carry_out(const std::string& sender, bool interactive, Answer answer, Order question);
     using Configured = std::expected<std::uint32_t, control::Refusal>;
     using Question = std::move_only_function<void(control::FrontDesk&, control::FrontDesk::Reloaded)>;
     void configure(const std::string& sender, const char* action, bool interactive, Answer answer, Question question);

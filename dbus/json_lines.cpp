@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <string_view>
 
@@ -81,6 +83,23 @@ void append_json_line(std::string& into, const control::IkeSaView& sa) {
         append_child(into, child);
     }
     into += "]}\n";
+}
+
+void append_json_line(std::string& into, const control::TlsSessionView& session, Instant moment) {
+    fmt::format_to(std::back_inserter(into), R"({{"id":"sk:{:x}")", session.id.value);
+    append(into, "service", std::string_view(session.service));
+    append(into, "local", std::string_view(clean(session.local)));
+    append(into, "remote", std::string_view(clean(session.remote)));
+    append(into, "backend", std::string_view(clean(session.backend)));
+    append(into, "version", std::string_view(session.version));
+    append(into, "suite", std::string_view(clean(session.suite)));
+    const auto age = std::chrono::floor<std::chrono::seconds>(moment - session.since).count();
+    append(into, "age", std::optional<std::int64_t>(std::max<std::int64_t>(0, age)));
+    append(into, "offload", std::string_view(session.in_force));
+    append(into, "offload_requested", to_string(session.requested));
+    append(into, "offload_device", std::string_view(session.device));
+    append(into, "offload_reason", std::string_view(clean(session.why)));
+    into += "}\n";
 }
 
 }  // namespace keysluice::bus

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <utility>
 
+#include "daemon/shared/clock.hpp"
 #include "dbus/json_lines.hpp"
 
 namespace keysluice::bus {
@@ -70,7 +71,7 @@ void Manager::ListSas(sdbus::Result<SaRows, std::string>&& result, Dictionary fi
     const std::size_t most = limit == 0 ? control::FrontDesk::kLongestPage : limit;
     inquiries_.ask<control::SaPage>(
         [wanted = *std::move(wanted), after = *after, most](control::FrontDesk& desk, const auto& reply) {
-            reply(desk.sas(wanted, after, most));
+            reply(desk.sas(wanted, ike::IkeSpi{after}, most));
         },
         [result = std::move(result)](const control::SaPage& page) {
             const auto add = [](std::size_t sum, const control::IkeSaView& sa) { return sum + size_on_bus(sa); };
@@ -91,46 +92,92 @@ void Manager::ListSas(sdbus::Result<SaRows, std::string>&& result, Dictionary fi
 
 void Manager::DumpSas(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) {
     auto wanted = read_filter(filter);
-    auto file = DumpFile::create();
-    if (const Error* wrong = first_error(wanted, file)) {
+    if (!wanted || inquiries_.full()) {
+        refuse(result, to_bus_error(wanted ? kTooMany : wanted.error()));
+        return;
+    }
+    dumps_.begin(std::move(result), [this, wanted = *std::move(wanted)](std::uint64_t after, Dumps::Take take) {
+        inquiries_.ask<control::SaPage>(
+            [wanted, after](control::FrontDesk& desk, const auto& reply) {
+                reply(desk.sas(wanted, ike::IkeSpi{after}, control::FrontDesk::kLongestPage));
+            },
+            [take = std::move(take)](const control::SaPage& page) mutable {
+                Dumps::Page written;
+                for (const control::IkeSaView& sa : page.sas) {
+                    append_json_line(written.lines, sa);
+                }
+                if (page.next) {
+                    written.next = page.next->value;
+                }
+                take(written);
+            });
+    });
+}
+
+void Manager::ListTlsSessions(sdbus::Result<TlsSessionRows, std::string, std::uint32_t>&& result, Dictionary filter,
+                              std::string cursor, std::uint32_t limit) {
+    auto wanted = read_tls_filter(filter);
+    const auto after = read_cursor(cursor);
+    if (const Error* wrong = first_error(wanted, after)) {
         refuse(result, to_bus_error(*wrong));
         return;
     }
-    if (dumps_.size() >= kMostDumps || inquiries_.full()) {
-        refuse(result, to_bus_error(Error{"too-many-calls", "4 dumps are being written already; try again"}));
+    if (inquiries_.full()) {
+        refuse(result, to_bus_error(kTooMany));
         return;
     }
-    dumps_.push_front(
-        {.result = std::move(result), .filter = *std::move(wanted), .file = *std::move(file), .self = {}});
-    dumps_.front().self = dumps_.begin();
-    write_page(dumps_.front(), {});
+    ask_tls_sessions(*wanted, *after, limit == 0 ? kMostSessions : limit,
+                     [result = std::move(result)](const Result<control::TlsSessionPage>& page) {
+                         if (!page) {
+                             refuse(result, to_bus_error(page.error()));
+                             return;
+                         }
+                         TlsSessionRows rows;
+                         rows.reserve(page->sessions.size());
+                         for (const control::TlsSessionView& session : page->sessions) {
+                             rows.push_back(to_row(session));
+                         }
+                         answer(result, rows, write_cursor(page->next), page->silent);
+                     });
 }
 
-void Manager::write_page(Dump& dump, ike::IkeSpi after) {
-    inquiries_.ask<control::SaPage>(
-        [filter = dump.filter, after](control::FrontDesk& desk, const auto& reply) {
-            reply(desk.sas(filter, after, control::FrontDesk::kLongestPage));
+void Manager::DumpTlsSessions(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) {
+    auto wanted = read_tls_filter(filter);
+    if (!wanted || inquiries_.full()) {
+        refuse(result, to_bus_error(wanted ? kTooMany : wanted.error()));
+        return;
+    }
+    dumps_.begin(std::move(result), [this, wanted = *std::move(wanted)](std::uint64_t after, Dumps::Take take) {
+        ask_tls_sessions(wanted, after, kMostSessions,
+                         [take = std::move(take)](const Result<control::TlsSessionPage>& page) mutable {
+                             if (!page) {
+                                 take(std::unexpected(page.error()));
+                                 return;
+                             }
+                             Dumps::Page written;
+                             const Instant moment = now();
+                             for (const control::TlsSessionView& session : page->sessions) {
+                                 append_json_line(written.lines, session, moment);
+                             }
+                             if (page->next) {
+                                 written.next = page->next->value;
+                             }
+                             take(written);
+                         });
+    });
+}
+
+void Manager::ask_tls_sessions(const control::TlsFilter& filter, std::uint64_t after, std::size_t limit,
+                               std::move_only_function<void(const Result<control::TlsSessionPage>&)> then) {
+    inquiries_.ask<Result<control::TlsSessionPage>>(
+        [filter, after, limit](control::FrontDesk& desk, auto reply) {
+            desk.tls_sessions(filter, TlsSessionId{after}, limit, std::move(reply));
         },
-        [this, &dump](const control::SaPage& page) { on_page(dump, page); });
+        std::move(then));
 }
 
-void Manager::on_page(Dump& dump, const control::SaPage& page) {
-    std::string lines;
-    for (const control::IkeSaView& sa : page.sas) {
-        append_json_line(lines, sa);
-    }
-    const auto written = dump.file.append(lines);
-    if (written && page.next) {
-        write_page(dump, *page.next);
-        return;
-    }
-    auto sealed = written ? std::move(dump.file).seal() : Result<UniqueFd>(std::unexpected(written.error()));
-    if (sealed) {
-        answer(dump.result, sdbus::UnixFd{sealed->release(), sdbus::adopt_fd});
-    } else {
-        refuse(dump.result, to_bus_error(sealed.error()));
-    }
-    dumps_.erase(dump.self);
+void Manager::CloseTlsSession(sdbus::Result<>&& result, std::uint64_t id, Dictionary options) {
+    commands_.close_session(call(std::move(options)), TlsSessionId{id}, answer_done(std::move(result)));
 }
 
 void Manager::command(control::Command::Verb verb, sdbus::Result<std::uint32_t>&& result, std::string name,

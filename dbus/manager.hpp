@@ -1,10 +1,9 @@
 #pragma once
 
-#include <list>
 #include <string>
 #include <vector>
 
-#include "dbus/dump_file.hpp"
+#include "dbus/dumps.hpp"
 #include "dbus/objects.hpp"
 #include "org.keysluice1.Manager.adaptor.hpp"
 
@@ -14,7 +13,6 @@ namespace keysluice::bus {
 class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
    public:
     static constexpr std::uint32_t kApiVersion = 1;
-    static constexpr std::size_t kMostDumps = 4;
     /// Of one answer.
     static constexpr std::size_t kMostOctets = 16U << 20U;
 
@@ -25,14 +23,6 @@ class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
     void tell(const control::Changes& changes);
 
    private:
-    /// A dump that is being written.
-    struct Dump {
-        sdbus::Result<sdbus::UnixFd> result;
-        control::SaFilter filter;
-        DumpFile file;
-        std::list<Dump>::iterator self;
-    };
-
     std::string Version() override;
     std::uint32_t ApiVersion() override { return kApiVersion; }
     std::vector<std::string> Features() override { return features_; }
@@ -40,6 +30,10 @@ class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
     void ListSas(sdbus::Result<SaRows, std::string>&& result, Dictionary filter, std::string cursor,
                  std::uint32_t limit) override;
     void DumpSas(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) override;
+    void ListTlsSessions(sdbus::Result<TlsSessionRows, std::string, std::uint32_t>&& result, Dictionary filter,
+                         std::string cursor, std::uint32_t limit) override;
+    void DumpTlsSessions(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) override;
+    void CloseTlsSession(sdbus::Result<>&& result, std::uint64_t id, Dictionary options) override;
     void GetSaCounters(sdbus::Result<CountersRows>&& result, std::uint64_t ike_spi) override;
     void Up(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
     void Down(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
@@ -51,16 +45,16 @@ class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
                           Dictionary options) override;
     void RemoveConnection(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
 
+    void ask_tls_sessions(const control::TlsFilter& filter, std::uint64_t after, std::size_t limit,
+                          std::move_only_function<void(const Result<control::TlsSessionPage>&)> then);
     void command(control::Command::Verb verb, sdbus::Result<std::uint32_t>&& result, std::string name,
                  Dictionary options);
-    void write_page(Dump& dump, ike::IkeSpi after);
-    void on_page(Dump& dump, const control::SaPage& page);
 
     Commands& commands_;
     Inquiries& inquiries_;
     std::vector<std::string> features_;
     std::string ike_failure_;
-    std::list<Dump> dumps_;
+    Dumps dumps_;
 };
 
 }  // namespace keysluice::bus

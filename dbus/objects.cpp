@@ -34,7 +34,7 @@ ConnectionObject::ConnectionObject(sdbus::IConnection& connection, Commands& com
 }
 
 control::Command ConnectionObject::command(Verb verb) const {
-    return {.verb = verb, .name = view_.name, .connection_only = true, .sa = {}, .child = {}};
+    return {.verb = verb, .name = view_.name, .among = control::Command::Among::connections, .sa = {}, .child = {}};
 }
 
 void ConnectionObject::Up(sdbus::Result<>&& result, Dictionary options) {
@@ -49,11 +49,32 @@ void ConnectionObject::Rekey(sdbus::Result<std::uint32_t>&& result, Dictionary o
     commands_.command(call(std::move(options)), command(Verb::rekey), answer_count(std::move(result)));
 }
 
-TlsServiceObject::TlsServiceObject(sdbus::IConnection& connection, Inquiries& inquiries, TlsService service)
-    : Exported(connection, fmt::format("{}/service/{}", kRoot, path_element(service.name))),
+TlsServiceObject::TlsServiceObject(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries,
+                                   control::ServiceView view)
+    : Exported(connection, fmt::format("{}/service/{}", kRoot, path_element(view.settings.name))),
+      commands_(commands),
       inquiries_(inquiries),
-      service_(std::move(service)) {
+      service_(std::move(view.settings)),
+      open_(view.open) {
     registerAdaptor();
+}
+
+void TlsServiceObject::update(bool open) {
+    if (open != std::exchange(open_, open)) {
+        sending([this] { emit_changed(getObject(), INTERFACE_NAME, {"Open"}); });
+    }
+}
+
+control::Command TlsServiceObject::command(Verb verb) const {
+    return {.verb = verb, .name = service_.name, .among = control::Command::Among::services, .sa = {}, .child = {}};
+}
+
+void TlsServiceObject::Up(sdbus::Result<>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), command(Verb::up), answer_done(std::move(result)));
+}
+
+void TlsServiceObject::Down(sdbus::Result<std::uint32_t>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), command(Verb::down), answer_count(std::move(result)));
 }
 
 std::vector<std::string> TlsServiceObject::texts(const std::vector<Endpoint>& endpoints) {

@@ -88,11 +88,16 @@ using CounterValues = std::map<std::string, std::uint64_t>;
 
 class TlsServiceObject final : public Exported<org::keysluice1::TlsService_adaptor> {
    public:
-    TlsServiceObject(sdbus::IConnection& connection, Inquiries& inquiries, TlsService service);
+    TlsServiceObject(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries,
+                     control::ServiceView view);
     ~TlsServiceObject() { withdraw(); }
+
+    void update(bool open);
 
    private:
     std::string Name() override { return service_.name; }
+    std::vector<std::string> Groups() override { return service_.groups; }
+    bool Open() override { return open_; }
     std::string Mode() override { return std::string(to_string(service_.mode)); }
     std::vector<std::string> Listen() override { return texts(service_.listen); }
     std::vector<std::string> Connect() override { return texts(service_.connect); }
@@ -101,10 +106,15 @@ class TlsServiceObject final : public Exported<org::keysluice1::TlsService_adapt
     std::string MinVersion() override { return std::string(to_string(service_.min_version)); }
     std::string OffloadRequested() override { return std::string(to_string(service_.offload)); }
     void GetCounters(sdbus::Result<CounterValues, std::uint32_t>&& result) override;
+    void Up(sdbus::Result<>&& result, Dictionary options) override;
+    void Down(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
+    [[nodiscard]] control::Command command(control::Command::Verb verb) const;
     [[nodiscard]] static std::vector<std::string> texts(const std::vector<Endpoint>& endpoints);
 
+    Commands& commands_;
     Inquiries& inquiries_;
     TlsService service_;
+    bool open_;
 };
 
 class IkeSaObject final : public Exported<org::keysluice1::IkeSa_adaptor> {

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "base/suggestion.hpp"
 #include "daemon/shared/quoted.hpp"
@@ -15,7 +18,7 @@ namespace {
 constexpr std::size_t kCursorDigits = 16;
 
 std::unexpected<Error> unknown(std::string_view kind, const std::string& key,
-                               std::initializer_list<std::string_view> known) {
+                               const std::vector<std::string_view>& known) {
     std::string list;
     for (const std::string_view each : known) {
         list += (list.empty() ? "" : ", ") + std::string(each);
@@ -47,6 +50,25 @@ Result<Value> read(std::string_view kind, const std::string& key, const sdbus::V
 
 Result<std::string> read_text(std::string_view kind, const std::string& key, const sdbus::Variant& value) {
     return read<std::string>(kind, key, value, "a string (s)");
+}
+
+/// A filter's keys, and where the value of each goes.
+using Places = std::vector<std::pair<std::string_view, std::optional<std::string>*>>;
+Result<void> read_texts(const Dictionary& given, const Places& places) {
+    for (const auto& [key, value] : given) {
+        const auto place = std::ranges::find(places, key, &Places::value_type::first);
+        if (place == places.end()) {
+            std::vector<std::string_view> known;
+            std::ranges::transform(places, std::back_inserter(known), &Places::value_type::first);
+            return unknown("filter", key, known);
+        }
+        auto text = read_text("filter", key, value);
+        if (!text) {
+            return pass_on(std::move(text));
+        }
+        *place->second = *std::move(text);
+    }
+    return {};
 }
 
 }  // namespace
@@ -81,39 +103,29 @@ Result<Options> read_options(const Dictionary& given, Knows knows) {
 
 Result<control::SaFilter> read_filter(const Dictionary& given) {
     control::SaFilter filter;
-    for (const auto& [key, value] : given) {
-        std::optional<std::string>* const place = key == "connection"  ? &filter.connection
-                                                  : key == "group"     ? &filter.group
-                                                  : key == "remote_id" ? &filter.remote_id
-                                                                       : nullptr;
-        if (place == nullptr) {
-            return unknown("filter", key, {"connection", "group", "remote_id"});
-        }
-        auto text = read_text("filter", key, value);
-        if (!text) {
-            return pass_on(std::move(text));
-        }
-        *place = *std::move(text);
-    }
-    return filter;
+    auto read = read_texts(
+        given, {{"connection", &filter.connection}, {"group", &filter.group}, {"remote_id", &filter.remote_id}});
+    return read ? Result<control::SaFilter>(std::move(filter)) : pass_on(std::move(read));
 }
 
-Result<ike::IkeSpi> read_cursor(const std::string& cursor) {
-    ike::IkeSpi spi;
+Result<control::TlsFilter> read_tls_filter(const Dictionary& given) {
+    control::TlsFilter filter;
+    auto read = read_texts(given, {{"service", &filter.service}, {"group", &filter.group}});
+    return read ? Result<control::TlsFilter>(std::move(filter)) : pass_on(std::move(read));
+}
+
+Result<std::uint64_t> read_cursor(const std::string& cursor) {
+    std::uint64_t id = 0;
     if (cursor.empty()) {
-        return spi;
+        return id;
     }
     const char* const end = cursor.data() + cursor.size();
-    const auto [stopped, error] = std::from_chars(cursor.data(), end, spi.value, 16);
+    const auto [stopped, error] = std::from_chars(cursor.data(), end, id, 16);
     if (cursor.size() != kCursorDigits || error != std::errc{} || stopped != end) {
         return fail("bad-request", fmt::format("cursor {}: expected \"\" or what the page before returned as next",
                                                in_quotes(cursor)));
     }
-    return spi;
-}
-
-std::string write_cursor(const std::optional<ike::IkeSpi>& next) {
-    return next ? fmt::format("{:016x}", next->value) : "";
+    return id;
 }
 
 }  // namespace keysluice::bus

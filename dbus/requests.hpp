@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -24,8 +26,13 @@ enum class Knows : std::uint8_t { no_other, child, persist };
 
 [[nodiscard]] Result<control::SaFilter> read_filter(const Dictionary& given);
 
-/// The SPI to go on after; zero for the first page.
-[[nodiscard]] Result<ike::IkeSpi> read_cursor(const std::string& cursor);
-[[nodiscard]] std::string write_cursor(const std::optional<ike::IkeSpi>& next);
+[[nodiscard]] Result<control::TlsFilter> read_tls_filter(const Dictionary& given);
+
+/// The SPI or the id to go on after; zero for the first page.
+[[nodiscard]] Result<std::uint64_t> read_cursor(const std::string& cursor);
+template <typename Id>
+[[nodiscard]] std::string write_cursor(const std::optional<Id>& next) {
+    return next ? fmt::format("{:016x}", next->value) : "";
+}
 
 }  // namespace keysluice::bus

@@ -93,6 +93,22 @@ SaRow to_row(const control::IkeSaView& sa) {
                  Dictionary{}};
 }
 
+TlsSessionRow to_row(const control::TlsSessionView& session) {
+    return TlsSessionRow{session.id.value,
+                         session.service,
+                         clean(session.local),
+                         clean(session.remote),
+                         clean(session.backend),
+                         session.version,
+                         clean(session.suite),
+                         microseconds(session.since),
+                         std::string(to_string(session.requested)),
+                         session.in_force,
+                         session.device,
+                         clean(session.why),
+                         Dictionary{}};
+}
+
 EventRow to_row(const control::Happening& happening) {
     const auto time = std::chrono::duration_cast<std::chrono::microseconds>(happening.time.time_since_epoch());
     return EventRow{static_cast<std::uint64_t>(time.count()),
@@ -102,8 +118,8 @@ EventRow to_row(const control::Happening& happening) {
                     happening.sa.value,
                     happening.inbound.value,
                     happening.outbound.value,
-                    happening.peer,
-                    std::string(happening.reason),
+                    clean(happening.peer),
+                    clean(happening.reason),
                     clean(happening.sentence),
                     Dictionary{}};
 }

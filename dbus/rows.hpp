@@ -7,6 +7,7 @@
 #include "daemon/control/change_collector.hpp"
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/sa_counters.hpp"
+#include "daemon/control/tls_sessions.hpp"
 #include "dbus/compat.hpp"
 
 namespace keysluice::bus {
@@ -23,6 +24,11 @@ using SaRow =
     sdbus::Struct<std::uint64_t, std::uint64_t, std::string, bool, std::string, std::string, std::string, std::string,
                   std::string, std::string, std::uint64_t, std::uint64_t, ChildRows, Dictionary>;
 using SaRows = std::vector<SaRow>;
+/// org.keysluice1.Manager.ListTlsSessions
+using TlsSessionRow =
+    sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::string, std::string, std::string,
+                  std::uint64_t, std::string, std::string, std::string, std::string, Dictionary>;
+using TlsSessionRows = std::vector<TlsSessionRow>;
 /// org.keysluice1.Manager.Events
 using EventRow = sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::uint64_t, std::uint32_t,
                                std::uint32_t, std::string, std::string, std::string, Dictionary>;
@@ -42,6 +48,7 @@ using CountersRows = std::vector<CountersRow>;
 [[nodiscard]] std::vector<RefusedRow> to_rows(const std::vector<control::RefusedChild>& refused);
 [[nodiscard]] ChildRows to_rows(const std::vector<control::ChildView>& children);
 [[nodiscard]] SaRow to_row(const control::IkeSaView& sa);
+[[nodiscard]] TlsSessionRow to_row(const control::TlsSessionView& session);
 [[nodiscard]] EventRow to_row(const control::Happening& happening);
 
 /// µs of CLOCK_MONOTONIC; 0 for never.

@@ -19,9 +19,12 @@ void Tree::put(const control::Setup& setup) {
         }
         connections_[view.name] = std::move(object);
     }
-    for (const TlsService& service : setup.services) {
-        if (!services_.contains(service.name)) {  // they don't change while the service runs
-            services_[service.name] = std::make_unique<TlsServiceObject>(connection_, inquiries_, service);
+    for (const control::ServiceView& service : setup.services) {
+        auto& object = services_[service.settings.name];
+        if (object) {
+            object->update(service.open);  // nothing else of it changes while keysluiced runs
+        } else {
+            object = std::make_unique<TlsServiceObject>(connection_, commands_, inquiries_, service);
         }
     }
 }

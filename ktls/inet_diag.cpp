@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <iterator>
 
 #include "netlink/attribute.hpp"
 #include "netlink/socket.hpp"
@@ -44,6 +46,35 @@ Result<void> list_family(netlink::Socket& socket, int family, const PortFilter& 
     });
 }
 
+netlink::Request question(const SocketName& name) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = name.local.is_v6 ? AF_INET6 : AF_INET;
+    request.sdiag_protocol = IPPROTO_TCP;
+    request.idiag_states = kAllStates;
+    request.idiag_ext = 1U << (INET_DIAG_INFO - 1U);
+    request.id.idiag_sport = htons(name.local.port);
+    request.id.idiag_dport = htons(name.remote.port);
+    std::memcpy(&request.id.idiag_src, name.local.address.data(), name.local.address.size());
+    std::memcpy(&request.id.idiag_dst, name.remote.address.data(), name.remote.address.size());
+    request.id.idiag_cookie[0] = static_cast<std::uint32_t>(name.cookie);
+    request.id.idiag_cookie[1] = static_cast<std::uint32_t>(name.cookie >> 32U);
+    netlink::Request message{SOCK_DIAG_BY_FAMILY};
+    message.structure(request);
+    return message;
+}
+
+/// Nothing where the kernel has answered that there is none.
+Result<std::optional<SocketInfo>> read(const netlink::Answer& answer) {
+    if (answer.error != 0 || answer.reply.size() < sizeof(nlmsghdr)) {
+        return std::nullopt;
+    }
+    auto info = decode_socket_info(Bytes(answer.reply).subspan(netlink::aligned(sizeof(nlmsghdr))));
+    if (!info) {
+        return pass_on(std::move(info));
+    }
+    return *std::move(info);
+}
+
 }  // namespace
 
 bool PortFilter::matches(const SocketInfo& socket) const {
@@ -61,6 +92,33 @@ Result<std::vector<SocketInfo>> list_sockets(const PortFilter& filter) {
     for (const int family : {AF_INET, AF_INET6}) {
         if (auto listed = list_family(*socket, family, filter, found); !listed) {
             return pass_on(std::move(listed));
+        }
+    }
+    return found;
+}
+
+Result<std::vector<std::optional<SocketInfo>>> find_sockets(std::span<const SocketName> names) {
+    auto socket = netlink::Socket::open(NETLINK_SOCK_DIAG);
+    if (!socket) {
+        return pass_on(std::move(socket));
+    }
+    std::vector<std::optional<SocketInfo>> found;
+    found.reserve(names.size());
+    while (found.size() < names.size()) {
+        const auto rest = names.subspan(found.size());
+        std::vector<netlink::Request> requests;
+        std::ranges::transform(rest.first(std::min(rest.size(), netlink::Socket::kBatch)),
+                               std::back_inserter(requests), question);
+        const auto answers = socket->transact(requests, "TCP sockets");
+        if (!answers) {
+            return std::unexpected(answers.error());
+        }
+        for (const netlink::Answer& answer : *answers) {
+            auto info = read(answer);
+            if (!info) {
+                return pass_on(std::move(info));
+            }
+            found.push_back(*std::move(info));
         }
     }
     return found;

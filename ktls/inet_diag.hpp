@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "base/result.hpp"
@@ -19,5 +21,16 @@ struct PortFilter {
 /// The TCP sockets (IPv4 and IPv6, of every state but LISTEN and TIME_WAIT) in this network namespace that match, by
 /// one NETLINK_SOCK_DIAG dump for each family. Reasons of failure: those of netlink::Socket, "inet-diag-malformed".
 [[nodiscard]] Result<std::vector<SocketInfo>> list_sockets(const PortFilter& filter);
+
+/// One TCP socket: the two ends of its connection, and its SO_COOKIE.
+struct SocketName {
+    Endpoint local;
+    Endpoint remote;
+    std::uint64_t cookie = 0;
+};
+
+/// Looks the sockets up one by one, which costs the same however many others there are. In the order of the names;
+/// nothing where there is no such socket (any more). Fails as list_sockets() does.
+[[nodiscard]] Result<std::vector<std::optional<SocketInfo>>> find_sockets(std::span<const SocketName> names);
 
 }  // namespace keysluice::ktls

@@ -41,9 +41,15 @@ std::string as_text(const Target& target, Instant now, const Style& style) {
     for (const TlsService& service : target.services) {
         text += listing(service, style);
         text += fmt::format("  client certificate: {}\n", printable(service.client_certificate));
+        if (!service.groups.empty()) {
+            text += fmt::format("  groups: {}\n", fmt::join(printable(service).groups, " "));
+        }
         if (!service.server_name.empty()) {
             text += fmt::format("  server name: {}\n", printable(service.server_name));
         }
+    }
+    for (const TlsSession& session : target.sessions) {
+        text += listing(session, now, style);
     }
     return text;
 }
@@ -68,7 +74,9 @@ Result<Outcome> run_show(Context& context) {
         .text = document(
             {{"connections", Json::array(target->connections, [](const Connection& each) { return to_json(each); })},
              {"ike_sas", Json::array(target->sas, [now](const IkeSa& sa) { return to_json(sa, now); })},
-             {"tls_services", Json::array(target->services, [](const TlsService& each) { return to_json(each); })}})};
+             {"tls_services", Json::array(target->services, [](const TlsService& each) { return to_json(each); })},
+             {"tls_sessions",
+              Json::array(target->sessions, [now](const TlsSession& each) { return to_json(each, now); })}})};
 }
 
 }  // namespace keysluice::cli

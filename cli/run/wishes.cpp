@@ -62,12 +62,18 @@ Result<Outcome> run_up(Context& context) {
     }
     return done(context, "connections", *begun,
                 fmt::format("{}: {} coming up, or up already; keysluice monitor tells what comes of it",
-                            printable(name), counted(*begun, "connection")));
+                            printable(name), *begun));
 }
 
 Result<Outcome> run_down(Context& context) {
     const std::string name = context.line.name();
     const Wish wish = wish_of(context.line);
+    if (const auto session = read_session(name)) {
+        if (auto closed = context.service.close_session(*session, wish); !closed) {
+            return pass_on(std::move(closed));
+        }
+        return done(context, "closed", 1, fmt::format("{}: closing", name));
+    }
     auto closing = context.service.down(name, wish);
     if (!closing) {
         const auto called = sa_called(context, name, closing.error());
@@ -85,8 +91,8 @@ Result<Outcome> run_down(Context& context) {
         }
         closing = 1;
     }
-    return done(context, "ike_sas", *closing,
-                fmt::format("{}: {} closing", printable(name), counted(*closing, "IKE SA")));
+    return done(context, "closed", *closing,
+                fmt::format("{}: {} closing", printable(name), counted(*closing, "session")));
 }
 
 Result<Outcome> run_rekey(Context& context) {

@@ -42,20 +42,41 @@ void ChangeCollector::add(const ike::Report& report, const ike::Sa* sa) {
 }
 
 void ChangeCollector::note(std::string_view kind, const ike::Report& report, const ike::Sa* sa) {
+    const ike::ChildSa* child = newest_child(sa, report.child);
+    note({.time = std::chrono::system_clock::now(),
+          .kind = kind,
+          .connection = report.connection,
+          .child = report.child,
+          .sa = report.sa,
+          .inbound = child == nullptr ? ike::EspSpi{} : child->spec.inbound,
+          .outbound = child == nullptr ? ike::EspSpi{} : child->spec.outbound,
+          .peer = report.peer.text(),
+          .reason = std::string(report.error.reason),
+          .sentence = report.error.sentence});
+}
+
+void ChangeCollector::note(Happening happening) {
     ++count_;
     if (changes_.happened.size() < kMostHappenings) {
-        const ike::ChildSa* child = newest_child(sa, report.child);
-        changes_.happened.push_back({.time = std::chrono::system_clock::now(),
-                                     .kind = kind,
-                                     .connection = report.connection,
-                                     .child = report.child,
-                                     .sa = report.sa,
-                                     .inbound = child == nullptr ? ike::EspSpi{} : child->spec.inbound,
-                                     .outbound = child == nullptr ? ike::EspSpi{} : child->spec.outbound,
-                                     .peer = report.peer.text(),
-                                     .reason = report.error.reason,
-                                     .sentence = report.error.sentence});
+        changes_.happened.push_back(std::move(happening));
     }
+}
+
+void ChangeCollector::service(std::string_view kind, const std::string& name, const Failure& failure) {
+    if (!collects_) {
+        return;
+    }
+    note({.time = std::chrono::system_clock::now(),
+          .kind = kind,
+          .connection = name,
+          .child = {},
+          .sa = {},
+          .inbound = {},
+          .outbound = {},
+          .peer = failure.peer,
+          .reason = failure.reason,
+          .sentence = failure.sentence});
+    look_at_clock();
 }
 
 void ChangeCollector::touch(const ike::Sa& sa) {

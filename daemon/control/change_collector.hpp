@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/control/reachability.hpp"
+#include "daemon/shared/messages.hpp"
 #include "daemon/shared/timer.hpp"
 #include "ike/actions.hpp"
 #include "ike/sa.hpp"
@@ -18,14 +19,14 @@ namespace keysluice::control {
 /// One thing that has happened, as a person or a program follows it.
 struct Happening {
     std::chrono::system_clock::time_point time;
-    std::string_view kind;   ///< as the bus names it: of name_of() and "peer-unreachable", "peer-back"
-    std::string connection;  ///< empty where none is known yet
+    std::string_view kind;   ///< as the bus names it: of name_of(), or one of those that it has beside them
+    std::string connection;  ///< or TLS service; empty where none is known yet
     std::string child;
     ike::IkeSpi sa;  ///< zero where there is none
     ike::EspSpi inbound;
     ike::EspSpi outbound;
     std::string peer;
-    std::string_view reason;
+    std::string reason;
     std::string sentence;
 };
 
@@ -56,6 +57,8 @@ class ChangeCollector {
 
     /// `sa` is the report's IKE SA, null where there is none (any more).
     void add(const ike::Report& report, const ike::Sa* sa);
+    /// Of a TLS service; `failure` is empty where nothing has failed.
+    void service(std::string_view kind, const std::string& name, const Failure& failure);
     /// It is in another state.
     void touch(const ike::Sa& sa);
     void reloaded();
@@ -65,6 +68,7 @@ class ChangeCollector {
 
    private:
     void note(std::string_view kind, const ike::Report& report, const ike::Sa* sa);
+    void note(Happening happening);
     [[nodiscard]] bool nothing() const;
     void look_at_clock();
     void tell();

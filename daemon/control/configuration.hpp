@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,6 +46,10 @@ struct Configuration {
     std::vector<ServiceSource> sources;  ///< sources[i] is where services[i] stands
     IkeConfiguration ike;
 };
+
+[[nodiscard]] inline bool in_group(const std::vector<std::string>& groups, const std::string& name) {
+    return std::ranges::find(groups, name) != groups.end();
+}
 
 /// A whole configuration without a fault, or every fault that was found, in the order of the files and lines.
 using ConfigurationResult = std::expected<Configuration, Diagnostics>;

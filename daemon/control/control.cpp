@@ -22,14 +22,6 @@
 
 namespace keysluice::control {
 
-namespace {
-
-ServiceId id_of(std::size_t index) {
-    return {static_cast<std::uint16_t>(index)};
-}
-
-}  // namespace
-
 Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, IkeService::Kernel ike_kernel,
                  DescriptorStore store, OnReady on_ready)
     : loop_(loop),
@@ -42,7 +34,8 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
       ike_kernel_(ike_kernel),
       store_(std::move(store)),
       signers_(loop),
-      changes_(loop) {
+      changes_(loop),
+      sessions_(loop, configuration_.services, [this](const Message& message) { return send_all(message); }) {
     keeper_.connect();
     if (!configuration_.ike.connections.empty()) {
         start_ike();
@@ -167,7 +160,7 @@ void Control::start_serving() {
         peer.channel = std::make_unique<Channel>(loop_, std::move(accepted), *this);
     });
     status_ = std::make_unique<StatusServer>(
-        loop_, std::move(*status), [this](std::uint32_t token) { return ask_all(token); },
+        loop_, std::move(*status), [this](std::uint32_t token) { return send_all(AskCounters{token}); },
         [this](std::vector<ProcessCounters> processes) { return collect_status(std::move(processes)); });
     on_ready_();
 }
@@ -200,30 +193,16 @@ bool Control::bind_service(std::size_t index) {
     const TlsService& service = configuration_.services[index];
     for (std::size_t i = 0; i < service.listen.size(); ++i) {
         const Endpoint& endpoint = service.listen[i];
-        const bool shared = is_shared_by_engines(endpoint);
-        Result<void> result;
+        Result<void> bound;
         if (!listeners_.contains(listener_name(endpoint, 0))) {
-            result = check_address_is_free(endpoint);
+            bound = check_address_is_free(endpoint);
         }
-        const auto sockets = static_cast<std::uint16_t>(shared ? 1 : configuration_.daemon.engines);
-        for (std::uint16_t engine = 0; engine < sockets && result; ++engine) {
-            const std::string name = listener_name(endpoint, engine);
-            if (listeners_.contains(name)) {
-                continue;
-            }
-            auto listener = bind_listener(endpoint, !shared);
-            if (!listener) {
-                result = std::unexpected(listener.error());
-                break;
-            }
-            Descriptors copy;
-            copy.push_back(duplicate_fd(*listener));
-            listeners_[name] = std::move(*listener);
-            static_cast<void>(keeper_.send(Listener{name}, std::move(copy)));
+        if (bound) {
+            bound = bind_endpoint(endpoint);
         }
-        if (!result) {
-            log_error("{}: {} ({})", to_string(configuration_.sources[index].listen[i]), result.error().sentence,
-                      result.error().reason);
+        if (!bound) {
+            log_error("{}: {} ({})", to_string(configuration_.sources[index].listen[i]), bound.error().sentence,
+                      bound.error().reason);
             return false;
         }
     }
@@ -283,28 +262,14 @@ void Control::on_message(Channel& channel, Message message, Descriptors /*descri
         signers_.on_message(channel, std::move(*made));
     } else if (const auto* loaded = std::get_if<ServiceLoaded>(&message)) {
         on_loaded(*peer, *loaded);
-    } else if (auto* counters = std::get_if<Counters>(&message)) {
-        status_->on_counters(peer->hello, std::move(*counters));
+    } else {
+        on_answer(*peer, std::move(message));
     }
 }
 
 void Control::tell_services(Peer& peer) {
     for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
-        const TlsService& service = configuration_.services[index];
-        Descriptors sockets;
-        const bool balanced = peer.hello.kind == ProcessKind::engine && balances_.contains(index);
-        if (balanced) {
-            sockets.push_back(duplicate_fd(balances_.at(index)));
-        }
-        if (peer.hello.kind == ProcessKind::engine) {
-            for (const Endpoint& endpoint : service.listen) {
-                const auto listener = listeners_.find(listener_name(endpoint, peer.hello.index));
-                if (listener != listeners_.end()) {
-                    sockets.push_back(duplicate_fd(listener->second));
-                }
-            }
-        }
-        static_cast<void>(peer.channel->send(Service{id_of(index), encode(service), balanced}, std::move(sockets)));
+        tell_service(peer, index);
     }
     if (peer.hello.kind == ProcessKind::engine) {
         signers_.joined(*peer.channel);
@@ -336,22 +301,15 @@ void Control::on_loaded(const Peer& peer, const ServiceLoaded& loaded) {
     }
 }
 
-std::vector<Hello> Control::ask_all(std::uint32_t token) {
-    std::vector<Hello> asked;
-    for (Peer& peer : peers_) {
-        if (peer.known && peer.channel->send(AskCounters{token})) {
-            asked.push_back(peer.hello);
-        }
-    }
-    return asked;
-}
-
 void Control::on_closed(Channel& channel, std::string_view why) {
     const auto peer = std::ranges::find_if(peers_, [&](const Peer& one) { return one.channel.get() == &channel; });
     if (peer->known) {
         log_debug("{} {} left: {}", name_of(peer->hello.kind), peer->hello.index, why);
     }
     signers_.left(*peer->channel);
+    if (peer->known) {
+        sessions_.left(peer->hello);
+    }
     loop_.bury(std::move(peer->channel));
     peers_.erase(peer);
 }

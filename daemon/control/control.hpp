@@ -14,6 +14,7 @@
 #include "daemon/control/ike_service.hpp"
 #include "daemon/control/signers.hpp"
 #include "daemon/control/status_server.hpp"
+#include "daemon/control/tls_sessions.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
 #include "daemon/shared/users.hpp"
@@ -51,6 +52,16 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     /// As StatusServer::count(); of nobody where nothing is served yet.
     void count(StatusServer::Counted then);
 
+    [[nodiscard]] TlsSessions& sessions() { return sessions_; }
+    /// Whether the service of this position takes connections, as far as its configuration goes.
+    [[nodiscard]] bool is_open(std::size_t service) const { return !closed_.contains(service); }
+    /// Listens again on the addresses of a service that was closed; one that is open stays as it is. Fails as
+    /// bind_listener() does.
+    [[nodiscard]] Result<void> open_service(std::size_t index);
+    /// Takes no connection for it any more and resets those that it has; `done` is called once, as
+    /// TlsSessions::end_all_of() does it.
+    void close_service(std::size_t index, TlsSessions::Ended done);
+
     /// Takes leave of IKE's peers; `done` follows within IkeService::kFarewell.
     void stop(std::function<void()> done);
 
@@ -75,11 +86,17 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void start_serving();
     [[nodiscard]] bool bind_missing();
     [[nodiscard]] bool bind_service(std::size_t index);
+    [[nodiscard]] Result<void> bind_endpoint(const Endpoint& endpoint);
     void forget_unused();
+    /// Listens on its addresses no more.
+    void forget(std::size_t service);
     void share_unix_sockets();
     void tell_services(Peer& peer);
+    void tell_service(Peer& peer, std::size_t index);
+    void on_answer(const Peer& peer, Message message);
+    void on_failures(const Failures& failures);
+    [[nodiscard]] std::vector<Hello> send_all(const Message& message);
     void on_loaded(const Peer& peer, const ServiceLoaded& loaded);
-    [[nodiscard]] std::vector<Hello> ask_all(std::uint32_t token);
 
     Loop& loop_;
     Users users_ = Users::look_up();
@@ -90,6 +107,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     std::map<std::string, UniqueFd> listeners_;
     std::map<std::size_t, UniqueFd> balances_;  ///< AcceptBalance's files, of services that listen on unix sockets
     std::list<Peer> peers_;
+    std::set<std::size_t> closed_;  ///< services that were taken down
     Uplink keeper_;
     std::unique_ptr<ChannelListener> door_;
     std::unique_ptr<StatusServer> status_;
@@ -97,6 +115,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     DescriptorStore store_;
     Signers signers_;
     ChangeCollector changes_;
+    TlsSessions sessions_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured
     /// Which engine has loaded which service: an engine that dies and comes back loads everything again.

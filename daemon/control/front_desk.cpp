@@ -37,16 +37,12 @@ ConnectionView view_of(const IkeConnection& connection, const IkeService* ike) {
     return view;
 }
 
-bool is_in(const IkeConnection& connection, const std::string& group) {
-    return std::ranges::find(connection.groups, group) != connection.groups.end();
-}
-
 /// What a filter says, ready to be asked for each SA.
 class Question {
    public:
     Question(const SaFilter& filter, const std::vector<IkeConnection>& connections) : filter_(filter) {
         for (const IkeConnection& connection : connections) {
-            if (filter.group && is_in(connection, *filter.group)) {
+            if (filter.group && in_group(connection.groups, *filter.group)) {
                 in_group_.insert(connection.rules->name);
             }
         }
@@ -62,11 +58,6 @@ class Question {
     const SaFilter& filter_;
     std::unordered_set<std::string_view> in_group_;
 };
-
-Error not_found(const std::string& name, bool connection_only) {
-    return {"not-found", fmt::format("there is no connection {}with the name {}",
-                                     connection_only ? "" : "and no group ", in_quotes(name))};
-}
 
 /// Fills News::touched; what would take too long comes with the next news.
 void look_at_touched(Control& control, News& news) {
@@ -90,16 +81,6 @@ void look_at_touched(Control& control, News& news) {
 
 }  // namespace
 
-/// A command for several connections.
-struct FrontDesk::UnderWay {
-    Command command;
-    std::vector<ike::ConnectionPtr> connections;
-    Answer answer;
-    std::size_t done = 0;
-    std::uint32_t count = 0;
-    std::optional<Error> refused = {};
-};
-
 FrontDesk::FrontDesk(Loop& loop, Control& control, Reloader& reloader)
     : loop_(loop), control_(control), reloader_(reloader) {}
 
@@ -112,8 +93,12 @@ Setup FrontDesk::setup() const {
                 .ike_failure = control_.ike_refused(),
                 .null_kernel = ike != nullptr && ike->null_kernel(),
                 .connections = {},
-                .services = configuration.services};
-    setup.services.resize(std::min(setup.services.size(), Setup::kMostListed));
+                .services = {}};
+    const std::size_t services = std::min(configuration.services.size(), Setup::kMostListed);
+    setup.services.reserve(services);
+    for (std::size_t index = 0; index < services; ++index) {
+        setup.services.push_back({.settings = configuration.services[index], .open = control_.is_open(index)});
+    }
     for (const IkeConnection& connection : configuration.ike.connections) {
         if (setup.connections.size() < Setup::kMostListed) {
             setup.connections.push_back(view_of(connection, ike));
@@ -184,12 +169,6 @@ void FrontDesk::sa_counters(ike::IkeSpi spi, SaCounters::Answer answer) const {
     }
 }
 
-Error FrontDesk::not_running() const {
-    return {"ike-not-running", control_.ike_refused().empty()
-                                   ? "IKE does not run: no connection is configured"
-                                   : fmt::format("IKE does not run: {}", control_.ike_refused())};
-}
-
 Result<const ike::Sa*> FrontDesk::find(ike::IkeSpi spi) const {
     if (control_.ike() == nullptr) {
         return std::unexpected(not_running());
@@ -199,107 +178,32 @@ Result<const ike::Sa*> FrontDesk::find(ike::IkeSpi spi) const {
                          : Result<const ike::Sa*>(sa);
 }
 
-Result<std::vector<ike::ConnectionPtr>> FrontDesk::connections_for(const Command& command) const {
-    const auto& configured = control_.configuration().ike.connections;
-    std::vector<ike::ConnectionPtr> found;
-    for (const IkeConnection& connection : configured) {
-        if (connection.rules->name == command.name) {
-            found = {connection.rules};
-            break;
-        }
-        if (!command.connection_only && is_in(connection, command.name)) {
-            found.push_back(connection.rules);
+void FrontDesk::tls_sessions(const TlsFilter& filter, TlsSessionId after, std::size_t limit,
+                             TlsSessions::Listed then) {
+    std::vector<ServiceId> wanted;
+    const auto& services = control_.configuration().services;
+    for (std::size_t index = 0; index < services.size(); ++index) {
+        if ((!filter.service || services[index].name == *filter.service) &&
+            (!filter.group || in_group(services[index].groups, *filter.group))) {
+            wanted.push_back({static_cast<std::uint16_t>(index)});
         }
     }
-    // A connection that is no longer configured may have SAs.
-    if (const auto left = control_.ike()->endpoint().sas_of(command.name);
-        found.empty() && !left.empty() && command.verb != Command::Verb::up) {
-        found.push_back(control_.ike()->find(left.front())->connection);
-    }
-    if (found.empty()) {
-        return std::unexpected(not_found(command.name, command.connection_only));
-    }
-    if (!command.child.empty()) {
-        const auto refused = control_.ike()->refused(found.front()->name);
-        const auto same = std::ranges::find(refused, command.child, &RefusedChild::child);
-        std::erase_if(found, [&](const ike::ConnectionPtr& each) { return each->child(command.child) == nullptr; });
-        if (found.empty() && same != refused.end()) {
-            return std::unexpected(same->why);
-        }
-        if (found.empty()) {
-            return fail("not-found", fmt::format("{} has no child with the name {}", in_quotes(command.name),
-                                                 in_quotes(command.child)));
-        }
-    }
-    return found;
-}
-
-void FrontDesk::command(const Command& command, Answer answer) {
-    if (command.sa) {
-        answer(command_one(command, *command.sa));
+    if (wanted.empty()) {
+        then(TlsSessionPage{});
         return;
     }
-    if (control_.ike() == nullptr) {
-        answer(std::unexpected(not_running()));
-        return;
+    if (wanted.size() == services.size()) {
+        wanted.clear();  // all
     }
-    auto connections = connections_for(command);
-    if (!connections) {
-        answer(pass_on(std::move(connections)));
-        return;
-    }
-    const bool begin = under_way_.empty();
-    under_way_.push_back({.command = command, .connections = *std::move(connections), .answer = std::move(answer)});
-    if (begin) {
-        work();
-    }
+    control_.sessions().list(std::move(wanted), after, limit, std::move(then));
 }
 
-Result<std::uint32_t> FrontDesk::command_one(const Command& command, ike::IkeSpi spi) const {
-    auto found = find(spi);
-    if (!found) {
-        return pass_on(std::move(found));
-    }
-    const ike::Sa* sa = *found;
-    IkeService& ike = *control_.ike();
-    if (!command.child.empty() && sa->connection->child(command.child) == nullptr) {
-        return fail("not-found", fmt::format("connection {} has no child with the name {}", sa->connection->name,
-                                             in_quotes(command.child)));
-    }
-    return command.verb == Command::Verb::down ? ike.down(sa->connection->name, spi)
-                                               : ike.rekey(sa->connection->name, command.child, spi);
-}
-
-void FrontDesk::work() {
-    for (std::size_t step = 0; step < kStepsAtOnce && !under_way_.empty(); ++step) {
-        UnderWay& now = under_way_.front();
-        const ike::Connection& rules = *now.connections[now.done];
-        IkeService& ike = *control_.ike();
-        switch (now.command.verb) {
-            case Command::Verb::up:
-                if (auto begun = ike.up(rules, now.command.child); begun) {
-                    ++now.count;
-                } else {
-                    now.refused = std::move(begun).error();
-                }
-                break;
-            case Command::Verb::down:
-                now.count += ike.down(rules.name);
-                break;
-            case Command::Verb::rekey:
-                now.count += ike.rekey(rules.name, now.command.child);
-                break;
-        }
-        if (++now.done == now.connections.size()) {
-            UnderWay finished = std::move(now);
-            under_way_.pop_front();
-            const bool refused = finished.count == 0 && finished.refused;
-            finished.answer(refused ? Result<std::uint32_t>(std::unexpected(*finished.refused)) : finished.count);
-        }
-    }
-    if (!under_way_.empty()) {
-        loop_.defer([this] { work(); });
-    }
+void FrontDesk::end_session(TlsSessionId session, TlsSessions::Ended answer) {
+    control_.sessions().end(session, [session, answer = std::move(answer)](Result<std::uint32_t> ended) mutable {
+        answer(ended && *ended == 0
+                   ? fail("not-found", fmt::format("there is no TLS session {:x} any more", session.value))
+                   : std::move(ended));
+    });
 }
 
 Reloader::Outcome FrontDesk::counting(Reloaded answer) const {

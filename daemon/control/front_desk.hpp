@@ -15,6 +15,7 @@
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/reloader.hpp"
 #include "daemon/control/sa_counters.hpp"
+#include "daemon/control/tls_sessions.hpp"
 
 namespace keysluice::control {
 
@@ -37,13 +38,19 @@ struct ConnectionView {
     bool operator==(const ConnectionView&) const = default;
 };
 
+/// One [[tls.service]].
+struct ServiceView {
+    TlsService settings;
+    bool open = true;  ///< it takes connections, as far as its configuration goes
+};
+
 /// What the configuration makes of the service.
 struct Setup {
     bool ike = false;  ///< it runs
     std::string ike_failure;
     bool null_kernel = false;
     std::vector<ConnectionView> connections;  ///< the first kMostListed
-    std::vector<TlsService> services;         ///< the first kMostListed
+    std::vector<ServiceView> services;        ///< the first kMostListed
 
     static constexpr std::size_t kMostListed = 4096;
 };
@@ -61,12 +68,20 @@ struct SaPage {
     std::optional<ike::IkeSpi> next;  ///< where to go on after it; nothing: that were all
 };
 
+/// All that are given must be met.
+struct TlsFilter {
+    std::optional<std::string> service;
+    std::optional<std::string> group;
+};
+
 /// Something that an administrator wants done.
 struct Command {
     enum class Verb : std::uint8_t { up, down, rekey };
     Verb verb = Verb::up;
-    std::string name;               ///< of a connection or, where there is none, a group; unused with `sa`
-    bool connection_only = false;   ///< no group
+    /// What may have the name: the first of these that has it.
+    enum class Among : std::uint8_t { all, connections, services };
+    std::string name;          ///< of a connection, a TLS service or, where neither is, a group; unused with `sa`
+    Among among = Among::all;  ///< other than `all`: no group either
     std::optional<ike::IkeSpi> sa;  ///< this one only; not with `up`
     std::string child;              ///< of `up` and `rekey`; empty: all of them, or the IKE SA itself
 };
@@ -109,8 +124,13 @@ class FrontDesk {
     /// IkeService::count() does, and with "not-found".
     void sa_counters(ike::IkeSpi spi, SaCounters::Answer answer) const;
 
-    /// How many connections have begun, or how many IKE SAs are told to. Fails with "ike-not-running", "not-found"
-    /// and, where none can begin, as IkeService::up() does.
+    /// Calls `then` once, as TlsSessions::list() does.
+    void tls_sessions(const TlsFilter& filter, TlsSessionId after, std::size_t limit, TlsSessions::Listed then);
+    /// Resets it. Fails with "not-found" and as TlsSessions::end() does.
+    void end_session(TlsSessionId session, TlsSessions::Ended answer);
+
+    /// How many connections and services have begun, or how many IKE SAs and TLS sessions are told to. Fails with
+    /// "ike-not-running", "not-found" and, where none can begin, as IkeService::up() and Control::open_service() do.
     using Answer = std::move_only_function<void(Result<std::uint32_t>)>;
     void command(const Command& command, Answer answer);
 
@@ -121,12 +141,25 @@ class FrontDesk {
     void change(ConnectionChange change, Reloaded answer);
 
    private:
-    struct UnderWay;
+    /// A command for several connections.
+    struct UnderWay {
+        Command command;
+        std::vector<ike::ConnectionPtr> connections;
+        Answer answer;
+        std::size_t done = 0;
+        std::uint32_t count = 0;
+        std::optional<Error> refused = {};
+    };
     [[nodiscard]] Error not_running() const;
     [[nodiscard]] Result<const ike::Sa*> find(ike::IkeSpi spi) const;
     [[nodiscard]] Result<std::vector<ike::ConnectionPtr>> connections_for(const Command& command) const;
+    [[nodiscard]] std::vector<std::size_t> services_for(const Command& command) const;
     [[nodiscard]] Result<std::uint32_t> command_one(const Command& command, ike::IkeSpi spi) const;
+    void begin(UnderWay fresh);
+    void close_services(std::vector<std::size_t> services, UnderWay fresh);
+    void open_services(const std::vector<std::size_t>& services, UnderWay& fresh);
     void work();
+    void work_on(UnderWay& now, const ike::Connection& rules);
     [[nodiscard]] Reloader::Outcome counting(Reloaded answer) const;
 
     Loop& loop_;

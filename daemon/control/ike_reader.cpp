@@ -233,19 +233,6 @@ void read_authentication(Section& section, std::string_view credentials, IkeConn
     }
 }
 
-void read_groups(Section& section, std::vector<std::string>& groups) {
-    for (PlacedText& group : section.texts("groups", kMostIkeItems, "branch")) {
-        if (is_service_name(group.text)) {
-            groups.push_back(std::move(group.text));
-        } else {
-            section.report(group.where, "bad-name",
-                           fmt::format("groups: {} is no name of a group: expected 1 to {} letters, digits, \"_\", "
-                                       "\".\" or \"-\"",
-                                       in_quotes(group.text), kLongestServiceName));
-        }
-    }
-}
-
 /// The keyword that all that is allowed by `name` goes by: "sha1" where `name` is "sha". Others, such as "prfsha1",
 /// allow only themselves. Empty where it is not the name of a weak algorithm.
 std::string_view weak_name(std::string_view name) {
@@ -319,7 +306,7 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     ike::Connection& rules = *connection.rules;
     section.name(rules.name);
     section.require("name", "every connection");
-    read_groups(section, connection.groups);
+    section.groups(connection.groups);
     read_local(section, rules.local);
     const bool anyone = read_remote(section, connection);
     read_authentication(section, credentials, connection);

@@ -42,8 +42,8 @@ void MetricsServer::asked() {
 void MetricsServer::ask_services() {
     const Setup setup = desk_.setup();
     missing_ = setup.services.size();
-    for (const TlsService& service : setup.services) {
-        desk_.counts(service.name, [this, name = service.name](FrontDesk::Counts counts) {
+    for (const ServiceView& service : setup.services) {
+        desk_.counts(service.settings.name, [this, name = service.settings.name](FrontDesk::Counts counts) {
             metrics_.services[name] = std::move(counts.values);
             metrics_.silent = std::max<std::uint64_t>(metrics_.silent, counts.silent);
             if (--missing_ == 0) {

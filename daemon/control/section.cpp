@@ -185,6 +185,19 @@ void Section::name(std::string& into) {
     }
 }
 
+void Section::groups(std::vector<std::string>& into) {
+    for (PlacedText& group : texts("groups", kMostGroups, "branch")) {
+        if (is_service_name(group.text)) {
+            into.push_back(std::move(group.text));
+        } else {
+            report(group.where, "bad-name",
+                   fmt::format("groups: {} is no name of a group: expected 1 to {} letters, digits, \"_\", \".\" or "
+                               "\"-\"",
+                               in_quotes(group.text), kLongestServiceName));
+        }
+    }
+}
+
 std::vector<PlacedText> Section::texts(std::string_view key, std::size_t most, std::string_view example) {
     const TomlValue* const found = value(key);
     if (found == nullptr) {

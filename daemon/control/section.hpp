@@ -48,6 +48,9 @@ class Section {
 
     /// The key "name": letters, digits, "_", "." and "-".
     void name(std::string& into);
+    /// The key "groups": names like that, at most kMostGroups.
+    static constexpr std::size_t kMostGroups = 64;
+    void groups(std::vector<std::string>& into);
     template <std::unsigned_integral Into>
     void integer(std::string_view key, std::int64_t least, std::int64_t most, Into& into) {
         if (const auto number = integer(key, least, most)) {

@@ -120,6 +120,7 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     TlsService& service = entry.service;
     std::vector<Position> connect_places;
     section.name(service.name);
+    section.groups(service.groups);
     const std::size_t faults = diagnostics.size();
     section.choice("mode", kModeNames, service.mode);
     const bool mode_known = diagnostics.size() == faults;

@@ -4,6 +4,7 @@
 
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/session_listing.hpp"
 #include "daemon/shared/sockets.hpp"
 
 namespace keysluice {
@@ -53,7 +54,8 @@ void Connection::leave_for_kernel(Negotiated result) {
     if (result.plain) {
         sockets.push_back(std::move(result.plain));
     }
-    const Carried connection{.service = service_->id, .tls13 = summary.version == tls::Version::tls13};
+    const Carried connection{
+        .service = service_->id, .tls13 = summary.version == tls::Version::tls13, .since = now()};
     if (!host_.hand_over(connection, std::move(sockets))) {
         fail_with({"keeper-busy", "too many connections wait for the keeper or its relay already"});
         return;
@@ -77,8 +79,17 @@ void Connection::stay_in_userspace(Negotiated result, std::string_view why) {
     }
     host_.counters().add(service_->id, counter::kEstablishedUserspace);
     host_.counters().add(service_->id, fmt::format("{}{}", counter::kWhyUserspace, why));
+    const tls::Summary summary = result.session->summary();
+    listed_ = {.id = session_id_of(result.tls.get()),
+               .service = service_->id,
+               .since = now(),
+               .tls13 = summary.version == tls::Version::tls13,
+               .suite = summary.cipher_suite,
+               .local = describe_local(result.tls.get()),
+               .remote = describe_peer(result.tls.get()),
+               .backend = {},
+               .why = std::string(why)};
     if (logs(LogLevel::debug)) {
-        const tls::Summary summary = result.session->summary();
         log_debug("{}: {}: {} {}, carried by this process ({})", service_->settings.name, describe_peer(peer_),
                   tls::name_of(summary.version), summary.cipher_suite, why);
     }
@@ -114,6 +125,29 @@ void Connection::relay() {
     relay_->start();
 }
 
+ListedSession Connection::listed() const {
+    ListedSession session = listed_.value_or(ListedSession{});
+    if (relay_) {
+        session.backend = describe_peer(relay_->plain().get());
+    }
+    return session;
+}
+
+void Connection::cut_off(const Error& error) {
+    if (relay_) {
+        relay_->cut_off(error);
+        return;
+    }
+    if (negotiation_) {
+        host_.counters().add(service_->id, counter::kNegotiating, -1);
+        host_.loop().bury(std::move(negotiation_));
+    } else {
+        host_.loop().bury(std::move(connector_));
+        reset_on_close(established_.tls.get());
+    }
+    fail_with(error);
+}
+
 void Connection::on_ended(UserspaceRelay& /*relay*/, const Error* error, UniqueFd farewell) {
     host_.loop().bury(std::move(relay_));
     if (farewell) {
@@ -146,6 +180,10 @@ void Connection::fail_with(const Error& error) {
         log_debug("{}: {} ({})", subject, error.sentence, error.reason);  // health checks and port scanners do that
     } else {
         log_peer_failure(subject, error);
+        host_.failures().add({.service = service_->id,
+                              .peer = describe_peer(peer_),
+                              .reason = std::string(error.reason),
+                              .sentence = error.sentence});
     }
     over();
 }

@@ -2,12 +2,14 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 
 #include "daemon/engine/acceptor.hpp"
 #include "daemon/engine/installation.hpp"
 #include "daemon/engine/negotiation.hpp"
 #include "daemon/engine/userspace_relay.hpp"
 #include "daemon/shared/counters.hpp"
+#include "daemon/shared/failure_report.hpp"
 #include "daemon/shared/farewells.hpp"
 #include "daemon/shared/messages.hpp"
 #include "daemon/shared/service.hpp"
@@ -36,6 +38,7 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
         virtual Loop& loop() = 0;
         virtual CounterSet& counters() = 0;
         virtual Farewells& farewells() = 0;
+        virtual FailureReport& failures() = 0;
         [[nodiscard]] virtual const ktls::Capabilities& kernel() const = 0;
         /// Gives the sockets to the keeper; false when the keeper does not take them.
         [[nodiscard]] virtual bool hand_over(const Carried& connection, std::vector<UniqueFd> sockets) = 0;
@@ -46,6 +49,13 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
     ~Connection() override;
 
     void start();
+    /// Zero until it is established and stays here.
+    [[nodiscard]] TlsSessionId session() const { return listed_ ? listed_->id : TlsSessionId{}; }
+    /// Of one that has a session().
+    [[nodiscard]] ListedSession listed() const;
+    [[nodiscard]] ServiceId service() const { return service_->id; }
+    /// Resets it, in whatever state it is.
+    void cut_off(const Error& error);
 
     /// The engine's own place for this connection.
     std::list<std::unique_ptr<Connection>>::iterator self;
@@ -70,6 +80,7 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<UserspaceRelay> relay_;
     Negotiated established_;
+    std::optional<ListedSession> listed_;  ///< but for the backend
     bool active_userspace_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include "daemon/engine/service_context.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/session_listing.hpp"
 #include "daemon/shared/sockets.hpp"
 
 namespace keysluice {
@@ -71,6 +72,10 @@ void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors
         }
         return;
     }
+    on_control_message(message, std::move(descriptors));
+}
+
+void Engine::on_control_message(const Message& message, Descriptors descriptors) {
     if (const auto* service = std::get_if<Service>(&message)) {
         serve(*service, std::move(descriptors));
     } else if (std::holds_alternative<ServicesComplete>(message)) {
@@ -79,6 +84,12 @@ void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors
         }
     } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
         static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
+    } else if (const auto* sessions = std::get_if<AskSessions>(&message)) {
+        list(*sessions);
+    } else if (const auto* end = std::get_if<EndSessions>(&message)) {
+        end_sessions(*end);
+    } else if (const auto* closed = std::get_if<CloseService>(&message)) {
+        close_service(closed->id);
     } else if (const auto* key = std::get_if<SigningKey>(&message)) {
         static_cast<void>(control_.send(signer_.load(*key)));
     } else if (const auto* wanted = std::get_if<SignatureWanted>(&message)) {
@@ -133,6 +144,43 @@ void Engine::serve(const Service& offered, Descriptors listeners) {
         offer.acceptors.push_back(std::move(acceptor));
     }
     static_cast<void>(control_.send(answer));
+}
+
+void Engine::close_service(ServiceId id) {
+    if (const auto found = offers_.find(id); found != offers_.end()) {
+        for (const auto& acceptor : found->second.acceptors) {
+            by_acceptor_.erase(acceptor.get());
+        }
+        found->second.acceptors.clear();
+        found->second.encoded.clear();  // it is new to us when it comes again
+    }
+}
+
+void Engine::list(const AskSessions& ask) {
+    struct Candidate {
+        TlsSessionId id;
+        const Connection* connection;
+    };
+    std::vector<Candidate> candidates;
+    for (const auto& connection : connections_) {
+        if (asks_for(ask, connection->session(), connection->service())) {
+            candidates.push_back({connection->session(), connection.get()});
+        }
+    }
+    static_cast<void>(control_.send(answer_to(
+        ask, std::move(candidates), [](const Candidate& candidate) { return candidate.connection->listed(); })));
+}
+
+void Engine::end_sessions(const EndSessions& end) {
+    std::uint32_t count = 0;
+    for (auto next = connections_.begin(); next != connections_.end();) {
+        Connection& connection = **next++;  // it leaves the list
+        if (asks_for(end, connection.session(), connection.service())) {
+            count += connection.session() == TlsSessionId{} ? 0U : 1U;
+            connection.cut_off({"closed-on-request", "an administrator has closed this session"});
+        }
+    }
+    static_cast<void>(control_.send(SessionsEnded{.token = end.token, .count = count}));
 }
 
 Result<void> Engine::load(ServedService& service) {

@@ -51,6 +51,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     Loop& loop() override { return loop_; }
     CounterSet& counters() override { return counters_; }
     Farewells& farewells() override { return farewells_; }
+    FailureReport& failures() override { return failures_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return kernel_; }
     [[nodiscard]] bool hand_over(const Carried& connection, std::vector<UniqueFd> sockets) override;
     void ended(Connection& connection) override;
@@ -61,7 +62,11 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
 
     void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
     void on_connected(Uplink& uplink) override;
+    void on_control_message(const Message& message, Descriptors descriptors);
     void serve(const Service& offered, Descriptors listeners);
+    void close_service(ServiceId id);
+    void list(const AskSessions& ask);
+    void end_sessions(const EndSessions& end);
     /// The descriptor in front of the listening sockets; null where there is none.
     [[nodiscard]] std::shared_ptr<AcceptBalance> take_balance(const Service& offered, Descriptors& descriptors) const;
     void end_if_drained();
@@ -81,6 +86,8 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     Uplink keeper_;
     Handovers handovers_{keeper_};
     Uplink control_;
+    FailureReport failures_{loop_,
+                            [this](Failures failures) { static_cast<void>(control_.send(std::move(failures))); }};
     DrainTimer drain_timer_;
     bool ready_ = false;
     bool draining_ = false;

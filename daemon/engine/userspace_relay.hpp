@@ -29,6 +29,9 @@ class UserspaceRelay final {
     ~UserspaceRelay();
 
     void start();
+    /// Resets both sides, unless it is over already.
+    void cut_off(const Error& error) { abort(error); }
+    [[nodiscard]] const UniqueFd& plain() const { return plain_.fd; }
 
    private:
     struct Side final : Watcher {

@@ -127,7 +127,8 @@ bool RelayShare::tell_connection(Slot slot) {
         sockets.push_back(duplicate_fd(kept.plain));
     }
     const TableEntry& entry = table_.at(slot);
-    const Adopt adopt{.slot = slot, .connection = {.service = {entry.service}, .tls13 = entry.tls13 != 0}};
+    const Adopt adopt{.slot = slot,
+                      .connection = {.service = {entry.service}, .tls13 = entry.tls13 != 0, .since = entry.since}};
     kept.told = channel_->send(adopt, std::move(sockets));
     if (kept.told && kept.origin) {
         on_their_way_.push_back(slot);
@@ -167,8 +168,10 @@ void RelayShare::take(const Carried& connection, Descriptors sockets, Origin ori
     if (sockets.size() > 1) {
         kept_[slot.value].plain = std::move(sockets[1]);
     }
-    table_.at(slot) = TableEntry{
-        .used = 1, .service = connection.service.value, .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0)};
+    table_.at(slot) = TableEntry{.used = 1,
+                                 .service = connection.service.value,
+                                 .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0),
+                                 .since = connection.since};
     if (channel_ != nullptr) {
         untold_.push_back(slot);
         go_on();

@@ -8,6 +8,7 @@
 
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/session_listing.hpp"
 #include "daemon/shared/sockets.hpp"
 
 namespace keysluice {
@@ -16,6 +17,8 @@ namespace {
 
 /// So many messages may wait for the keeper before it is told more. Each may hold two descriptors.
 constexpr std::size_t kAhead = 16;
+/// Sessions that are ended on request before the others get their turn.
+constexpr std::size_t kEndedAtOnce = 64;
 
 Hello hello_from(std::uint16_t index) {
     return {.kind = ProcessKind::relay, .index = index, .pid = static_cast<std::uint32_t>(getpid())};
@@ -57,6 +60,12 @@ void Relay::on_control_message(const Message& message) {
         }
     } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
         static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
+    } else if (const auto* sessions = std::get_if<AskSessions>(&message)) {
+        list(*sessions);
+    } else if (const auto* end = std::get_if<EndSessions>(&message)) {
+        end_sessions(*end);
+    } else if (const auto* closed = std::get_if<CloseService>(&message)) {
+        close_service(closed->id);
     }
 }
 
@@ -70,6 +79,87 @@ void Relay::learn(const Service& offered) {
     if (!service || service->settings != *settings) {
         service = std::make_shared<RelayedService>(RelayedService{offered.id, std::move(*settings)});
     }
+    service->closed = false;
+}
+
+void Relay::close_service(ServiceId id) {
+    if (const auto service = services_.find(id); service != services_.end()) {
+        service->second->closed = true;
+    }
+}
+
+void Relay::list(const AskSessions& ask) {
+    struct Candidate {
+        TlsSessionId id;
+        Slot slot;
+    };
+    std::vector<Candidate> candidates;
+    for (const auto& [slot, held] : held_) {
+        if (asks_for(ask, held.id, held.service->id)) {
+            candidates.push_back({held.id, slot});
+        }
+    }
+    static_cast<void>(control_.send(answer_to(
+        ask, std::move(candidates), [this](const Candidate& candidate) { return describe(candidate.slot); })));
+}
+
+ListedSession Relay::describe(Slot slot) const {
+    const Held& held = held_.at(slot);
+    const int tls = held.session ? held.session->tls().get() : held.tls.get();
+    return {.id = held.id,
+            .service = held.service->id,
+            .since = held.since,
+            .tls13 = held.tls13,
+            .suite = {},
+            .local = describe_local(tls),
+            .remote = describe_peer(tls),
+            .backend = held.session ? describe_peer(held.session->plain().get()) : "",
+            .why = {}};
+}
+
+void Relay::end_sessions(const EndSessions& end) {
+    const std::size_t before = ending_.size();
+    for (const auto& [slot, held] : held_) {
+        if (asks_for(end, held.id, held.service->id)) {
+            ending_.emplace_back(slot, held.id);
+        }
+    }
+    const std::size_t count = ending_.size() - before;
+    static_cast<void>(control_.send(SessionsEnded{.token = end.token, .count = static_cast<std::uint32_t>(count)}));
+    if (before == 0 && count > 0) {
+        loop_.defer([this] { end_some(); });
+    }
+}
+
+void Relay::end_some() {
+    static const Error kClosed{"closed-on-request", "an administrator has closed this session"};
+    for (std::size_t i = 0; i < kEndedAtOnce && !ending_.empty(); ++i) {
+        const auto [slot, id] = ending_.back();
+        ending_.pop_back();
+        const auto found = held_.find(slot);
+        if (found == held_.end() || found->second.id != id) {
+            continue;
+        }
+        if (found->second.session) {
+            found->second.session->cut_off(kClosed);
+        } else {
+            reset_on_close(found->second.tls.get());
+            failed(found->second, kClosed);
+            drop(slot);
+        }
+    }
+    if (!ending_.empty()) {
+        loop_.defer([this] { end_some(); });
+    }
+}
+
+void Relay::failed(const Held& held, const Error& error) {
+    const TlsService& settings = held.service->settings;
+    const std::string peer = describe_peer(held.session ? held.session->tls().get() : held.tls.get());
+    counters_.add(held.service->id, fmt::format("{}{}", counter::kFailed, error.reason));
+    log_peer_failure(fmt::format("{}: {}", settings.name, peer), error);
+    failures_.add(
+        {.service = held.service->id, .peer = peer, .reason = std::string(error.reason), .sentence = error.sentence});
 }
 
 void Relay::on_keeper_message(const Message& message, Descriptors descriptors) {
@@ -179,7 +269,7 @@ bool Relay::tell_next(Telling& telling) {
         if (held.session) {
             sockets.push_back(duplicate_fd(held.session->plain()));
         }
-        if (!keeper_.send(Adopt{slot, {held.service->id, held.tls13}}, std::move(sockets))) {
+        if (!keeper_.send(Adopt{slot, {held.service->id, held.tls13, held.since}}, std::move(sockets))) {
             return false;
         }
     }
@@ -198,9 +288,12 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
         return;  // the keeper tells everything again when only the channel broke
     }
     const auto service = services_.find(adopted.connection.service);
-    if (!table_.holds(adopted.slot) || descriptors.empty() || service == services_.end()) {
-        log_error("a connection of service {} can't be taken over: {}", adopted.connection.service.value,
-                  descriptors.empty() ? "its socket is missing" : "its service or place is not known here");
+    const bool known = table_.holds(adopted.slot) && !descriptors.empty() && service != services_.end();
+    if (!known || service->second->closed) {
+        if (!known) {
+            log_error("a connection of service {} can't be taken over: {}", adopted.connection.service.value,
+                      descriptors.empty() ? "its socket is missing" : "its service or place is not known here");
+        }
         for (const UniqueFd& socket : descriptors) {
             reset_on_close(socket.get());
         }
@@ -211,7 +304,9 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
     Held& held = held_[adopted.slot];
     held.service = service->second;
     held.tls13 = adopted.connection.tls13;
+    held.since = adopted.connection.since;
     held.tls = std::move(descriptors[0]);
+    held.id = session_id_of(held.tls.get());
     counters_.add(held.service->id, counter::kActiveKernel);
     if (descriptors.size() > 1) {
         begin(adopted.slot, std::move(descriptors[1]));
@@ -241,9 +336,7 @@ void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
     }
     const auto alert = ktls::encode_alert(ktls::AlertDescription::internal_error);
     static_cast<void>(ktls::send_control(held.tls.get(), ktls::ContentType::alert, alert));
-    counters_.add(held.service->id, fmt::format("{}{}", counter::kFailed, backend.error().reason));
-    log_peer_failure(fmt::format("{}: {}", held.service->settings.name, describe_peer(held.tls.get())),
-                     backend.error());
+    failed(held, backend.error());
     farewells_.add(std::move(held.tls));
     drop(slot);
 }
@@ -274,8 +367,7 @@ void Relay::on_ended(Session& session, const Error* error, UniqueFd farewell) {
     const Slot slot = session.slot();
     const Held& held = held_.at(slot);
     if (error != nullptr) {
-        counters_.add(held.service->id, fmt::format("{}{}", counter::kFailed, error->reason));
-        log_peer_failure(fmt::format("{}: carried by the kernel", held.service->settings.name), *error);
+        failed(held, *error);
     }
     if (farewell) {
         farewells_.add(std::move(farewell));

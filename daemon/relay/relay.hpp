@@ -10,6 +10,7 @@
 #include "daemon/relay/session.hpp"
 #include "daemon/shared/connector.hpp"
 #include "daemon/shared/counters.hpp"
+#include "daemon/shared/failure_report.hpp"
 #include "daemon/shared/farewells.hpp"
 #include "daemon/shared/service.hpp"
 #include "daemon/shared/uplink.hpp"
@@ -21,6 +22,7 @@ struct RelayedService {
     ServiceId id;
     TlsService settings;
     std::size_t next_target = 0;  ///< round robin over settings.connect
+    bool closed = false;          ///< nothing is taken for it now
 };
 
 /// Takes connections from the keeper, connects them to their backends, and moves bytes until both sides have ended.
@@ -40,6 +42,8 @@ class Relay final : public Session::Host, public Uplink::Owner {
     struct Held {
         std::shared_ptr<RelayedService> service;
         bool tls13 = false;
+        Instant since{};
+        TlsSessionId id;
         UniqueFd tls;  ///< until the session owns it
         std::unique_ptr<Connector> connector;
         std::unique_ptr<Session> session;
@@ -62,6 +66,13 @@ class Relay final : public Session::Host, public Uplink::Owner {
     void on_control_message(const Message& message);
     void on_keeper_message(const Message& message, Descriptors descriptors);
     void learn(const Service& offered);
+    void close_service(ServiceId id);
+    void list(const AskSessions& ask);
+    [[nodiscard]] ListedSession describe(Slot slot) const;
+    void end_sessions(const EndSessions& end);
+    /// Ends a few of those that are to end; the others get their turn first.
+    void end_some();
+    void failed(const Held& held, const Error& error);
     void inherit_table(Descriptors descriptors);
     void inherit_pipe(PipeId id, Descriptors ends);
     /// A keeper that knows nothing is told what is here, in the pace at which it listens.
@@ -86,8 +97,11 @@ class Relay final : public Session::Host, public Uplink::Owner {
     std::unordered_map<Slot, Held> held_;
     std::vector<Slot> released_;
     std::vector<Slot> coming_back_;
+    std::vector<std::pair<Slot, TlsSessionId>> ending_;
     Uplink keeper_;
     Uplink control_;
+    FailureReport failures_{loop_,
+                            [this](Failures failures) { static_cast<void>(control_.send(std::move(failures))); }};
     bool keeper_called_ = false;
     bool has_table_ = false;
     std::optional<Telling> telling_;

@@ -57,6 +57,12 @@ class Session final {
             advance();
         }
     }
+    /// Resets both sides, unless it is over already.
+    void cut_off(const Error& error) {
+        if (!over_) {
+            static_cast<void>(abort(error));
+        }
+    }
     [[nodiscard]] Slot slot() const { return slot_; }
     [[nodiscard]] const UniqueFd& tls() const { return tls_.fd; }
     [[nodiscard]] const UniqueFd& plain() const { return plain_.fd; }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/instant.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/shared/messages.hpp"
@@ -25,6 +26,7 @@ struct TableEntry {
     std::uint8_t flags = 0;
     std::uint16_t pipe_to_plain = 0;  ///< PipeId + 1, 0: none
     std::uint16_t pipe_to_tls = 0;
+    Instant since{};  ///< of Carried
 };
 
 /// The table of one relay: a memory file of a fixed size, mapped by the keeper and by the relay.

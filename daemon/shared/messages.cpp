@@ -33,6 +33,19 @@ bool get(Reader& from, bool& flag) {
     return byte <= 1;
 }
 
+/// µs of CLOCK_MONOTONIC.
+void put(Writer& to, Instant moment) {
+    to.be(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(moment.time_since_epoch()).count()));
+}
+bool get(Reader& from, Instant& moment) {
+    constexpr auto kLast = std::chrono::duration_cast<std::chrono::microseconds>(Instant::max().time_since_epoch());
+    const auto count = from.be<std::uint64_t>();
+    const bool known = count <= static_cast<std::uint64_t>(kLast.count());
+    moment = known ? Instant(std::chrono::microseconds(count)) : Instant{};
+    return known;
+}
+
 void put(Writer& to, const Hello& hello) {
     to.be(static_cast<std::uint8_t>(hello.kind)).be(hello.index).be(hello.pid);
 }
@@ -67,10 +80,11 @@ bool get(Reader& from, ForgetListener& listener) {
 void put(Writer& to, const Carried& connection) {
     to.be(connection.service.value);
     put(to, connection.tls13);
+    put(to, connection.since);
 }
 bool get(Reader& from, Carried& connection) {
     connection.service = {from.be<std::uint16_t>()};
-    return get(from, connection.tls13);
+    return get(from, connection.tls13) && get(from, connection.since);
 }
 
 void put(Writer& to, const Handover& handover) {
@@ -282,6 +296,118 @@ bool get(Reader& /*from*/, AskHeld& /*message*/) {
 void put(Writer& /*to*/, const HeldComplete& /*message*/) {}
 bool get(Reader& /*from*/, HeldComplete& /*message*/) {
     return true;
+}
+
+void put(Writer& to, ServiceId service) {
+    to.be(service.value);
+}
+bool get(Reader& from, ServiceId& service) {
+    service = {from.be<std::uint16_t>()};
+    return true;
+}
+
+void put(Writer& to, const ListedSession& session) {
+    to.be(session.id.value).be(session.service.value);
+    put(to, session.since);
+    put(to, session.tls13);
+    for (const std::string* text :
+         {&session.suite, &session.local, &session.remote, &session.backend, &session.why}) {
+        to.prefixed<std::uint8_t>(cut(*text, kMaximumName));
+    }
+}
+bool get(Reader& from, ListedSession& session) {
+    session.id = {from.be<std::uint64_t>()};
+    session.service = {from.be<std::uint16_t>()};
+    const bool known = get(from, session.since) && get(from, session.tls13);
+    for (std::string* text : {&session.suite, &session.local, &session.remote, &session.backend, &session.why}) {
+        *text = text_of(from.prefixed<std::uint8_t>());
+    }
+    return known;
+}
+
+void put(Writer& to, const Failure& failure) {
+    to.be(failure.service.value)
+        .prefixed<std::uint8_t>(cut(failure.peer, kMaximumName))
+        .prefixed<std::uint8_t>(cut(failure.reason, kMaximumName))
+        .prefixed<std::uint16_t>(cut(failure.sentence, kMaximumSentence));
+}
+bool get(Reader& from, Failure& failure) {
+    failure.service = {from.be<std::uint16_t>()};
+    failure.peer = text_of(from.prefixed<std::uint8_t>());
+    failure.reason = text_of(from.prefixed<std::uint8_t>());
+    failure.sentence = text_of(from.prefixed<std::uint16_t>());
+    return failure.sentence.size() <= kMaximumSentence;
+}
+
+template <typename Listed>
+void put_all(Writer& to, const std::vector<Listed>& list) {
+    to.be(static_cast<std::uint16_t>(list.size()));
+    for (const Listed& each : list) {
+        put(to, each);
+    }
+}
+template <typename Listed>
+bool get_all(Reader& from, std::vector<Listed>& list) {
+    const auto count = from.be<std::uint16_t>();
+    bool good = count <= kMaximumListed;
+    for (std::size_t i = 0; i < count && good && from.ok(); ++i) {
+        good = get(from, list.emplace_back());
+    }
+    return good;
+}
+
+void put(Writer& to, const AskSessions& ask) {
+    to.be(ask.token).be(ask.after.value).be(ask.limit);
+    put_all(to, ask.services);
+}
+bool get(Reader& from, AskSessions& ask) {
+    ask.token = from.be<std::uint32_t>();
+    ask.after = {from.be<std::uint64_t>()};
+    ask.limit = from.be<std::uint16_t>();
+    return ask.limit <= kMostSessions && get_all(from, ask.services);
+}
+
+void put(Writer& to, const Sessions& sessions) {
+    to.be(sessions.token);
+    put(to, sessions.more);
+    put_all(to, sessions.sessions);
+}
+bool get(Reader& from, Sessions& sessions) {
+    sessions.token = from.be<std::uint32_t>();
+    return get(from, sessions.more) && get_all(from, sessions.sessions) && sessions.sessions.size() <= kMostSessions;
+}
+
+void put(Writer& to, const EndSessions& end) {
+    to.be(end.token).be(end.id.value).be(end.service.value);
+}
+bool get(Reader& from, EndSessions& end) {
+    end.token = from.be<std::uint32_t>();
+    end.id = {from.be<std::uint64_t>()};
+    end.service = {from.be<std::uint16_t>()};
+    return true;
+}
+
+void put(Writer& to, const SessionsEnded& ended) {
+    to.be(ended.token).be(ended.count);
+}
+bool get(Reader& from, SessionsEnded& ended) {
+    ended.token = from.be<std::uint32_t>();
+    ended.count = from.be<std::uint32_t>();
+    return true;
+}
+
+void put(Writer& to, const CloseService& close) {
+    put(to, close.id);
+}
+bool get(Reader& from, CloseService& close) {
+    return get(from, close.id);
+}
+
+void put(Writer& to, const Failures& failures) {
+    put_all(to, failures.failures);
+}
+bool get(Reader& from, Failures& failures) {
+    return get_all(from, failures.failures) && failures.failures.size() <= kMostFailures;
 }
 
 template <typename Kind>

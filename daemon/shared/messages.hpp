@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/instant.hpp"
 #include "base/result.hpp"
 #include "base/strong_id.hpp"
 
@@ -20,6 +21,9 @@ using Slot = StrongId<struct SlotTag, std::uint32_t>;
 using ServiceId = StrongId<struct ServiceIdTag, std::uint16_t>;
 /// A pipe's position in the pool of one relay.
 using PipeId = StrongId<struct PipeIdTag, std::uint16_t>;
+/// The cookie of a session's socket on the TLS side (SO_COOKIE): never used twice while the system is up, and what
+/// `ss -e` shows as "sk:".
+using TlsSessionId = StrongId<struct TlsSessionIdTag, std::uint64_t>;
 
 enum class ProcessKind : std::uint8_t { control, engine, relay };
 [[nodiscard]] std::string_view name_of(ProcessKind kind);
@@ -53,6 +57,7 @@ struct ForgetListener {
 struct Carried {
     ServiceId service;
     bool tls13 = false;
+    Instant since{};  ///< when it was negotiated
     bool operator==(const Carried&) const = default;
 };
 
@@ -145,6 +150,74 @@ struct Counters {
     bool operator==(const Counters&) const = default;
 };
 
+/// One session, as the process that has it tells of it.
+struct ListedSession {
+    TlsSessionId id;
+    ServiceId service;
+    Instant since{};
+    bool tls13 = false;
+    std::string suite;    ///< empty where the kernel carries it: the kernel is to be asked
+    std::string local;    ///< of the TLS side, "192.0.2.1:443"
+    std::string remote;   ///< the same
+    std::string backend;  ///< the other end of the plaintext side; empty as long as there is none
+    std::string why;      ///< the kernel does not carry it; empty: it does
+    bool operator==(const ListedSession&) const = default;
+};
+
+/// keysluiced → engine or relay: which sessions have you got? Those of `services`, of all where it is empty, in the
+/// order of their ids, behind `after` and at most `limit`.
+struct AskSessions {
+    std::uint32_t token = 0;
+    TlsSessionId after;
+    std::uint16_t limit = 0;
+    std::vector<ServiceId> services;
+    bool operator==(const AskSessions&) const = default;
+};
+
+/// The answer to AskSessions, with its token.
+struct Sessions {
+    std::uint32_t token = 0;
+    bool more = false;
+    std::vector<ListedSession> sessions;
+    bool operator==(const Sessions&) const = default;
+};
+
+/// keysluiced → engine or relay: reset this session; with id 0, all of the service.
+struct EndSessions {
+    std::uint32_t token = 0;
+    TlsSessionId id;
+    ServiceId service;
+    bool operator==(const EndSessions&) const = default;
+};
+
+/// The answer to EndSessions, with its token.
+struct SessionsEnded {
+    std::uint32_t token = 0;
+    std::uint32_t count = 0;
+    bool operator==(const SessionsEnded&) const = default;
+};
+
+/// keysluiced → engine and relay: take no connection of this service any more, until Service comes again.
+struct CloseService {
+    ServiceId id;
+    bool operator==(const CloseService&) const = default;
+};
+
+/// A connection that came to nothing, or to a bad end.
+struct Failure {
+    ServiceId service;
+    std::string peer;  ///< empty where it is not known
+    std::string reason;
+    std::string sentence;
+    bool operator==(const Failure&) const = default;
+};
+
+/// engine or relay → keysluiced: the first ones of a moment; the counters have them all.
+struct Failures {
+    std::vector<Failure> failures;
+    bool operator==(const Failures&) const = default;
+};
+
 /// SHA-256 of a public key (its Subject Public Key Info): names the private key.
 using KeyId = std::array<std::uint8_t, 32>;
 
@@ -202,10 +275,10 @@ struct HeldComplete {
     bool operator==(const HeldComplete&) const = default;
 };
 
-using Message =
-    std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release, Pipe, Table,
-                 Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters, SigningKey,
-                 SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld, HeldComplete>;
+using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
+                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters,
+                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld,
+                             HeldComplete, AskSessions, Sessions, EndSessions, SessionsEnded, CloseService, Failures>;
 
 inline constexpr std::uint16_t kMostEngines = 256;
 
@@ -221,5 +294,8 @@ inline constexpr std::size_t kLongestSignature = 2048;
 
 /// How many entries one packet may list.
 inline constexpr std::size_t kMaximumListed = 1024;
+/// Sessions and failures are long, and a packet has 64 KiB.
+inline constexpr std::size_t kMostSessions = 128;
+inline constexpr std::size_t kMostFailures = 8;
 
 }  // namespace keysluice

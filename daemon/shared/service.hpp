@@ -51,6 +51,7 @@ inline constexpr std::chrono::milliseconds kLongestTimeout = std::chrono::hours(
 /// and a relay. It holds names of key files, never a key. Paths are absolute or empty (not set).
 struct TlsService {
     std::string name{};
+    std::vector<std::string> groups{};  ///< for commands: engines and relays are not told
     Mode mode = Mode::server;
     std::vector<Endpoint> listen{};   ///< never a HostEndpoint
     std::vector<Endpoint> connect{};  ///< tried round robin

@@ -37,6 +37,12 @@ std::string describe_peer(int fd) {
     return describe_peer(peer);
 }
 
+std::string describe_local(int fd) {
+    SocketAddress own;
+    own.length = sizeof(own.storage);
+    return getsockname(fd, reinterpret_cast<sockaddr*>(&own.storage), &own.length) == 0 ? describe_peer(own) : "";
+}
+
 void reset_on_close(int fd) {
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

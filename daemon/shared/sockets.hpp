@@ -12,6 +12,8 @@ namespace keysluice {
 [[nodiscard]] std::string describe_peer(const SocketAddress& peer);
 /// The same, of a connected socket.
 [[nodiscard]] std::string describe_peer(int fd);
+/// The same of its own end.
+[[nodiscard]] std::string describe_local(int fd);
 
 /// From now on the last close() of this socket sends a reset, whoever closes it and for whatever reason: what was
 /// sent so far is not the whole. A plaintext side is in this state until its end was said in an orderly way, so that

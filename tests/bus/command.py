@@ -175,11 +175,11 @@ for kind in KINDS:
                 now, = [sa for sa in command.json("list")["ike_sas"] if sa["state"] == "established"]
                 refusal = command.run("down", now["children"][0]["spi_in"], wanted=USAGE)
                 expect(now["spi_initiator"] in refusal, f"the IKE SA's SPI in {refusal}")
-                expect_equal(command.json("down", now["spi_initiator"]), {"ike_sas": 1}, "down by SPI")
+                expect_equal(command.json("down", now["spi_initiator"]), {"closed": 1}, "down by SPI")
                 monitor.await_line(" ike-closed        peer ")
                 for verb in ("up", "down", "rekey"):
                     expect("(not-found)" in command.run(verb, "0123456789abcdef", wanted=NOT_FOUND), verb)
-                expect_equal(command.json("down", "peer"), {"ike_sas": 0}, "nothing is left to be closed")
+                expect_equal(command.json("down", "peer"), {"closed": 0}, "nothing is left to be closed")
 
                 events = [json.loads(line) for line in documents.lines()]
                 expect_equal(events[0], {"version": 1, "running": True}, "the first document")

@@ -13,6 +13,7 @@ struct FakeService : Service {
     Manager answer = {.version = "0.1.0", .api_version = 1, .features = {"ike"}, .ike_failure = {}};
     Configured configuration = {};
     std::vector<IkeSa> sas = {};
+    std::vector<TlsSession> sessions = {};
     std::vector<std::string> told = {};
     Error failure = {};  ///< where it has a reason, what names are answered with
 
@@ -22,6 +23,15 @@ struct FakeService : Service {
         for (const IkeSa& sa : sas) {
             if (filter.group.empty() && (filter.connection.empty() || filter.connection == sa.connection)) {
                 found.push_back(sa);
+            }
+        }
+        return found;
+    }
+    Result<std::vector<TlsSession>> tls_sessions(const TlsFilter& filter) override {
+        std::vector<TlsSession> found;
+        for (const TlsSession& session : sessions) {
+            if (filter.service.empty() || filter.service == session.service) {
+                found.push_back(session);
             }
         }
         return found;
@@ -51,6 +61,10 @@ struct FakeService : Service {
     }
     Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) override {
         write_down("rekey " + std::to_string(ike_spi), wish);
+        return {};
+    }
+    Result<void> close_session(std::uint64_t id, const Wish& wish) override {
+        write_down("close " + std::to_string(id), wish);
         return {};
     }
     Result<std::uint32_t> reload(const Wish& wish) override { return note("reload", wish); }

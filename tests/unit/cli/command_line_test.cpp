@@ -57,7 +57,7 @@ TEST_SUITE("cli: command line") {
         CHECK(complaint({"list", "-x"}).starts_with("keysluice list has no option \"-x\""));
         CHECK(complaint({"list", "--ike=yes"}) == "--ike takes no value");
         CHECK(complaint({"list", "--bus"}) == "--bus wants ADDRESS behind it");
-        CHECK(complaint({"show"}) == "keysluice show wants NAME|SPI");
+        CHECK(complaint({"show"}) == "keysluice show wants NAME|ID");
         CHECK(complaint({"show", "a", "\x1b"}) == "keysluice show does not know what to do with \"\\x1b\"");
     }
 
@@ -91,6 +91,6 @@ TEST_SUITE("cli: command line") {
             CHECK(help(&command).find(synopsis(command)) != std::string::npos);
             CHECK(help(nullptr).find(std::string(command.help)) != std::string::npos);
         }
-        CHECK(synopsis(*find_command("list")) == "list [--ike] [--child] [--tls] [--counters] [NAME|SPI]");
+        CHECK(synopsis(*find_command("list")) == "list [--ike] [--child] [--tls] [--counters] [NAME|ID]");
     }
 }

@@ -55,6 +55,29 @@ TEST_SUITE("cli: target") {
         CHECK(nothing.error().sentence.find('\x1b') == std::string::npos);
     }
 
+    TEST_CASE("TLS sessions: their ids, and their places below their services") {
+        CHECK(session_text(0x1f) == "sk:1f");
+        CHECK(read_session("sk:1f") == 0x1f);
+        for (const char* wrong :
+             {"", "1f", "sk:", "sk:0", "sk:1g", "sk: 1", "sk:-1", "SK:1", "sk:10000000000000000"}) {
+            CHECK(!read_session(wrong));
+        }
+        Busy service;
+        service.sessions = {
+            {.id = 2, .service = "shop", .version = "1.3", .offload = "none", .reason = "offload-off"},
+            {.id = 3,
+             .service = "shop",
+             .version = "1.2",
+             .suite = "AES-128-GCM",
+             .offload = "software",
+             .device = "eth0"}};
+        const std::string text = perform(service, {"list", "shop"})->text;
+        CHECK(text.find("  sk:2: TLS 1.3, carried by: an engine (offload-off)\n") != std::string::npos);
+        CHECK(text.find("  sk:3: TLS 1.2, AES-128-GCM, carried by: software(eth0)\n") != std::string::npos);
+        CHECK(perform(service, {"show", "sk:3"})->text.starts_with("  sk:3: "));
+        CHECK(perform(service, {"show", "sk:4"}).error().reason == "not-found");
+    }
+
     TEST_CASE("list and show are of what was named; status counts, and says what is wrong") {
         Busy service;
         CHECK(count(perform(service, {"list"})->text, "IKEv2") == 2);

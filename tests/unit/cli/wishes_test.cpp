@@ -23,9 +23,8 @@ struct OneSa : FakeService {
 TEST_SUITE("cli: wishes") {
     TEST_CASE("by name, with their options") {
         FakeService service;
-        CHECK(
-            perform(service, {"up", "hq", "--child", "net", "--interactive"})->text.starts_with("hq: 2 connections"));
-        CHECK(perform(service, {"down", "hq", "--json"})->text == "{\"version\":1,\"ike_sas\":2}\n");
+        CHECK(perform(service, {"up", "hq", "--child", "net", "--interactive"})->text.starts_with("hq: 2 coming up"));
+        CHECK(perform(service, {"down", "hq", "--json"})->text == "{\"version\":1,\"closed\":2}\n");
         CHECK(perform(service, {"rekey", "--child=net", "hq"})->text == "hq: 2 IKE SAs being rekeyed\n");
         CHECK(perform(service, {"reload", "--json"})->text == "{\"version\":1,\"connections\":2}\n");
         CHECK(service.told ==
@@ -34,12 +33,18 @@ TEST_SUITE("cli: wishes") {
 
     TEST_CASE("by SPI, where nothing has that name") {
         OneSa service;
-        CHECK(perform(service, {"down", "0000000000000abc"})->text == "0000000000000abc: 1 IKE SA closing\n");
+        CHECK(perform(service, {"down", "0000000000000abc"})->text == "0000000000000abc: 1 session closing\n");
         CHECK(perform(service, {"down", "0x0000000000000def"}));
         CHECK(perform(service, {"rekey", "0000000000000abc", "--child", "net"}));
         CHECK(perform(service, {"rekey", "00000022"}));
         CHECK(service.told ==
               std::vector<std::string>{"down 2748", "down 2748", "rekey 2748 child net", "rekey 2748 child net"});
+    }
+
+    TEST_CASE("a TLS session by its id") {
+        FakeService service;
+        CHECK(perform(service, {"down", "sk:1f", "--interactive"})->text == "sk:1f: closing\n");
+        CHECK(service.told == std::vector<std::string>{"close 31 interactive"});
     }
 
     TEST_CASE("what fails stays as the service has said it") {

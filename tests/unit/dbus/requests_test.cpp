@@ -46,11 +46,19 @@ TEST_SUITE("dbus: requests") {
         CHECK(read_filter({{"state", text("x")}}).error().reason == "bad-request");
     }
 
+    TEST_CASE("a filter of TLS sessions") {
+        const auto filter = read_tls_filter({{"service", text("shop")}});
+        REQUIRE(filter);
+        CHECK(filter->service == "shop");
+        CHECK_FALSE(filter->group);
+        CHECK(read_tls_filter({{"connection", text("x")}}).error().sentence.ends_with("expected service, group"));
+    }
+
     TEST_CASE("a cursor is what was returned, and nothing else") {
-        CHECK(read_cursor("") == ike::IkeSpi{0});
-        CHECK(write_cursor({}).empty());
+        CHECK(read_cursor("") == 0);
+        CHECK(write_cursor(std::optional<ike::IkeSpi>()).empty());
         const ike::IkeSpi spi{0x0123456789abcdef};
-        CHECK(read_cursor(write_cursor(spi)) == spi);
+        CHECK(read_cursor(write_cursor(std::optional(spi))) == spi.value);
         for (const char* wrong :
              {"7", "0x23456789abcdef", "0123456789abcdeg", "0123456789abcdef0", "-123456789abcdef"}) {
             CAPTURE(wrong);

@@ -44,6 +44,7 @@ struct FakeEngine final : Connection::Host {
     Loop& loop() override { return loop_; }
     CounterSet& counters() override { return counters_; }
     Farewells& farewells() override { return farewells_; }
+    FailureReport& failures() override { return failures_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return capabilities; }
     [[nodiscard]] bool hand_over(const Carried& carried, std::vector<UniqueFd> sockets) override {
         CHECK(carried.service == kService);
@@ -60,6 +61,7 @@ struct FakeEngine final : Connection::Host {
     Loop loop_;
     CounterSet counters_;
     Farewells farewells_{loop_};
+    FailureReport failures_{loop_, [](const Failures& /*failures*/) {}};
     std::optional<TlsClient> client;
     std::unique_ptr<Connection> connection;
 };

@@ -1,6 +1,7 @@
 #include "tests/support/kernel.hpp"
 
 #include <doctest/doctest.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -10,9 +11,11 @@
 #include <vector>
 
 #include "ktls/inet_diag.hpp"
+#include "ktls/loopback.hpp"
 #include "ktls/probe.hpp"
 #include "ktls/record.hpp"
 #include "ktls/statistics.hpp"
+#include "netlink/socket.hpp"
 #include "tests/support/carried_pair.hpp"
 
 using namespace keysluice;
@@ -203,6 +206,28 @@ TEST_SUITE("kernel") {
         CHECK(after.tx_software == before.tx_software + 2);
         CHECK(after.decrypt_errors == before.decrypt_errors);
     }
+}
+
+TEST_CASE("sock_diag finds sockets by their names, and no other that has come to their place") {
+    const auto pair = connect_loopback();
+    require_ok(pair);
+    const std::uint16_t port = local_port(pair->server.get());
+    const auto listed = list_sockets({.local = {port}, .remote = {}});
+    require_ok(listed);
+    const auto server =
+        std::ranges::find_if(*listed, [](const SocketInfo& each) { return each.state == TCP_ESTABLISHED; });
+    REQUIRE(server != listed->end());
+    const SocketName name{.local = server->local, .remote = server->remote, .cookie = server->cookie};
+    const SocketName other{.local = server->local, .remote = server->remote, .cookie = server->cookie + 1};
+    // More than one batch.
+    std::vector<SocketName> names(netlink::Socket::kBatch, other);
+    names.push_back(name);
+    const auto found = find_sockets(names);
+    require_ok(found);
+    REQUIRE(found->size() == names.size());
+    CHECK_FALSE(found->front());
+    CHECK(found->back() == *server);
+    CHECK(find_sockets({})->empty());
 }
 
 TEST_CASE("a socket that is not TCP is refused as such") {

@@ -10,31 +10,41 @@ using namespace keysluice;
 
 namespace {
 
+constexpr Instant kSince{std::chrono::microseconds(0x0102030405)};
+
 std::vector<Message> one_of_each() {
-    return {Hello{ProcessKind::relay, 258, 0x01020304},
-            Listener{"0.0.0.0:443 1"},
-            ListenersComplete{},
-            ForgetListener{"unix:/run/shop.sock"},
-            Handover{0x01020304, true, {{513}, false}},
-            Adopt{{0x0a0b0c0d}, {{514}, false}},
-            Attach{{7}},
-            Release{{{1}, {2}, {0xffffffff}}},
-            Pipe{{65533}},
-            Table{},
-            Draining{},
-            Service{{3}, {1, 2, 3}, true},
-            ServicesComplete{},
-            ServiceLoaded{{4}, "private-key-mismatch", "they do not belong together"},
-            AskCounters{0xdeadbeef},
-            Counters{9, {{{1}, "accepted", 1ULL << 40U}, {{2}, "failed:not-tls", 0}}},
-            SigningKey{{1, 2, 3}, "/etc/keysluice/gw.key"},
-            SigningKeyLoaded{{4, 5}, "private-key-mismatch", "it belongs to another certificate"},
-            SignatureWanted{6, {7}, 8, {9, 10}},
-            SignatureMade{11, {12, 13}, "no"},
-            Engines{256},
-            Taken{{1, 0xffffffff}},
-            AskHeld{},
-            HeldComplete{}};
+    return {
+        Hello{ProcessKind::relay, 258, 0x01020304},
+        Listener{"0.0.0.0:443 1"},
+        ListenersComplete{},
+        ForgetListener{"unix:/run/shop.sock"},
+        Handover{0x01020304, true, {{513}, false, kSince}},
+        Adopt{{0x0a0b0c0d}, {{514}, false, kSince}},
+        Attach{{7}},
+        Release{{{1}, {2}, {0xffffffff}}},
+        Pipe{{65533}},
+        Table{},
+        Draining{},
+        Service{{3}, {1, 2, 3}, true},
+        ServicesComplete{},
+        ServiceLoaded{{4}, "private-key-mismatch", "they do not belong together"},
+        AskCounters{0xdeadbeef},
+        Counters{9, {{{1}, "accepted", 1ULL << 40U}, {{2}, "failed:not-tls", 0}}},
+        SigningKey{{1, 2, 3}, "/etc/keysluice/gw.key"},
+        SigningKeyLoaded{{4, 5}, "private-key-mismatch", "it belongs to another certificate"},
+        SignatureWanted{6, {7}, 8, {9, 10}},
+        SignatureMade{11, {12, 13}, "no"},
+        Engines{256},
+        Taken{{1, 0xffffffff}},
+        AskHeld{},
+        HeldComplete{},
+        AskSessions{1, {2}, 3, {{4}, {5}}},
+        Sessions{
+            6, true, {{{7}, {8}, kSince, true, "a suite", "192.0.2.1:443", "[2001:db8::1]:4711", "", "offload-off"}}},
+        EndSessions{9, {10}, {11}},
+        SessionsEnded{12, 13},
+        CloseService{{14}},
+        Failures{{{{15}, "192.0.2.1:4711", "not-tls", "that is no TLS"}}}};
 }
 
 void refused(Bytes packet) {
@@ -73,8 +83,8 @@ TEST_CASE("each message survives its encoding") {
 TEST_CASE("the bytes on the wire stay as they are") {
     CHECK(encode(Hello{ProcessKind::engine, 2, 0x01020304}) == bytes({1, 0, 1, 0, 2, 1, 2, 3, 4}));
     CHECK(encode(Listener{"ab"}) == bytes({1, 1, 2, 'a', 'b'}));
-    CHECK(encode(Handover{3, true, {{6}, false}}) == bytes({1, 4, 0, 0, 0, 3, 1, 0, 6, 0}));
-    CHECK(encode(Adopt{{5}, {{6}, true}}) == bytes({1, 5, 0, 0, 0, 5, 0, 6, 1}));
+    CHECK(encode(Handover{3, true, {{6}, false}}) == bytes({1, 4, 0, 0, 0, 3, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+    CHECK(encode(Adopt{{5}, {{6}, true, kSince}}) == bytes({1, 5, 0, 0, 0, 5, 0, 6, 1, 0, 0, 0, 1, 2, 3, 4, 5}));
     CHECK(encode(Release{{{3}}}) == bytes({1, 7, 0, 1, 0, 0, 0, 3}));
     CHECK(encode(Service{{1}, {9}, false}) == bytes({1, 11, 0, 1, 0, 1, 9, 0}));
 }
