@@ -97,8 +97,9 @@ void BusThread::Work::connect() {
         return;
     }
     link_ = *std::move(link);
-    inquiries_.ask<control::Setup>([](control::FrontDesk& desk, const auto& reply) { reply(desk.setup()); },
-                                   [this](const control::Setup& setup) { on_setup(setup); });
+    inquiries_.ask<control::Setup>(
+        Inquiries::kOurselves, [](control::FrontDesk& desk, const auto& reply) { reply(desk.setup()); },
+        [this](const control::Setup& setup) { on_setup(setup); });
 }
 
 void BusThread::Work::on_setup(const control::Setup& setup) {

@@ -19,7 +19,7 @@ void hand_on(Commands::Answer& answer, const Outcome& outcome) {
 void Commands::command(const Call& call, control::Command command, Answer answer) {
     auto options =
         read_options(call.options, command.verb == control::Command::Verb::down ? Knows::no_other : Knows::child);
-    if (!options || inquiries_.full()) {
+    if (!options || !inquiries_.has_room_for(call.sender)) {
         answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
         return;
     }
@@ -32,7 +32,7 @@ void Commands::command(const Call& call, control::Command command, Answer answer
 
 void Commands::close_session(const Call& call, TlsSessionId session, Answer answer) {
     const auto options = read_options(call.options, Knows::no_other);
-    if (!options || inquiries_.full()) {
+    if (!options || !inquiries_.has_room_for(call.sender)) {
         answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
         return;
     }
@@ -43,20 +43,20 @@ void Commands::close_session(const Call& call, TlsSessionId session, Answer answ
 void Commands::carry_out(const std::string& sender, bool interactive, Answer answer, Order question) {
     authority_.ask(
         sender, Authority::kControl, interactive,
-        [this, answer = std::move(answer), question = std::move(question)](Result<void> verdict) mutable {
+        [this, sender, answer = std::move(answer), question = std::move(question)](Result<void> verdict) mutable {
             if (!verdict) {
                 answer(std::unexpected(to_bus_error(verdict.error())));
                 return;
             }
             inquiries_.ask<Result<std::uint32_t>>(
-                std::move(question),
+                sender, std::move(question),
                 [answer = std::move(answer)](const Result<std::uint32_t>& done) mutable { hand_on(answer, done); });
         });
 }
 
 void Commands::reload(const Call& call, Answer answer) {
     const auto options = read_options(call.options, Knows::no_other);
-    if (!options || inquiries_.full()) {
+    if (!options || !inquiries_.has_room_for(call.sender)) {
         answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
         return;
     }
@@ -67,7 +67,7 @@ void Commands::reload(const Call& call, Answer answer) {
 void Commands::change(const Call& call, control::ConnectionChange change, Answer answer) {
     const bool removes = change.verb == control::ConnectionChange::Verb::remove;
     const auto options = read_options(call.options, removes ? Knows::no_other : Knows::persist);
-    if (!options || inquiries_.full()) {
+    if (!options || !inquiries_.has_room_for(call.sender)) {
         answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
         return;
     }
@@ -80,17 +80,17 @@ void Commands::change(const Call& call, control::ConnectionChange change, Answer
 
 void Commands::configure(const std::string& sender, const char* action, bool interactive, Answer answer,
                          Question question) {
-    authority_.ask(sender, action, interactive,
-                   [this, answer = std::move(answer), question = std::move(question)](Result<void> verdict) mutable {
-                       if (!verdict) {
-                           answer(std::unexpected(to_bus_error(verdict.error())));
-                           return;
-                       }
-                       inquiries_.ask<Configured>(std::move(question),
-                                                  [answer = std::move(answer)](const Configured& outcome) mutable {
-                                                      hand_on(answer, outcome);
-                                                  });
-                   });
+    authority_.ask(
+        sender, action, interactive,
+        [this, sender, answer = std::move(answer), question = std::move(question)](Result<void> verdict) mutable {
+            if (!verdict) {
+                answer(std::unexpected(to_bus_error(verdict.error())));
+                return;
+            }
+            inquiries_.ask<Configured>(
+                sender, std::move(question),
+                [answer = std::move(answer)](const Configured& outcome) mutable { hand_on(answer, outcome); });
+        });
 }
 
 Commands::Answer answer_count(sdbus::Result<std::uint32_t>&& result) {

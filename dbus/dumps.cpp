@@ -1,22 +1,26 @@
 #include "dbus/dumps.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "dbus/errors.hpp"
 
 namespace keysluice::bus {
 
-void Dumps::begin(sdbus::Result<sdbus::UnixFd>&& result, Ask ask) {
+void Dumps::begin(sdbus::Result<sdbus::UnixFd>&& result, const std::string& caller, Ask ask) {
     auto file = DumpFile::create();
     if (!file) {
         refuse(result, to_bus_error(file.error()));
         return;
     }
-    if (dumps_.size() >= kMost) {
-        refuse(result, to_bus_error(Error{"too-many-calls", "4 dumps are being written already; try again"}));
+    if (dumps_.size() >= kMost || std::ranges::count(dumps_, caller, &Dump::caller) >= kMostOfOne) {
+        refuse(result, to_bus_error(Error{"too-many-calls",
+                                          "4 dumps are being written already, or 2 for this caller; try "
+                                          "again"}));
         return;
     }
-    dumps_.push_front({.result = std::move(result), .ask = std::move(ask), .file = *std::move(file)});
+    dumps_.push_front(
+        {.result = std::move(result), .caller = caller, .ask = std::move(ask), .file = *std::move(file)});
     write_page(dumps_.begin(), 0);
 }
 

@@ -15,6 +15,7 @@ namespace keysluice::bus {
 class Dumps {
    public:
     static constexpr std::size_t kMost = 4;
+    static constexpr std::ptrdiff_t kMostOfOne = 2;  ///< of one caller
 
     struct Page {
         std::string lines;
@@ -25,11 +26,12 @@ class Dumps {
     using Ask = std::function<void(std::uint64_t after, Take take)>;
 
     /// Fails with "too-many-calls" and "memory-file-failed".
-    void begin(sdbus::Result<sdbus::UnixFd>&& result, Ask ask);
+    void begin(sdbus::Result<sdbus::UnixFd>&& result, const std::string& caller, Ask ask);
 
    private:
     struct Dump {
         sdbus::Result<sdbus::UnixFd> result;
+        std::string caller;
         Ask ask;
         DumpFile file;
     };

@@ -64,12 +64,14 @@ void Manager::ListSas(sdbus::Result<SaRows, std::string>&& result, Dictionary fi
         refuse(result, to_bus_error(*wrong));
         return;
     }
-    if (inquiries_.full()) {
+    const std::string caller = sender_of(getObject());
+    if (!inquiries_.has_room_for(caller)) {
         refuse(result, to_bus_error(kTooMany));
         return;
     }
     const std::size_t most = limit == 0 ? control::FrontDesk::kLongestPage : limit;
     inquiries_.ask<control::SaPage>(
+        caller,
         [wanted = *std::move(wanted), after = *after, most](control::FrontDesk& desk, const auto& reply) {
             reply(desk.sas(wanted, ike::IkeSpi{after}, most));
         },
@@ -92,26 +94,29 @@ void Manager::ListSas(sdbus::Result<SaRows, std::string>&& result, Dictionary fi
 
 void Manager::DumpSas(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) {
     auto wanted = read_filter(filter);
-    if (!wanted || inquiries_.full()) {
+    const std::string caller = sender_of(getObject());
+    if (!wanted || !inquiries_.has_room_for(caller)) {
         refuse(result, to_bus_error(wanted ? kTooMany : wanted.error()));
         return;
     }
-    dumps_.begin(std::move(result), [this, wanted = *std::move(wanted)](std::uint64_t after, Dumps::Take take) {
-        inquiries_.ask<control::SaPage>(
-            [wanted, after](control::FrontDesk& desk, const auto& reply) {
-                reply(desk.sas(wanted, ike::IkeSpi{after}, control::FrontDesk::kLongestPage));
-            },
-            [take = std::move(take)](const control::SaPage& page) mutable {
-                Dumps::Page written;
-                for (const control::IkeSaView& sa : page.sas) {
-                    append_json_line(written.lines, sa);
-                }
-                if (page.next) {
-                    written.next = page.next->value;
-                }
-                take(written);
-            });
-    });
+    dumps_.begin(std::move(result), caller,
+                 [this, caller, wanted = *std::move(wanted)](std::uint64_t after, Dumps::Take take) {
+                     inquiries_.ask<control::SaPage>(
+                         caller,
+                         [wanted, after](control::FrontDesk& desk, const auto& reply) {
+                             reply(desk.sas(wanted, ike::IkeSpi{after}, control::FrontDesk::kLongestPage));
+                         },
+                         [take = std::move(take)](const control::SaPage& page) mutable {
+                             Dumps::Page written;
+                             for (const control::IkeSaView& sa : page.sas) {
+                                 append_json_line(written.lines, sa);
+                             }
+                             if (page.next) {
+                                 written.next = page.next->value;
+                             }
+                             take(written);
+                         });
+                 });
 }
 
 void Manager::ListTlsSessions(sdbus::Result<TlsSessionRows, std::string, std::uint32_t>&& result, Dictionary filter,
@@ -122,11 +127,12 @@ void Manager::ListTlsSessions(sdbus::Result<TlsSessionRows, std::string, std::ui
         refuse(result, to_bus_error(*wrong));
         return;
     }
-    if (inquiries_.full()) {
+    const std::string caller = sender_of(getObject());
+    if (!inquiries_.has_room_for(caller)) {
         refuse(result, to_bus_error(kTooMany));
         return;
     }
-    ask_tls_sessions(*wanted, *after, limit == 0 ? kMostSessions : limit,
+    ask_tls_sessions(caller, *wanted, *after, limit == 0 ? kMostSessions : limit,
                      [result = std::move(result)](const Result<control::TlsSessionPage>& page) {
                          if (!page) {
                              refuse(result, to_bus_error(page.error()));
@@ -143,33 +149,37 @@ void Manager::ListTlsSessions(sdbus::Result<TlsSessionRows, std::string, std::ui
 
 void Manager::DumpTlsSessions(sdbus::Result<sdbus::UnixFd>&& result, Dictionary filter) {
     auto wanted = read_tls_filter(filter);
-    if (!wanted || inquiries_.full()) {
+    const std::string caller = sender_of(getObject());
+    if (!wanted || !inquiries_.has_room_for(caller)) {
         refuse(result, to_bus_error(wanted ? kTooMany : wanted.error()));
         return;
     }
-    dumps_.begin(std::move(result), [this, wanted = *std::move(wanted)](std::uint64_t after, Dumps::Take take) {
-        ask_tls_sessions(wanted, after, kMostSessions,
-                         [take = std::move(take)](const Result<control::TlsSessionPage>& page) mutable {
-                             if (!page) {
-                                 take(std::unexpected(page.error()));
-                                 return;
-                             }
-                             Dumps::Page written;
-                             const Instant moment = now();
-                             for (const control::TlsSessionView& session : page->sessions) {
-                                 append_json_line(written.lines, session, moment);
-                             }
-                             if (page->next) {
-                                 written.next = page->next->value;
-                             }
-                             take(written);
-                         });
-    });
+    dumps_.begin(std::move(result), caller,
+                 [this, caller, wanted = *std::move(wanted)](std::uint64_t after, Dumps::Take take) {
+                     ask_tls_sessions(caller, wanted, after, kMostSessions,
+                                      [take = std::move(take)](const Result<control::TlsSessionPage>& page) mutable {
+                                          if (!page) {
+                                              take(std::unexpected(page.error()));
+                                              return;
+                                          }
+                                          Dumps::Page written;
+                                          const Instant moment = now();
+                                          for (const control::TlsSessionView& session : page->sessions) {
+                                              append_json_line(written.lines, session, moment);
+                                          }
+                                          if (page->next) {
+                                              written.next = page->next->value;
+                                          }
+                                          take(written);
+                                      });
+                 });
 }
 
-void Manager::ask_tls_sessions(const control::TlsFilter& filter, std::uint64_t after, std::size_t limit,
+void Manager::ask_tls_sessions(const std::string& caller, const control::TlsFilter& filter, std::uint64_t after,
+                               std::size_t limit,
                                std::move_only_function<void(const Result<control::TlsSessionPage>&)> then) {
     inquiries_.ask<Result<control::TlsSessionPage>>(
+        caller,
         [filter, after, limit](control::FrontDesk& desk, auto reply) {
             desk.tls_sessions(filter, TlsSessionId{after}, limit, std::move(reply));
         },
@@ -187,7 +197,7 @@ void Manager::command(control::Command::Verb verb, sdbus::Result<std::uint32_t>&
 }
 
 void Manager::GetSaCounters(sdbus::Result<CountersRows>&& result, std::uint64_t ike_spi) {
-    answer_counters(inquiries_, ike::IkeSpi{ike_spi}, std::move(result));
+    answer_counters(inquiries_, sender_of(getObject()), ike::IkeSpi{ike_spi}, std::move(result));
 }
 
 void Manager::Up(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) {

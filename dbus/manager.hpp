@@ -45,7 +45,8 @@ class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
                           Dictionary options) override;
     void RemoveConnection(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
 
-    void ask_tls_sessions(const control::TlsFilter& filter, std::uint64_t after, std::size_t limit,
+    void ask_tls_sessions(const std::string& caller, const control::TlsFilter& filter, std::uint64_t after,
+                          std::size_t limit,
                           std::move_only_function<void(const Result<control::TlsSessionPage>&)> then);
     void command(control::Command::Verb verb, sdbus::Result<std::uint32_t>&& result, std::string name,
                  Dictionary options);

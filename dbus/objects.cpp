@@ -87,28 +87,30 @@ std::vector<std::string> TlsServiceObject::texts(const std::vector<Endpoint>& en
 }
 
 void TlsServiceObject::GetCounters(sdbus::Result<CounterValues, std::uint32_t>&& result) {
-    if (inquiries_.full()) {
+    const std::string caller = sender_of(getObject());
+    if (!inquiries_.has_room_for(caller)) {
         refuse(result, to_bus_error(kTooMany));
         return;
     }
     inquiries_.ask<control::FrontDesk::Counts>(
-        [name = service_.name](control::FrontDesk& desk, auto reply) { desk.counts(name, std::move(reply)); },
+        caller, [name = service_.name](control::FrontDesk& desk, auto reply) { desk.counts(name, std::move(reply)); },
         [result = std::move(result)](const control::FrontDesk::Counts& counts) {
             answer(result, counts.values, counts.silent);
         });
 }
 
-void answer_counters(Inquiries& inquiries, ike::IkeSpi spi, sdbus::Result<CountersRows>&& result) {
-    if (inquiries.full()) {
+void answer_counters(Inquiries& inquiries, const std::string& caller, ike::IkeSpi spi,
+                     sdbus::Result<CountersRows>&& result) {
+    if (!inquiries.has_room_for(caller)) {
         refuse(result, to_bus_error(kTooMany));
         return;
     }
     using Counters = Result<std::vector<control::ChildCounters>>;
-    inquiries.ask<Counters>([spi](control::FrontDesk& desk, auto reply) { desk.sa_counters(spi, std::move(reply)); },
-                            [result = std::move(result)](const Counters& counters) {
-                                counters ? answer(result, to_rows(*counters))
-                                         : refuse(result, to_bus_error(counters.error()));
-                            });
+    inquiries.ask<Counters>(
+        caller, [spi](control::FrontDesk& desk, auto reply) { desk.sa_counters(spi, std::move(reply)); },
+        [result = std::move(result)](const Counters& counters) {
+            counters ? answer(result, to_rows(*counters)) : refuse(result, to_bus_error(counters.error()));
+        });
 }
 
 IkeSaObject::IkeSaObject(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries,
@@ -118,7 +120,7 @@ IkeSaObject::IkeSaObject(sdbus::IConnection& connection, Commands& commands, Inq
 }
 
 void IkeSaObject::GetCounters(sdbus::Result<CountersRows>&& result) {
-    answer_counters(inquiries_, view_.own, std::move(result));
+    answer_counters(inquiries_, sender_of(getObject()), view_.own, std::move(result));
 }
 
 void IkeSaObject::Down(sdbus::Result<>&& result, Dictionary options) {

@@ -53,7 +53,8 @@ class Exported : public sdbus::AdaptorInterfaces<Adaptor> {
 };
 
 /// Answers GetSaCounters, and GetCounters of an IKE SA.
-void answer_counters(Inquiries& inquiries, ike::IkeSpi spi, sdbus::Result<CountersRows>&& result);
+void answer_counters(Inquiries& inquiries, const std::string& caller, ike::IkeSpi spi,
+                     sdbus::Result<CountersRows>&& result);
 
 class ConnectionObject final : public Exported<org::keysluice1::Connection_adaptor> {
    public:

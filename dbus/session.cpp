@@ -40,8 +40,9 @@ void Session::follow() {
         patience_.arm(now() + kCongestionPause);
         return;
     }
-    inquiries_.ask<control::News>([](control::FrontDesk& desk, auto reply) { desk.news(std::move(reply)); },
-                                  [this](control::News news) { take(std::move(news)); });
+    inquiries_.ask<control::News>(
+        Inquiries::kOurselves, [](control::FrontDesk& desk, auto reply) { desk.news(std::move(reply)); },
+        [this](control::News news) { take(std::move(news)); });
 }
 
 void Session::take(control::News news) {
@@ -75,6 +76,7 @@ void Session::walk() {
 
 void Session::walk_from(ike::IkeSpi after) {
     inquiries_.ask<control::SaPage>(
+        Inquiries::kOurselves,
         [after](control::FrontDesk& desk, const auto& reply) {
             reply(desk.sas({}, after, control::FrontDesk::kLongestPage));
         },

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -40,6 +41,27 @@ def _expect(found, wanted, what):
         raise RuntimeError(f"{what}: {found} instead of {wanted}")
 
 
+@contextlib.contextmanager
+def _asking(bus):
+    """Somebody dumps and walks all the time."""
+    client, over = bus.client(60), threading.Event()
+
+    def ask():
+        while not over.is_set():
+            client.dump()
+            for _ in client.pages():
+                if over.is_set():
+                    break
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def _cpu(responder, action):
     before = responder.cpu()
     result = action()
@@ -72,5 +94,10 @@ def measure(peer, plan):
             with probed() as beside:
                 _dump(client, count)
                 _walk(client, count)
-            figures["waits"] = {"idle": idle, "asked": asked, "deaf": beside}
+            with probed() as making:
+                initiators.reach(count + plan.bus_made)
+            with probed() as both, _asking(bus):
+                initiators.reach(count + 2 * plan.bus_made)
+            figures["made"] = plan.bus_made
+            figures["waits"] = {"idle": idle, "asked": asked, "deaf": beside, "making": making, "both": both}
             return figures

@@ -128,10 +128,11 @@ class Bus(unittest.TestCase):
     def test_costs_and_waits(self):
         waits = {"asked": 900, "lost": 1, "median": 0.11, "p99": 1.5, "longest": 7.26}
         text = bus_report.bus({"count": 100_000, "dump": 0.5, "walk": 1.25, "objects": 0.1, "largest": 3.5,
-                               "waits": {"idle": waits, "asked": waits, "deaf": waits}})
+                               "made": 10_000, "waits": dict.fromkeys(("idle", "asked", "deaf", "making", "both"), waits)})
         self.assertIn("with 100,000 IKE SAs", text)
         self.assertIn("largest message has 3.5 MiB", text)
         self.assertIn("| `DumpSas` | 0.50 |", text)
+        self.assertIn("| 10,000 more IKE SAs with", text)
         self.assertIn("| nothing | 0.11 | 1.50 | 7.3 | 1 of 900 |", text)
 
 

@@ -10,7 +10,7 @@ import subprocess
 from bus.command import Command
 from support import processes
 from support.backends import Backend, echo
-from support.bus import NAME, Bus, CallFailed
+from support.bus import NAME, Bus, CallFailed, Deaf
 from support.keysluice import Keysluice, server_service
 from support.scenario import Failure, eventually, expect, expect_equal, scenario
 from support.tls_client import TlsClient, expect_echo
@@ -226,3 +226,19 @@ def failures(world):
             fail()
         shop.keysluice.await_failure("plain-http", count=201)
         expect(events.kinds().count("tls-failed") < 201 or not world.kernel, "a flood is told whole")
+
+
+@scenario("TLS sessions: a process that does not answer is counted, and callers with hundreds of questions take nobody's place")
+def silent(world):
+    with open_shop(world) as (bus, client, shop):
+        shop.connect("till", 1)
+        stopped = shop.keysluice.pids("engine")[0]
+        deaf = [Deaf(bus) for _ in range(4)]
+        processes.send_signal(stopped, signal.SIGSTOP)
+        for each in deaf:
+            each.ask(f"{NAME}.Manager", "ListTlsSessions", 300, "a{sv}su", {}, "", 0)
+        for _ in range(20):
+            client.manager("ListSas", "a{sv}su", {}, "", 0)  # Busy would be raised
+        expect_equal(client.manager("ListTlsSessions", "a{sv}su", {}, "", 0)[2], 1, "processes that do not answer")
+        processes.send_signal(stopped, signal.SIGCONT)
+        eventually(lambda: client.manager("ListTlsSessions", "a{sv}su", {}, "", 0)[2] == 0, world.patience(20), "all answer again")
