@@ -1,7 +1,6 @@
 #include "netlink/links.hpp"
 
 #include <fmt/format.h>
-#include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -10,7 +9,6 @@
 #include <utility>
 
 #include "netlink/attribute_set.hpp"
-#include "netlink/messages.hpp"
 
 namespace keysluice::netlink {
 namespace {
@@ -55,35 +53,6 @@ Result<LinkEvents> LinkEvents::open(int receive_buffer) {
         return pass_on(std::move(listener));
     }
     return LinkEvents(*std::move(listener));
-}
-
-Result<std::optional<LinkChange>> LinkEvents::next() {
-    using Received = Listener::Received;
-    while (true) {
-        while (!pending_.empty()) {
-            auto change = std::move(pending_.front());
-            pending_.pop_front();
-            if (!change || *change) {
-                return change;
-            }
-        }
-        const auto received = listener_.receive([this](const nlmsghdr& message) {
-            const Bytes payload{static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(&message)),
-                                mnl_nlmsg_get_payload_len(&message)};
-            pending_.push_back(decode_link(message.nlmsg_type, payload));
-        });
-        if (!received) {
-            return std::unexpected(received.error());
-        }
-        switch (*received) {
-            case Received::nothing:
-                return std::nullopt;
-            case Received::lost:
-                return LinkChange{};
-            case Received::messages:
-                break;
-        }
-    }
 }
 
 }  // namespace keysluice::netlink

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include "base/result.hpp"
-#include "netlink/listener.hpp"
+#include "netlink/event_reader.hpp"
 #include "netlink/route.hpp"
 
 namespace keysluice::netlink {
@@ -20,6 +19,10 @@ struct LinkChange {
     bool operator==(const LinkChange&) const = default;
 };
 
+/// `payload` is what follows the netlink header, `type` is nlmsg_type. Fails with "netlink-malformed"; nothing comes
+/// of messages that are about something else.
+[[nodiscard]] Result<std::optional<LinkChange>> decode_link(std::uint16_t type, Bytes payload);
+
 /// What the kernel tells on its own about the network devices of the namespace in which it was opened. Needs
 /// CAP_NET_ADMIN, for the size of its buffer.
 class LinkEvents {
@@ -29,19 +32,14 @@ class LinkEvents {
     [[nodiscard]] static Result<LinkEvents> open(int receive_buffer = kReceiveBuffer);
 
     /// Readable when there is something: then call next() until it returns nothing.
-    [[nodiscard]] int fd() const { return listener_.fd(); }
+    [[nodiscard]] int fd() const { return reader_.fd(); }
     /// A failure concerns one message; go on.
-    [[nodiscard]] Result<std::optional<LinkChange>> next();
+    [[nodiscard]] Result<std::optional<LinkChange>> next() { return reader_.next(); }
 
    private:
-    explicit LinkEvents(Listener listener) : listener_(std::move(listener)) {}
+    explicit LinkEvents(Listener listener) : reader_(std::move(listener), decode_link, LinkChange{}) {}
 
-    Listener listener_;
-    std::deque<Result<std::optional<LinkChange>>> pending_;
+    EventReader<LinkChange> reader_;
 };
-
-/// `payload` is what follows the netlink header, `type` is nlmsg_type. Fails with "netlink-malformed"; nothing comes
-/// of messages that are about something else.
-[[nodiscard]] Result<std::optional<LinkChange>> decode_link(std::uint16_t type, Bytes payload);
 
 }  // namespace keysluice::netlink

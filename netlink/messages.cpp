@@ -1,5 +1,7 @@
 #include "netlink/messages.hpp"
 
+#include <libmnl/libmnl.h>
+
 #include "netlink/attribute.hpp"
 
 namespace keysluice::netlink {
@@ -14,6 +16,10 @@ const nlmsghdr* next_message(Bytes& rest) {
     }
     rest = behind(rest, message->nlmsg_len);
     return message;
+}
+
+Bytes payload_of(const nlmsghdr& message) {
+    return {static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(&message)), mnl_nlmsg_get_payload_len(&message)};
 }
 
 }  // namespace keysluice::netlink

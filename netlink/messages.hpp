@@ -11,4 +11,7 @@ namespace keysluice::netlink {
 /// ones, which fit everywhere.)
 [[nodiscard]] const nlmsghdr* next_message(Bytes& rest);
 
+/// What follows its header, of a message that next_message() has found whole.
+[[nodiscard]] Bytes payload_of(const nlmsghdr& message);
+
 }  // namespace keysluice::netlink

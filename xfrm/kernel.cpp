@@ -14,6 +14,7 @@ namespace keysluice::xfrm {
 namespace {
 
 using netlink::Answer;
+using netlink::payload_of;
 using netlink::Request;
 using netlink::Socket;
 
@@ -32,10 +33,6 @@ Error refusal(const Answer& answer, std::string_view what) {
 
 bool is_absence(const Answer& answer) {
     return answer.error == ESRCH || answer.error == ENOENT;
-}
-
-Bytes payload_of(const nlmsghdr& message) {
-    return {static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(&message)), mnl_nlmsg_get_payload_len(&message)};
 }
 
 /// The message in an answer, bounded by what was received.
@@ -232,33 +229,6 @@ Result<Events> Events::open(int receive_buffer) {
         return pass_on(std::move(listener));
     }
     return Events(*std::move(listener));
-}
-
-Result<std::optional<Event>> Events::next() {
-    using Received = netlink::Listener::Received;
-    while (true) {
-        while (!pending_.empty()) {
-            auto event = std::move(pending_.front());
-            pending_.pop_front();
-            if (!event || *event) {
-                return event;
-            }
-        }
-        const auto received = listener_.receive([this](const nlmsghdr& message) {
-            pending_.push_back(decode_event(message.nlmsg_type, payload_of(message)));
-        });
-        if (!received) {
-            return std::unexpected(received.error());
-        }
-        switch (*received) {
-            case Received::nothing:
-                return std::nullopt;
-            case Received::lost:
-                return Lost{};
-            case Received::messages:
-                break;
-        }
-    }
 }
 
 }  // namespace keysluice::xfrm

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <deque>
 #include <span>
 #include <vector>
 
 #include "base/result.hpp"
-#include "netlink/listener.hpp"
+#include "netlink/event_reader.hpp"
 #include "netlink/socket.hpp"
 #include "xfrm/decode.hpp"
 #include "xfrm/encode.hpp"
@@ -63,15 +62,14 @@ class Events {
     [[nodiscard]] static Result<Events> open(int receive_buffer = kReceiveBuffer);
 
     /// Readable when there is something: then call next() until it returns nothing.
-    [[nodiscard]] int fd() const { return listener_.fd(); }
+    [[nodiscard]] int fd() const { return reader_.fd(); }
     /// A failure concerns one message; go on.
-    [[nodiscard]] Result<std::optional<Event>> next();
+    [[nodiscard]] Result<std::optional<Event>> next() { return reader_.next(); }
 
    private:
-    explicit Events(netlink::Listener listener) : listener_(std::move(listener)) {}
+    explicit Events(netlink::Listener listener) : reader_(std::move(listener), decode_event, Lost{}) {}
 
-    netlink::Listener listener_;
-    std::deque<Result<std::optional<Event>>> pending_;
+    netlink::EventReader<Event> reader_;
 };
 
 }  // namespace keysluice::xfrm

@@ -11,6 +11,7 @@
 
 #include "base/address.hpp"
 #include "base/result.hpp"
+#include "netlink/features.hpp"
 
 namespace keysluice::doctor {
 
@@ -34,8 +35,7 @@ struct KernelFacts {
     }
 };
 
-/// Of a network device, as `ethtool -k` tells it. locked: off, and nobody can switch it on.
-enum class Feature : std::uint8_t { missing, off, locked, on };
+using netlink::Feature;
 
 struct DeviceFacts {
     std::string name;

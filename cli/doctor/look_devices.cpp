@@ -1,13 +1,10 @@
 #include <fmt/format.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -15,88 +12,19 @@
 
 #include "base/unique_fd.hpp"
 #include "cli/doctor/look.hpp"
+#include "netlink/features.hpp"
 
 namespace keysluice::doctor {
 namespace {
 
-/// The kernel has some 60 features.
-constexpr std::uint32_t kMostFeatures = 1024;
-
-/// SIOCETHTOOL for one device.
-class Ethtool {
-   public:
-    Ethtool(int socket, std::string_view device) : socket_(socket), device_(device) {}
-
-    /// Of the features, in their order; empty where the device tells none.
-    [[nodiscard]] std::vector<std::string> names() const {
-        const ethtool_sset_info question{
-            .cmd = ETHTOOL_GSSET_INFO, .reserved = 0, .sset_mask = 1ULL << ETH_SS_FEATURES};
-        std::uint32_t size = 0;
-        if (const auto answer = ask(question, sizeof(size)); !answer.empty()) {
-            std::memcpy(&size, answer.data(), sizeof(size));
-        }
-        const ethtool_gstrings wanted{.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = size};
-        const auto texts =
-            size > kMostFeatures ? std::vector<char>{} : ask(wanted, std::size_t{size} * ETH_GSTRING_LEN);
-        std::vector<std::string> names;
-        for (std::size_t at = 0; at + ETH_GSTRING_LEN <= texts.size(); at += ETH_GSTRING_LEN) {
-            names.emplace_back(texts.data() + at, strnlen(texts.data() + at, ETH_GSTRING_LEN));
-        }
-        return names;
-    }
-
-    [[nodiscard]] std::vector<ethtool_get_features_block> blocks(std::size_t features) const {
-        std::vector<ethtool_get_features_block> blocks((features + 31) / 32);
-        // An ethtool_gfeatures, which ends in an array of no elements: C++ knows none.
-        const std::array question{std::uint32_t{ETHTOOL_GFEATURES}, static_cast<std::uint32_t>(blocks.size())};
-        const auto answer = ask(question, blocks.size() * sizeof(ethtool_get_features_block));
-        if (answer.empty()) {
-            return {};
-        }
-        std::memcpy(blocks.data(), answer.data(), answer.size());
-        return blocks;
-    }
-
-   private:
-    /// What the kernel writes behind the question's fixed part, so many bytes; empty where it refuses.
-    template <typename Question>
-    [[nodiscard]] std::vector<char> ask(const Question& question, std::size_t size) const {
-        std::vector<char> bytes(sizeof(question) + size);
-        std::memcpy(bytes.data(), &question, sizeof(question));
-        ifreq request{};
-        std::ranges::copy(device_.substr(0, IF_NAMESIZE - 1), std::begin(request.ifr_name));
-        request.ifr_data = bytes.data();
-        if (ioctl(socket_, SIOCETHTOOL, &request) != 0) {
-            return {};
-        }
-        bytes.erase(bytes.begin(), bytes.begin() + sizeof(question));
-        return bytes;
-    }
-
-    int socket_;
-    std::string_view device_;
-};
-
-Feature feature_in(const ethtool_get_features_block& block, std::uint32_t bit) {
-    if ((block.active & bit) != 0) {
-        return Feature::on;
-    }
-    if ((block.available & bit) == 0) {
-        return Feature::missing;
-    }
-    return (block.never_changed & bit) != 0 ? Feature::locked : Feature::off;
-}
-
-void look_at_features(const Ethtool& ethtool, DeviceFacts& device) {
-    const std::vector<std::string> names = ethtool.names();
-    const auto blocks = ethtool.blocks(names.size());
-    const std::array<std::pair<std::string_view, Feature*>, 4> wanted{
-        std::pair{"esp-hw-offload", &device.esp}, std::pair{"esp-tx-csum-hw-offload", &device.esp_checksum},
-        std::pair{"tls-hw-tx-offload", &device.tls_sending}, std::pair{"tls-hw-rx-offload", &device.tls_receiving}};
-    for (const auto& [name, feature] : wanted) {
-        const auto place = static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
-        if (place / 32 < blocks.size() && place < names.size()) {
-            *feature = feature_in(blocks[place / 32], std::uint32_t{1} << (place % 32));
+void look_at_features(DeviceFacts& device) {
+    static constexpr std::array<std::string_view, 4> kNames{netlink::kEspFeature, "esp-tx-csum-hw-offload",
+                                                            "tls-hw-tx-offload", "tls-hw-rx-offload"};
+    const std::array<Feature*, kNames.size()> places{&device.esp, &device.esp_checksum, &device.tls_sending,
+                                                     &device.tls_receiving};
+    if (const auto features = netlink::features_of(device.name, kNames)) {
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            *places[i] = (*features)[i];
         }
     }
 }
@@ -119,7 +47,7 @@ std::vector<DeviceFacts> look_at_devices() {
         if (ioctl(socket.get(), SIOCGIFMTU, &request) == 0) {
             device.mtu = static_cast<std::uint32_t>(request.ifr_mtu);
         }
-        look_at_features(Ethtool(socket.get(), device.name), device);
+        look_at_features(device);
         devices.push_back(std::move(device));
     }
     return devices;
