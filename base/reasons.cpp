@@ -370,14 +370,15 @@ constexpr std::array kReasons{
     Reason{"not-tls", ReasonArea::tls, "The peer does not speak TLS."},
     Reason{
         "offload-declined", ReasonArea::kernel,
-        "A child asks for offload = \"crypto\" or \"packet\", and no network device does it: the kernel would do it "
-        "itself. The CHILD SA is not made; offload = \"auto\" makes it all the same."},
+        "A child asks for offload = \"crypto\" or \"packet\", and no network device does it, or its feature "
+        "esp-hw-offload is off: the kernel would do it itself. The CHILD SA is not made; offload = \"auto\" makes it all the same."},
     Reason{"offload-lost", ReasonArea::kernel,
            "The network device that did a part of ESP for a CHILD SA went down or is gone, and the kernel deleted "
-           "the SAs with "
-           "it. The CHILD SA is rekeyed at once, over another device in software where offload = \"auto\" allows it, "
-           "and "
-           "again when the device is back on the way to the peer."},
+           "the SAs with it: the CHILD SA is rekeyed at once, over another device in software where offload = "
+           "\"auto\" allows it, and again when the device is back on the way to the peer. Or the device lost its "
+           "feature esp-hw-offload: with offload = \"auto\" the kernel goes on with the same SAs in software until "
+           "the feature is on again, and with \"crypto\" or \"packet\" the SAs are taken out, and packets are held "
+           "up until then."},
     Reason{"offload-off", ReasonArea::kernel,
            "The connection is in userspace because its service says offload = \"off\"."},
     Reason{

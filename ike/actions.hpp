@@ -128,7 +128,7 @@ struct Report {
         closed,
         moved,             ///< the peer is at another address or port
         offload_lost,      ///< by a CHILD SA; `error` tells why
-        offload_regained,  ///< by its successor
+        offload_regained,  ///< by it, or its successor
         failed,            ///< a negotiation; `error` tells why
         refused,           ///< a peer's request; `error` tells why
     };

@@ -63,13 +63,14 @@ struct ChildSpent {
     EspSpi inbound;
 };
 
-/// The network device that did a part of the work no longer does.
+/// The network device that did a part of the work no longer does. Where the CHILD SA does not go on without, what
+/// becomes of it is another event.
 struct OffloadLost {
     EspSpi inbound;
     Error why;
 };
 
-/// The CHILD SA has a device again, after one before it had lost its own.
+/// A device does its part of the CHILD SA's work again: its own, or that of one before it that had lost it.
 struct OffloadRegained {
     EspSpi inbound;
 };

@@ -142,11 +142,11 @@ void ChildInstaller::submit(xfrm::Transaction transaction, ike::EspSpi inbound, 
         return [this, inbound, wish, done = std::move(done),
                 state = install_offloaded(databases, std::move(transaction), wish)]() mutable {
             if (const auto found = offloaded_.find(inbound); state && found != offloaded_.end()) {
-                if (state->in_force == ike::Offload::off) {
+                if (state->taken == ike::Offload::off) {
                     found->second.wish.reset();  // nor is the other half given to a device
                 }
                 found->second.state = *state;
-                found->second.device = state->in_force == ike::Offload::off ? 0 : wish.device.index;
+                found->second.device = state->taken == ike::Offload::off ? 0 : wish.device.index;
             }
             done(state ? Result<void>{} : pass_on(std::move(state)));
         };
@@ -236,6 +236,7 @@ ChildInstaller::Presence ChildInstaller::adopt(const ike::ChildSaSpec& spec, boo
 
 void ChildInstaller::settle(const Inventory& found) {
     submit(translator_.settle(found), "policies that are not as they should be");
+    look_at_features({});
     if (const std::size_t count = translator_.orphans(); count > 0) {
         log_warning(
             "the kernel has {} SAs whose negotiation is lost: they carry traffic until others stand in their "

@@ -62,7 +62,9 @@ class ChildInstaller {
 
     void hear(const xfrm::Event& event);
     /// With a device that goes down the kernel deletes the SAs that are with it, and says nothing. Such a CHILD SA is
-    /// rekeyed at once, and again when the device is back on the way to the peer.
+    /// rekeyed at once, and again when the device is back on the way to the peer. For one that loses its feature the
+    /// kernel goes on itself, until the feature is back; where less than a device will not do, the SAs are taken out,
+    /// and it goes on as if the device were down.
     void hear(const netlink::LinkChange& change);
 
     [[nodiscard]] bool idle() const { return kernel_.idle(); }
@@ -71,6 +73,17 @@ class ChildInstaller {
     [[nodiscard]] SaCounters& counters() { return counters_; }
 
    private:
+    /// A CHILD SA that asks for offload.
+    struct Offloaded {
+        Translator::ChildName name;
+        IpAddress local;
+        IpAddress remote;
+        std::optional<ike::InstallChild> waiting;  ///< while the device is looked for
+        std::optional<OffloadWish> wish;           ///< absent until then, and once it is given up
+        OffloadState state;
+        std::uint32_t device = 0;  ///< index of the one that has SAs of it, else 0
+    };
+
     /// From the first look for a device that has come back on; each pause is twice the one before.
     static constexpr Duration kFirstPause = std::chrono::milliseconds(250);
     static constexpr Duration kLongestPause = std::chrono::seconds(30);
@@ -98,24 +111,21 @@ class ChildInstaller {
     void sweep(bool all);
 
     using SasOfChild = std::pair<ike::EspSpi, std::vector<xfrm::SaId>>;
+    [[nodiscard]] static std::uint32_t index_of(const Offloaded& offloaded);
+    void look_for_sas(const std::optional<netlink::Device>& device);
     [[nodiscard]] std::vector<SasOfChild> with_device(const std::optional<netlink::Device>& device) const;
     void on_looked_for(const std::vector<SasOfChild>& missing);
+    void lose(Offloaded& offloaded, const SasOfChild& sas, bool held_up, std::string why);
+    void look_at_features(const std::optional<netlink::Device>& device);
+    /// By the device's index.
+    using Features = std::map<std::uint32_t, netlink::Feature>;
+    void on_features(const Features& features);
+    void on_feature(Offloaded& offloaded, const SasOfChild& sas, netlink::Feature feature);
     void look_for_devices();
     /// By inbound SPI, the device to which packets go.
     using Found = std::vector<std::pair<ike::EspSpi, std::string>>;
     void on_devices(const Found& found);
     [[nodiscard]] bool has_returned(ike::EspSpi inbound);
-
-    /// A CHILD SA that asks for offload.
-    struct Offloaded {
-        Translator::ChildName name;
-        IpAddress local;
-        IpAddress remote;
-        std::optional<ike::InstallChild> waiting;  ///< while the device is looked for
-        std::optional<OffloadWish> wish;           ///< absent until then, and once it is given up
-        OffloadState state;
-        std::uint32_t device = 0;  ///< index of the one that has taken it, else 0
-    };
 
     Translator translator_;
     std::map<ike::EspSpi, Offloaded> offloaded_;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/result.hpp"
+#include "netlink/features.hpp"
 #include "netlink/route.hpp"
 #include "xfrm/kernel.hpp"
 
@@ -24,6 +26,8 @@ class Databases {
 
     /// The network device by which packets go there. Fails as netlink::device_towards() does.
     [[nodiscard]] virtual Result<netlink::Device> device_towards(const IpAddress& local, const IpAddress& remote) = 0;
+    /// Whether the device of that index does ESP's cryptography now. Nothing: it is gone, or does not tell.
+    [[nodiscard]] virtual std::optional<netlink::Feature> esp_feature(std::uint32_t device) = 0;
 };
 
 /// Those of the running kernel.
@@ -38,6 +42,10 @@ class KernelDatabases final : public Databases {
     Result<xfrm::SaState> sa(const xfrm::SaId& id) override { return kernel_.sa(id); }
     Result<netlink::Device> device_towards(const IpAddress& local, const IpAddress& remote) override {
         return netlink::device_towards(routes_, local, remote);
+    }
+    std::optional<netlink::Feature> esp_feature(std::uint32_t device) override {
+        const auto features = netlink::features_of(netlink::device_name(device), {&netlink::kEspFeature, 1});
+        return features ? std::optional(features->front()) : std::nullopt;
     }
 
    private:

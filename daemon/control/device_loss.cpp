@@ -1,4 +1,4 @@
-// ChildInstaller: network devices that go down with the SAs that they have, and come back.
+// ChildInstaller: network devices that go down with the SAs that they have, or lose the feature, and come back.
 
 #include <fmt/format.h>
 
@@ -26,11 +26,15 @@ void ChildInstaller::hear(const netlink::LinkChange& change) {
         pause_ = kFirstPause;
         look_.arm(now() + pause_);
     }
-    if (change.up) {
-        return;
+    if (!change.up) {
+        look_for_sas(change.device);
     }
-    // Behind what is being installed: the kernel may have deleted that too.
-    std::vector<SasOfChild> looked_for = with_device(change.device);
+    look_at_features(change.device);
+}
+
+/// Behind what is being installed: the kernel may have deleted that too.
+void ChildInstaller::look_for_sas(const std::optional<netlink::Device>& device) {
+    std::vector<SasOfChild> looked_for = with_device(device);
     if (looked_for.empty()) {
         return;
     }
@@ -48,13 +52,17 @@ void ChildInstaller::hear(const netlink::LinkChange& change) {
     });
 }
 
+/// Of the device that it is with, or may soon be; 0: none.
+std::uint32_t ChildInstaller::index_of(const Offloaded& offloaded) {
+    return offloaded.wish ? offloaded.wish->device.index : offloaded.device;
+}
+
 /// Those that are with the device, or may soon be; without a device, with any.
 std::vector<ChildInstaller::SasOfChild> ChildInstaller::with_device(
     const std::optional<netlink::Device>& device) const {
     std::map<ike::EspSpi, std::vector<xfrm::SaId>> chosen;
     for (const auto& [inbound, each] : offloaded_) {
-        const std::uint32_t index = each.wish ? each.wish->device.index : each.device;
-        if (index != 0 && (!device || device->index == index)) {
+        if (const std::uint32_t index = index_of(each); index != 0 && (!device || device->index == index)) {
             chosen.try_emplace(inbound);
         }
     }
@@ -70,36 +78,108 @@ std::vector<ChildInstaller::SasOfChild> ChildInstaller::with_device(
 }
 
 void ChildInstaller::on_looked_for(const std::vector<SasOfChild>& missing) {
-    for (const auto& [inbound, ids] : missing) {
-        const auto found = offloaded_.find(inbound);
-        if (found == offloaded_.end() || found->second.device == 0 || !translator_.has(inbound)) {
+    for (const SasOfChild& sas : missing) {
+        const auto found = offloaded_.find(sas.first);
+        if (found == offloaded_.end() || found->second.device == 0 || !translator_.has(sas.first)) {
             continue;  // removed meanwhile, or known
         }
         Offloaded& offloaded = found->second;
-        Error why{
-            "offload-lost",
-            fmt::format("{} is down or gone, and with it the kernel has deleted {}: a new CHILD SA is negotiated",
-                        offloaded.state.device, xfrm::describe(ids.front()))};
-        const bool packet = offloaded.state.in_force == ike::Offload::packet;
-        lost_[offloaded.name] = offloaded.state.device;
-        offloaded.state.in_force = ike::Offload::off;
-        offloaded.state.reason = why.sentence;
-        offloaded.device = 0;
-        offloaded.wish.reset();
-        owner_.on_kernel(ike::OffloadLost{.inbound = inbound, .why = why});
-        // The policies of whole packets went with the device, so nothing holds up what a successor is to protect; and
-        // half a CHILD SA can't be rekeyed.
-        if (packet || ids.size() < 2) {
-            owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(why)});
-        } else {
-            owner_.on_kernel(ike::ChildSpent{inbound});
-        }
-    }
-    if (!missing.empty() && !lost_.empty()) {
-        pause_ = kFirstPause;
-        look_.arm(now() + pause_);
+        // Policies of whole packets went with the device.
+        lose(offloaded, sas, offloaded.state.taken != ike::Offload::packet,
+             fmt::format("{} is down or gone, and with it the kernel has deleted {}: a new CHILD SA is negotiated",
+                         offloaded.state.device, xfrm::describe(sas.second.front())));
     }
 }
+
+/// The kernel no longer has the SAs that were with the device. Where nothing holds up what a successor is to protect,
+/// the CHILD SA is closed; so is half of one, which can't be rekeyed.
+void ChildInstaller::lose(Offloaded& offloaded, const SasOfChild& sas, bool held_up, std::string why) {
+    const auto& [inbound, ids] = sas;
+    lost_[offloaded.name] = offloaded.state.device;
+    offloaded.state.in_force = offloaded.state.taken = ike::Offload::off;
+    offloaded.state.reason = why;
+    offloaded.device = 0;
+    offloaded.wish.reset();
+    pause_ = kFirstPause;
+    look_.arm(now() + pause_);
+    Error error{"offload-lost", std::move(why)};
+    owner_.on_kernel(ike::OffloadLost{.inbound = inbound, .why = error});
+    if (!held_up || ids.size() < 2) {
+        owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(error)});
+    } else {
+        owner_.on_kernel(ike::ChildSpent{inbound});
+    }
+}
+
+// ---- devices that lose their feature, with which the kernel leaves the SAs
+
+/// Behind what is being installed: that may be with the device soon.
+void ChildInstaller::look_at_features(const std::optional<netlink::Device>& device) {
+    std::set<std::uint32_t> devices;
+    for (const auto& [inbound, each] : offloaded_) {
+        if (const std::uint32_t index = index_of(each); index != 0 && (!device || device->index == index)) {
+            devices.insert(index);
+        }
+    }
+    if (devices.empty()) {
+        return;
+    }
+    kernel_.submit([this, devices = std::move(devices)](Databases& databases) -> KernelThread::Then {
+        Features features;
+        for (const std::uint32_t index : devices) {
+            if (const auto feature = databases.esp_feature(index)) {
+                features.emplace(index, *feature);
+            }
+        }
+        return [this, features = std::move(features)] {
+            on_features(features);
+            owner_.on_progress();
+        };
+    });
+}
+
+void ChildInstaller::on_features(const Features& features) {
+    for (const SasOfChild& sas : with_device({})) {
+        const auto found = offloaded_.find(sas.first);
+        if (found == offloaded_.end()) {
+            continue;  // what is told of one may take others out
+        }
+        if (const auto feature = features.find(found->second.device); feature != features.end()) {
+            on_feature(found->second, sas, feature->second);
+        }
+    }
+}
+
+void ChildInstaller::on_feature(Offloaded& offloaded, const SasOfChild& sas, netlink::Feature feature) {
+    OffloadState& state = offloaded.state;
+    const ike::Offload in_force = does_esp(feature) ? state.taken : ike::Offload::off;
+    if (in_force == state.in_force) {
+        return;
+    }
+    if (in_force != ike::Offload::off) {
+        state.in_force = in_force;
+        state.reason.clear();
+        owner_.on_kernel(ike::OffloadRegained{sas.first});
+    } else if (state.requested == ike::Offload::automatic) {
+        state.in_force = in_force;
+        state.reason = fmt::format("{}: the kernel does ESP's cryptography itself", lacking(feature, state.device));
+        owner_.on_kernel(ike::OffloadLost{.inbound = sas.first, .why = {"offload-lost", state.reason}});
+    } else {
+        // The kernel would go on itself, and nobody wants that. Its policies hold up what a successor is to protect.
+        xfrm::Transaction taken_out;
+        for (const xfrm::SaId& id : sas.second) {
+            taken_out.remove(id);
+        }
+        submit(std::move(taken_out), "SAs whose device no longer does its part");
+        lose(offloaded, sas, true,
+             fmt::format(
+                 "{}, and no less than the device is asked for: {} is taken out of the kernel, and a new CHILD "
+                 "SA is negotiated",
+                 lacking(feature, state.device), xfrm::describe(sas.second.front())));
+    }
+}
+
+// ---- devices that come back
 
 void ChildInstaller::look_for_devices() {
     struct Question {
@@ -122,7 +202,8 @@ void ChildInstaller::look_for_devices() {
     kernel_.submit([this, questions = std::move(questions)](Databases& databases) -> KernelThread::Then {
         Found found;
         for (const Question& each : questions) {
-            if (const auto device = databases.device_towards(each.local, each.remote)) {
+            const auto device = databases.device_towards(each.local, each.remote);
+            if (device && does_esp(databases.esp_feature(device->index))) {
                 found.emplace_back(each.inbound, device->name);
             }
         }

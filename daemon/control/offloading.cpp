@@ -50,13 +50,19 @@ Result<bool> has_taken(Databases& databases, const std::vector<xfrm::SaId>& ids,
 
 /// What the kernel reports of these SAs.
 OffloadState compare(Databases& databases, const std::vector<xfrm::SaId>& ids, const OffloadWish& wish) {
-    OffloadState state{
-        .requested = wish.requested, .in_force = ike::Offload::off, .device = wish.device.name, .reason = {}};
+    OffloadState state{.requested = wish.requested, .device = wish.device.name, .reason = {}};
     const auto taken = has_taken(databases, ids, wish);
     if (!taken) {
         state.reason = taken.error().sentence;
     } else if (*taken) {
-        state.in_force = offload_of(wish).packet ? ike::Offload::packet : ike::Offload::crypto;
+        state.taken = offload_of(wish).packet ? ike::Offload::packet : ike::Offload::crypto;
+        const auto feature = databases.esp_feature(wish.device.index);
+        if (does_esp(feature)) {
+            state.in_force = state.taken;
+        } else {
+            state.reason =
+                fmt::format("{}: the kernel took the SA and does it itself", lacking(*feature, wish.device.name));
+        }
     } else {
         state.reason = fmt::format("{} does not take over {}: the kernel took the SA and does it itself",
                                    wish.device.name, what_of(wish));
@@ -86,10 +92,8 @@ Result<OffloadState> try_device(Databases& databases, xfrm::Transaction transact
     if (auto without = databases.apply(transaction); !without) {
         return pass_on(std::move(without));
     }
-    return OffloadState{.requested = wish.requested,
-                        .in_force = ike::Offload::off,
-                        .device = wish.device.name,
-                        .reason = refusal(applied.error(), wish)};
+    return OffloadState{
+        .requested = wish.requested, .device = wish.device.name, .reason = refusal(applied.error(), wish)};
 }
 
 Result<OffloadState> insist_on_device(Databases& databases, xfrm::Transaction transaction, const OffloadWish& wish) {
@@ -118,13 +122,23 @@ xfrm::Offload offload_of(const OffloadWish& wish) {
     return {.device = wish.device.index, .inbound = false, .packet = wish.requested == ike::Offload::packet};
 }
 
+bool does_esp(std::optional<netlink::Feature> feature) {
+    return !feature || *feature == netlink::Feature::on;
+}
+
+std::string lacking(netlink::Feature feature, std::string_view device) {
+    return feature == netlink::Feature::off ? fmt::format("{}'s feature {} is off", device, netlink::kEspFeature)
+                                            : fmt::format("{} lacks the feature {}", device, netlink::kEspFeature);
+}
+
 OffloadState found_offload(ike::Offload requested, const xfrm::SaState& sa) {
-    OffloadState state{.requested = requested, .in_force = ike::Offload::off, .device = {}, .reason = {}};
+    OffloadState state{.requested = requested, .device = {}, .reason = {}};
     if (!sa.offload) {
         state.reason = "the kernel does it itself since an earlier process installed the SA";
         return state;
     }
-    state.in_force = sa.offload->packet ? ike::Offload::packet : ike::Offload::crypto;
+    state.taken = sa.offload->packet ? ike::Offload::packet : ike::Offload::crypto;
+    state.in_force = state.taken;
     state.device = netlink::device_name(sa.offload->device);
     return state;
 }

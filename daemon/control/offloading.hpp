@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "daemon/control/databases.hpp"
@@ -14,8 +16,10 @@ namespace keysluice::control {
 struct OffloadState {
     ike::Offload requested = ike::Offload::off;
     ike::Offload in_force = ike::Offload::off;  ///< crypto, packet or off, of all SAs
-    std::string device;                         ///< empty: none was asked
-    std::string reason;                         ///< why less is in force than was asked for
+    /// What the kernel has given to the device: it is in force while that has the feature.
+    ike::Offload taken = ike::Offload::off;
+    std::string device;  ///< empty: none was asked
+    std::string reason;  ///< why less is in force than was asked for
 
     bool operator==(const OffloadState&) const = default;
 };
@@ -30,13 +34,18 @@ struct OffloadWish {
 [[nodiscard]] xfrm::Offload offload_of(const OffloadWish& wish);
 
 /// Carries out a transaction whose SAs ask for what offload_of() says, all of it or nothing, and compares that with
-/// what the kernel reports afterwards: to the kernel, a device that knows nothing of IPsec is no failure. With
-/// Offload::automatic, what the device does not take stays with the kernel.
+/// what the kernel reports afterwards: to the kernel, a device that knows nothing of IPsec is no failure, nor one
+/// whose feature is switched off. With Offload::automatic, what the device does not take stays with the kernel.
 ///
 /// Fails with "offload-declined" and "offload-refused" (the kernel's words in the sentence), and as
 /// Databases::apply() does.
 [[nodiscard]] Result<OffloadState> install_offloaded(Databases& databases, xfrm::Transaction transaction,
                                                      const OffloadWish& wish);
+
+/// Whether a device of that feature does what it has been given. Nothing is known: it does.
+[[nodiscard]] bool does_esp(std::optional<netlink::Feature> feature);
+/// Why it does not.
+[[nodiscard]] std::string lacking(netlink::Feature feature, std::string_view device);
 
 /// Of an SA that an earlier process installed.
 [[nodiscard]] OffloadState found_offload(ike::Offload requested, const xfrm::SaState& sa);

@@ -1,8 +1,10 @@
 """A network device that is to take over a part of ESP: what was asked for, what is in force, and why it is less."""
 
 import contextlib
+import time
 
 from support import checks, netdevsim, traffic
+from support.bus import Bus
 from support.scenario import Failure, Skip, eventually, expect, expect_equal, expect_raises, scenario
 from support.tunnel import Tunnel
 from ike.basics import SIDES, SMALL, both_have_it, gateways
@@ -140,14 +142,169 @@ def lost_and_regained(world):
             world.note(f"{each.name}: {lost} packets of {each.sent}, one each 20 ms, were lost, {len(each.refused)} refused")
         both_have_it(world, both)
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
-        left = place.ends[0].namespace
-        netdevsim.plug_left(left, place.ends[1].namespace, "wire")
-        left.ip("link set wire up")
-        lead(place, "wire")
+        give_device(place)
         ours.await_log("the network device does its part again")
         eventually(lambda: len(ours.children()) == 1 and seen(ours) == ON_WIRE, world.patience(20),
                    "the offload is back")
         both_have_it(world, both)
+
+
+# ---- a device that loses its feature
+
+FEATURE = "esp-hw-offload"
+WITHOUT_FEATURE = ("auto", "none", "wire", "wire's feature esp-hw-offload is off: the kernel does ESP's cryptography itself")
+CHILDREN, ROW_OF_OFFLOAD = 12, slice(9, 13)
+
+
+def on_the_bus(client):
+    """As seen(), by the bus."""
+    (row,) = client.list_sas()[0]
+    (child,) = row[CHILDREN]
+    return tuple(str(each) for each in child[ROW_OF_OFFLOAD])
+
+
+def switched(world, ours, on, shows):
+    """Switches the feature, and waits until keysluice shows that."""
+    began = time.monotonic()
+    netdevsim.switch(ours.end.namespace, "wire", FEATURE, on)
+    eventually(lambda: seen(ours) == shows, world.patience(20), f"with the feature {'on' if on else 'off'}: {shows}")
+    world.note(f"the feature {'on' if on else 'off'}: shown after {time.monotonic() - began:.2f} s")
+
+
+def broken(place):
+    """Packets that came to the right and were no ESP: the left device had pretended to encrypt them."""
+    return place.right.namespace.xfrm_statistics()["XfrmInStateProtoError"]
+
+
+@scenario("offload: the device loses the feature under traffic and has it again")
+def feature_lost(world):
+    """The kernel goes on with the same SAs. Each packet that it gives to the device arrives as one that can't be
+    decrypted, since netdevsim only pretends to encrypt, and all others arrive: none is lost."""
+    tunnel = Tunnel()
+    with pretending(), Bus(world, "dbus-daemon") as bus, gateways(
+            world, tunnel, "keysluice", sluice={"daemon": {"bus": bus.address}}, simulated=True) as (place, both):
+        bus.await_service()
+        ours, client = both["keysluice"], bus.client()
+        ours.up()
+        both_have_it(world, both)
+        expect_equal((seen(ours), on_the_bus(client)), (ON_WIRE, ON_WIRE), "offload, in the status and on the bus")
+        before = ours.children()
+        place.forgive("XfrmInStateProtoError")
+        forward, back = (traffic.Stream(place, tunnel, each, 0.02) for each in (True, False))
+        back.flows(world)
+        eventually(lambda: broken(place) > 1, world.patience(20), "packets reach the peer as the device makes them")
+        expect_equal(len(forward.arrived), 0, "packets that the device has encrypted")
+        with bus.events() as events:
+            switched(world, ours, False, WITHOUT_FEATURE)
+            given = netdevsim.given_to_left()
+            lost = events.await_kind("offload-lost")
+            expect_equal((lost["connection"], lost["child"], lost["reason"], lost["sentence"]),
+                         ("peer", "net", "offload-lost", WITHOUT_FEATURE[3]), "the event")
+            expect_equal({(lost["spi_in"], lost["spi_out"])}, before, "the SPIs of the event")
+            expect_equal(on_the_bus(client), WITHOUT_FEATURE, "offload on the bus")
+            world.note(ours.await_log(r"wire's feature esp-hw-offload is off.*\(offload-lost\)"))
+            for each in (forward, back):
+                each.flows(world)
+            expect_equal(netdevsim.given_to_left(), given, "packets that the device has been given")
+            switched(world, ours, True, ON_WIRE)
+            events.await_kind("offload-regained")
+            ours.await_log("the network device does its part again")
+            expect_equal([each for each in events.kinds() if each.startswith("offload")],
+                         ["offload-lost", "offload-regained"], "events about offload")
+        eventually(lambda: netdevsim.given_to_left() > given, world.patience(20), "the device is given packets")
+        expect_equal((on_the_bus(client), ours.children()), (ON_WIRE, before), "offload and SPIs at the end")
+        expect_equal(back.finish(world), (0, 0), f"packets that were lost, and that came twice {back.name}")
+        _, twice = forward.finish(world)
+        numbers = sorted(forward.arrived)
+        expect_equal((twice, numbers), (0, list(range(numbers[0], numbers[-1] + 1))), "numbers in software, without a gap")
+        eventually(lambda: len(numbers) + broken(place) == forward.sent, world.patience(10),
+                   f"each of the {forward.sent} packets reaches the peer; {len(numbers)} could be decrypted")
+        expect_equal(forward.refused + back.refused, [], "packets that the kernel refused")
+        world.note(f"{forward.sent} and {back.sent} packets, of which {broken(place)} went by the device")
+
+
+@scenario("offload: a CHILD SA is made while the feature is off, and the device does it once it is on")
+def feature_comes_late(world):
+    """Why the device does not do it is told before anybody has asked for anything."""
+    tunnel = Tunnel()
+    with pretending(), gateways(world, tunnel, "strongSwan", simulated=True) as (place, both):
+        ours, swan = both["keysluice"], both["strongSwan"]
+        netdevsim.switch(ours.end.namespace, "wire", FEATURE, False)
+        swan.up()
+        both_have_it(world, both)
+        why = "wire's feature esp-hw-offload is off: the kernel took the SA and does it itself"
+        expect_equal(seen(ours), ("auto", "none", "wire", why), "offload")
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        swan.rekey_child()
+        both_have_it(world, both)
+        expect_equal(seen(ours), ("auto", "none", "wire", why), "offload of the new CHILD SA")
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        switched(world, ours, True, ON_WIRE)
+
+
+# ---- where less will not do
+
+REQUIRED = ("crypto", "crypto", "wire", "")
+HELD_UP = ("XfrmInNoStates", "XfrmOutNoStates")
+
+
+def required(world, lose, says, regain):
+    """Nothing goes on in software: packets are held up until the device does its part again."""
+    tunnel = Tunnel()
+    with pretending(), Bus(world, "dbus-daemon") as bus, gateways(
+            world, tunnel, "keysluice", sluice={"daemon": {"bus": bus.address}, "child": {"offload": "crypto"}},
+            simulated=True) as (place, both):
+        bus.await_service()
+        ours = both["keysluice"]
+        ours.up()
+        both_have_it(world, both)
+        expect_equal(seen(ours), REQUIRED, "offload")
+        for counter in HELD_UP:
+            place.forgive(counter)
+        before = ours.children()
+        with bus.events() as events:
+            lose(place)
+            world.note(ours.await_log(says + r".*\(offload-lost\)"))
+            expect_equal(events.await_kind("offload-lost")["reason"], "offload-lost", "the event's reason")
+            ours.await_log(r"\(offload-declined\)")
+            state = ours.end.namespace.run("ip xfrm state")
+            expect(not any(f"0x{spi:08x}" in state for pair in before for spi in pair), f"the kernel has an SA: {state}")
+            expect(" dir out " in ours.end.namespace.run("ip xfrm policy"), "the policies stay")
+            regain(place)
+            ours.await_log("the network device does its part again")
+            events.await_kind("offload-regained")
+        eventually(lambda: len(ours.children()) == 1 and seen(ours) == REQUIRED, world.patience(20),
+                   "the offload is back")
+        expect(not ours.children() & before, "a new CHILD SA")
+        both_have_it(world, both)
+
+
+def take_feature(place):
+    netdevsim.switch(place.left.namespace, "wire", FEATURE, False)
+
+
+def give_feature(place):
+    netdevsim.switch(place.left.namespace, "wire", FEATURE, True)
+
+
+def take_device(place):
+    """What goes to the peer takes another way, which does without."""
+    add_spare(place)
+    lead(place, "spare")
+    netdevsim.unplug_left()
+
+
+def give_device(place):
+    netdevsim.plug_left(place.left.namespace, place.right.namespace, "wire")
+    place.left.namespace.ip("link set wire up")
+    lead(place, "wire")
+
+
+for _what, _lose, _says, _regain in (
+        ("loses the feature and has it again", take_feature, "wire's feature esp-hw-offload is off, and no less", give_feature),
+        ("disappears and comes back", take_device, "wire is down or gone", give_device)):
+    scenario(f"offload: \"crypto\", and the device {_what}")(
+        lambda world, lose=_lose, says=_says, regain=_regain: required(world, lose, says, regain))
 
 
 LIMITS = (("packet", "aes128gcm16", "whole ESP packets", "Unsupported ipsec offload type"),

@@ -22,6 +22,8 @@ class FakeDatabases final : public control::Databases {
         Result<netlink::Device> device = netlink::Device{7, "eth7"};
         /// Of these, the device takes over what it is asked to.
         std::function<bool(const xfrm::Sa&)> takes = [](const xfrm::Sa&) { return false; };
+        /// Of every device.
+        std::function<std::optional<netlink::Feature>()> esp_feature = [] { return netlink::Feature::on; };
         bool takes_packets = true;  ///< or only their cryptography, when it is asked for both
         bool tells = true;          ///< what became of one SA
     };
@@ -35,6 +37,7 @@ class FakeDatabases final : public control::Databases {
     Result<netlink::Device> device_towards(const IpAddress& /*local*/, const IpAddress& /*remote*/) override {
         return tables_.device;
     }
+    std::optional<netlink::Feature> esp_feature(std::uint32_t /*device*/) override { return tables_.esp_feature(); }
 
    private:
     void add(const xfrm::Sa& sa);

@@ -377,6 +377,153 @@ TEST_CASE_FIXTURE(LostDevice, "the device comes back: the successor is rekeyed o
     }
 }
 
+TEST_CASE_FIXTURE(LostDevice, "a feature is lost and comes back: the kernel keeps the SAs, and IKE hears it once") {
+    bring_up(ike::Offload::automatic);
+    const auto before = tables.sas;
+    bool all = false;
+    SUBCASE("of the device") {}
+    SUBCASE("messages were lost") {
+        all = true;
+    }
+    const auto hear = [&](netlink::Feature feature) {
+        tables.esp_feature = [feature] { return feature; };
+        for (int i = 0; i < 2; ++i) {
+            installer->hear(all ? netlink::LinkChange{} : link(true));
+            await_idle();
+        }
+    };
+    hear(netlink::Feature::off);
+    REQUIRE(events.size() == 1);
+    const auto& lost = std::get<ike::OffloadLost>(events[0]);
+    CHECK(lost.inbound == ike::EspSpi{300});
+    CHECK(lost.why.reason == "offload-lost");
+    CHECK(lost.why.sentence == "eth7's feature esp-hw-offload is off: the kernel does ESP's cryptography itself");
+    CHECK(installer->offload({300})->in_force == ike::Offload::off);
+    CHECK(installer->offload({300})->reason == lost.why.sentence);
+    hear(netlink::Feature::on);
+    REQUIRE(events.size() == 2);
+    CHECK(std::get<ike::OffloadRegained>(events[1]).inbound == ike::EspSpi{300});
+    CHECK(installer->offload({300})->in_force == ike::Offload::crypto);
+    CHECK(installer->offload({300})->reason.empty());
+    CHECK(tables.sas == before);
+}
+
+TEST_CASE_FIXTURE(LostDevice, "a feature that is off when the CHILD SA is made: both halves go to the device") {
+    tables.esp_feature = [] { return netlink::Feature::off; };
+    bring_up(ike::Offload::automatic);
+    CHECK(installer->offload({300})->in_force == ike::Offload::off);
+    CHECK(tables.sas.at(kInbound).offload.has_value());
+    CHECK(tables.sas.at(kOutbound).offload.has_value());
+    tables.esp_feature = [] { return netlink::Feature::on; };
+    installer->hear(link(true));
+    await_idle();
+    CHECK(count<ike::OffloadRegained>() == 1);
+    CHECK(installer->offload({300})->in_force == ike::Offload::crypto);
+}
+
+TEST_CASE_FIXTURE(LostDevice, "a feature is lost while an SA is being installed") {
+    std::promise<void> begun;
+    std::promise<void> gate;
+    tables.refuse = [&begun, opened = gate.get_future().share()](const xfrm::Transaction&) -> Result<void> {
+        begun.set_value();
+        opened.wait();
+        return {};
+    };
+    tables.esp_feature = [asked = 0]() mutable {
+        return asked++ == 0 ? netlink::Feature::on : netlink::Feature::off;
+    };
+    installer->perform(child_that_asks(ike::Offload::automatic));
+    const auto reached = begun.get_future();
+    while (reached.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+        loop.turn(std::chrono::milliseconds(10));
+    }
+    installer->hear(link(true));
+    gate.set_value();
+    await_idle();
+    CHECK(count<ike::OffloadLost>() == 1);
+    CHECK(installer->offload({300})->in_force == ike::Offload::off);
+}
+
+TEST_CASE_FIXTURE(LostDevice, "a feature that changes is nobody's loss where …") {
+    bring_up(ike::Offload::automatic);
+    tables.esp_feature = [] { return netlink::Feature::off; };
+    SUBCASE("it is another device's") {
+        installer->hear(link(true, 8));
+    }
+    SUBCASE("it can't be read") {
+        tables.esp_feature = [] { return std::nullopt; };
+        installer->hear(link(true));
+    }
+    await_idle();
+    CHECK(events.empty());
+    CHECK(installer->offload({300})->in_force == ike::Offload::crypto);
+}
+
+TEST_CASE_FIXTURE(LostDevice,
+                  "a feature is lost, then the device with its SAs: that is told too, and they are rekeyed") {
+    bring_up(ike::Offload::automatic);
+    tables.esp_feature = [] { return netlink::Feature::off; };
+    installer->hear(link(true));
+    await_idle();
+    tables.esp_feature = [] { return std::nullopt; };
+    events.clear();
+    lose();
+    REQUIRE(events.size() == 2);
+    CHECK(std::get<ike::OffloadLost>(events[0]).why.sentence.starts_with("eth7 is down or gone"));
+    CHECK(std::holds_alternative<ike::ChildSpent>(events[1]));
+}
+
+TEST_CASE_FIXTURE(LostDevice,
+                  "a feature is lost where no less will do: the SAs are taken out, and the policies stay") {
+    const auto await_look = [&] {
+        for (int i = 0; i < 1000 && events.empty(); ++i) {
+            loop.turn(std::chrono::milliseconds(10));
+        }
+    };
+    ike::Offload requested = ike::Offload::crypto;
+    SUBCASE("than the cryptography") {}
+    SUBCASE("than whole packets") {
+        requested = ike::Offload::packet;
+    }
+    bring_up(requested);
+    const auto policies = tables.policies;
+    tables.esp_feature = [] { return netlink::Feature::off; };
+    installer->hear(link(true));
+    await_idle();
+    REQUIRE(events.size() == 2);
+    CHECK(std::get<ike::OffloadLost>(events[0]).why.sentence.starts_with(
+        "eth7's feature esp-hw-offload is off, and no less than the device is asked for: the ESP SA 0000012c"));
+    CHECK(std::holds_alternative<ike::ChildSpent>(events[1]));
+    CHECK(tables.sas.empty());
+    CHECK(tables.policies == policies);
+    CHECK(installer->offload({300})->in_force == ike::Offload::off);
+    ike::InstallChild next = child_that_asks(requested);
+    next.spec.inbound = {301};
+    events.clear();
+    installer->perform(next);
+    await_idle();
+    CHECK(installed() == "offload-declined");
+    CHECK(tables.sas.empty());
+    // It is on the way to the peer all the while: nobody tries before the feature is back.
+    events.clear();
+    for (int i = 0; i < 5; ++i) {
+        loop.turn(std::chrono::milliseconds(100));
+    }
+    await_idle();
+    CHECK(events.empty());
+    tables.esp_feature = [] { return netlink::Feature::on; };
+    installer->hear(link(true));
+    await_look();
+    REQUIRE(count<ike::ChildSpent>() == 1);
+    next.spec.inbound = {302};
+    events.clear();
+    installer->perform(next);
+    await_idle();
+    REQUIRE(events.size() == 2);
+    CHECK(std::get<ike::OffloadRegained>(events[1]).inbound == ike::EspSpi{302});
+    CHECK(installer->offload({302})->in_force == requested);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a packet that meets a trap asks for its child") {
     installer->trap(spec("net", 0));
     await_idle();

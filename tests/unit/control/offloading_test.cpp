@@ -63,7 +63,8 @@ TEST_CASE_FIXTURE(Fixture, "a device that takes it") {
                                               std::pair(ike::Offload::crypto, ike::Offload::crypto),
                                               std::pair(ike::Offload::packet, ike::Offload::packet)}) {
         CHECK(install(requested) ==
-              OffloadState{.requested = requested, .in_force = in_force, .device = "eth7", .reason = {}});
+              OffloadState{
+                  .requested = requested, .in_force = in_force, .taken = in_force, .device = "eth7", .reason = {}});
         CHECK(whole());
     }
 }
@@ -82,6 +83,37 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(state->in_force == ike::Offload::off);
     CHECK(state->reason == "eth7 does not take over ESP's cryptography: the kernel took the SA and does it itself");
     CHECK(whole());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a device that takes it while its feature is off does nothing with it") {
+    tables.takes = [](const xfrm::Sa&) { return true; };
+    std::string_view says = "eth7's feature esp-hw-offload is off: ";
+    SUBCASE("off") {
+        tables.esp_feature = [] { return netlink::Feature::off; };
+    }
+    SUBCASE("it has none") {
+        tables.esp_feature = [] { return netlink::Feature::missing; };
+        says = "eth7 lacks the feature esp-hw-offload: ";
+    }
+    for (const ike::Offload requested : {ike::Offload::crypto, ike::Offload::packet}) {
+        const auto refused = install(requested);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().reason == "offload-declined");
+        CHECK(refused.error().sentence.starts_with(says));
+        CHECK(nothing());
+    }
+    const auto state = install(ike::Offload::automatic);
+    REQUIRE(state);
+    CHECK(state->in_force == ike::Offload::off);
+    CHECK(state->taken == ike::Offload::crypto);
+    CHECK(state->reason.starts_with(says));
+    CHECK(whole());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a device that does not tell its features is believed") {
+    tables.takes = [](const xfrm::Sa&) { return true; };
+    tables.esp_feature = [] { return std::nullopt; };
+    CHECK(install(ike::Offload::crypto)->in_force == ike::Offload::crypto);
 }
 
 TEST_CASE_FIXTURE(Fixture, "one half alone is not what was asked for") {
