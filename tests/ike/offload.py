@@ -1,6 +1,7 @@
 """A network device that is to take over a part of ESP: what was asked for, what is in force, and why it is less."""
 
 import contextlib
+import subprocess
 import time
 
 from support import checks, netdevsim, traffic
@@ -269,7 +270,7 @@ def required(world, lose, says, regain):
             ours.await_log(r"\(offload-declined\)")
             state = ours.end.namespace.run("ip xfrm state")
             expect(not any(f"0x{spi:08x}" in state for pair in before for spi in pair), f"the kernel has an SA: {state}")
-            expect(" dir out " in ours.end.namespace.run("ip xfrm policy"), "the policies stay")
+            expect("\tdir out " in ours.end.namespace.run("ip xfrm policy"), "the policies stay")
             regain(place)
             ours.await_log("the network device does its part again")
             events.await_kind("offload-regained")
@@ -326,10 +327,22 @@ for _limit in LIMITS:
 
 @scenario("offload: \"auto\" of aes128gcm16-esn on a device that can't")
 def falls_back_with_words(world):
-    with pretending(), gateways(world, Tunnel(esp="aes128gcm16-esn"), simulated=True) as (_, both):
-        both["strongSwan"].up()
-        both_have_it(world, both)
-        requested, in_force, device, reason = seen(both["keysluice"])
+    """The reason is there with the CHILD SA, before anybody has commanded or sent anything: in the row that a bus client
+    gets, in the status and in the list."""
+    with pretending(), Bus(world, "dbus-daemon") as bus, gateways(
+            world, Tunnel(esp="aes128gcm16-esn"), sluice={"daemon": {"bus": bus.address}}, simulated=True) as (_, both):
+        bus.await_service()
+        client = bus.client()
+        with bus.events() as events:
+            both["strongSwan"].up()
+            events.await_kind("child-established")
+            shown = on_the_bus(client)
+        requested, in_force, device, reason = shown
         expect_equal((requested, in_force, device), ("auto", "none", "wire"), "offload")
         expect("Device doesn't support offload with ESN" in reason, f"the reason is {reason!r}")
+        both_have_it(world, both)
+        expect_equal(seen(both["keysluice"]), shown, "offload in the status")
+        listed = subprocess.run([world.programs / "keysluice", f"--bus={bus.address}", "list"], check=True,
+                                capture_output=True, text=True, timeout=world.patience(60)).stdout
+        expect(f"offload: sw ({reason})" in listed, f"the reason is in the list: {listed}")
         world.note(reason)

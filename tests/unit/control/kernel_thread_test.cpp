@@ -35,6 +35,7 @@ class Applied final : public Databases {
     Result<netlink::Device> device_towards(const IpAddress& /*local*/, const IpAddress& /*remote*/) override {
         return netlink::Device{};
     }
+    std::optional<netlink::Feature> esp_feature(std::uint32_t /*device*/) override { return std::nullopt; }
 
    private:
     Apply apply_;
