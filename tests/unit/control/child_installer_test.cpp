@@ -422,6 +422,20 @@ TEST_CASE_FIXTURE(LostDevice, "a feature that is off when the CHILD SA is made: 
     CHECK(installer->offload({300})->in_force == ike::Offload::crypto);
 }
 
+TEST_CASE_FIXTURE(LostDevice, "a feature that was lost while another process had the CHILD SA") {
+    bring_up(ike::Offload::automatic);
+    Inventory found{.sas = tables.sas, .policies = {}};
+    tables.esp_feature = [] { return netlink::Feature::off; };
+    installer = std::make_unique<ChildInstaller>(loop, std::make_unique<FakeDatabases>(tables), *this);
+    REQUIRE(installer->adopt(child_that_asks(ike::Offload::automatic).spec, true, found) ==
+            ChildInstaller::Presence::both);
+    installer->settle(found);
+    await_idle();
+    CHECK(count<ike::OffloadLost>() == 1);
+    CHECK(installer->offload({300})->in_force == ike::Offload::off);
+    CHECK(installer->offload({300})->taken == ike::Offload::crypto);
+}
+
 TEST_CASE_FIXTURE(LostDevice, "a feature is lost while an SA is being installed") {
     std::promise<void> begun;
     std::promise<void> gate;
