@@ -173,6 +173,16 @@ constexpr std::array kReasons{
            "what it stands for. Does the unit have FileDescriptorStoreMax=?"},
     Reason{"descriptors-exhausted", ReasonArea::internal,
            "No file descriptor is left: accepting pauses, or a connection is closed. Raise LimitNOFILE."},
+    Reason{"device-lacks-tls", ReasonArea::kernel,
+           "The kernel carries the session in software: the network device towards the peer can't do TLS. Another "
+           "device may."},
+    Reason{
+        "device-tls-off", ReasonArea::kernel,
+        "The kernel carries the session in software: the network device towards the peer could do TLS, and is told "
+        "not to. `ethtool -K DEVICE tls-hw-tx-offload on tls-hw-rx-offload on` changes that for new sessions."},
+    Reason{"device-took-none", ReasonArea::kernel,
+           "The kernel carries the session in software though the network device towards the peer does TLS: it has "
+           "not taken this one, for its cipher or for want of room."},
     Reason{"duplicate-key", ReasonArea::configuration,
            "A key is set twice; the sentence says where it stands first."},
     Reason{"duplicate-listen", ReasonArea::configuration, "Two services listen on the same address."},
@@ -368,10 +378,10 @@ constexpr std::array kReasons{
            "polkit permits it."},
     Reason{"not-tcp", ReasonArea::kernel, "The connection stays in userspace: kernel TLS needs TCP."},
     Reason{"not-tls", ReasonArea::tls, "The peer does not speak TLS."},
-    Reason{
-        "offload-declined", ReasonArea::kernel,
-        "A child asks for offload = \"crypto\" or \"packet\", and no network device does it, or its feature "
-        "esp-hw-offload is off: the kernel would do it itself. The CHILD SA is not made; offload = \"auto\" makes it all the same."},
+    Reason{"offload-declined", ReasonArea::kernel,
+           "A child asks for offload = \"crypto\" or \"packet\", and no network device does it, or its feature "
+           "esp-hw-offload is off: the kernel would do it itself. The CHILD SA is not made; offload = \"auto\" makes "
+           "it all the same."},
     Reason{"offload-lost", ReasonArea::kernel,
            "The network device that did a part of ESP for a CHILD SA went down or is gone, and the kernel deleted "
            "the SAs with it: the CHILD SA is rekeyed at once, over another device in software where offload = "

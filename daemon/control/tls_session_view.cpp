@@ -1,18 +1,21 @@
 #include "daemon/control/tls_session_view.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <utility>
 
 #include "base/address.hpp"
 #include "ktls/inet_diag.hpp"
+#include "netlink/features.hpp"
 #include "netlink/route.hpp"
 
 namespace keysluice::control {
 namespace {
 
 constexpr std::string_view kByKernel = "kernel";
+constexpr std::string_view kSoftware = "software";
 
 /// Nothing where it is not an address with a port.
 std::optional<ktls::Endpoint> read_endpoint(const std::string& text) {
@@ -49,7 +52,7 @@ std::string in_force(const ktls::TlsInfo& tls) {
     if (sends && receives) {
         return "hw-tx+hw-rx";
     }
-    return sends ? "hw-tx" : receives ? "hw-rx" : "software";
+    return std::string(sends ? "hw-tx" : receives ? "hw-rx" : kSoftware);
 }
 
 /// The devices towards the peers of one page: few ways, many sessions.
@@ -64,13 +67,32 @@ class Ways {
         }
         return known.first->second;
     }
+    /// As why_in_software(); empty where the device does not say.
+    [[nodiscard]] const std::string& obstacle(const std::string& device) {
+        const auto known = obstacles_.try_emplace(device);
+        if (known.second) {
+            static constexpr std::array kFeatures{netlink::kTlsSendingFeature, netlink::kTlsReceivingFeature};
+            const auto features = netlink::features_of(device, kFeatures);
+            known.first->second = features ? why_in_software(*features) : "";
+        }
+        return known.first->second;
+    }
 
    private:
     Result<netlink::Socket> socket_ = netlink::Socket::open(NETLINK_ROUTE);
     std::map<std::pair<std::string, std::string>, std::string> devices_;
+    std::map<std::string, std::string> obstacles_;
 };
 
 }  // namespace
+
+std::string_view why_in_software(std::span<const netlink::Feature> of_device) {
+    using netlink::Feature;
+    if (std::ranges::find(of_device, Feature::on) != of_device.end()) {
+        return "device-took-none";
+    }
+    return std::ranges::find(of_device, Feature::off) != of_device.end() ? "device-tls-off" : "device-lacks-tls";
+}
 
 TlsSessionView view_of(const ListedSession& session, const TlsService& service) {
     return {.id = session.id,
@@ -107,6 +129,7 @@ void ask_kernel(std::vector<TlsSessionView>& sessions) {
             session.why = found.error().reason;
         } else if (const auto& socket = (*found)[i]; socket && socket->tls) {
             session.in_force = in_force(*socket->tls);
+            session.why = session.in_force == kSoftware ? ways.obstacle(session.device) : "";
             session.suite = socket->tls->cipher ? ktls::name(*socket->tls->cipher) : "";
         }
     }
