@@ -10,17 +10,19 @@
 namespace keysluice {
 
 Result<std::unique_ptr<Keeper>> Keeper::create(Loop& loop, const std::string& runtime_directory, std::size_t places,
-                                               OnDraining on_draining, UniqueFd door) {
+                                               OnDraining on_draining, UniqueFd door, Listeners listeners) {
     auto socket = door ? Result<UniqueFd>(std::move(door))
                        : ChannelListener::bind(runtime_path(runtime_directory, "keeper.sock"));
     if (!socket) {
         return pass_on(std::move(socket));
     }
-    return std::unique_ptr<Keeper>(new Keeper(loop, std::move(*socket), places, std::move(on_draining)));
+    return std::unique_ptr<Keeper>(
+        new Keeper(loop, std::move(*socket), places, std::move(on_draining), std::move(listeners)));
 }
 
-Keeper::Keeper(Loop& loop, UniqueFd socket, std::size_t places, OnDraining on_draining)
+Keeper::Keeper(Loop& loop, UniqueFd socket, std::size_t places, OnDraining on_draining, Listeners listeners)
     : loop_(loop),
+      listeners_(std::move(listeners)),
       places_(places),
       on_draining_(std::move(on_draining)),
       door_(loop, std::move(socket), [this](UniqueFd accepted) {
@@ -80,7 +82,7 @@ void Keeper::on_hello(Peer& peer, const Hello& hello) {
 }
 
 void Keeper::tell_listeners(Channel& channel) {
-    for (const auto& [name, socket] : listeners_) {
+    for (const auto& [name, socket] : listeners_.all()) {
         Descriptors copy;
         copy.push_back(duplicate_fd(socket));
         static_cast<void>(channel.send(Listener{name}, std::move(copy)));
@@ -90,9 +92,9 @@ void Keeper::tell_listeners(Channel& channel) {
 
 void Keeper::on_control(Peer& /*peer*/, const Message& message, Descriptors descriptors) {
     if (const auto* listener = std::get_if<Listener>(&message); listener != nullptr && descriptors.size() == 1) {
-        listeners_[listener->name] = std::move(descriptors[0]);
+        listeners_.hold(listener->name, std::move(descriptors[0]));
     } else if (const auto* forgotten = std::get_if<ForgetListener>(&message)) {
-        listeners_.erase(forgotten->name);
+        listeners_.forget(forgotten->name);
     } else if (const auto* engines = std::get_if<Engines>(&message)) {
         on_engines(engines->count);
     }
@@ -142,7 +144,7 @@ std::string Keeper::status() const {
         used += share.used();
     }
     return fmt::format("{} connections of {} relays and {} listening sockets are in safe keeping", used,
-                       shares_.size(), listeners_.size());
+                       shares_.size(), listeners_.all().size());
 }
 
 void Keeper::on_engine(Peer& peer, const Message& message, Descriptors descriptors) {

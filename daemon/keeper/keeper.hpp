@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/keeper/listeners.hpp"
 #include "daemon/keeper/relay_share.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/users.hpp"
@@ -23,10 +24,11 @@ class Keeper final : public Channel::Owner {
 
     /// `places`: how many connections all relays together may have. keysluiced says how many relays there are; until
     /// then, and above that number, engines and relays wait, unless a relay has outlived a predecessor of this
-    /// keeper: what it holds is taken over. `door`: the socket where they call, if it is open already.
+    /// keeper: what it holds is taken over. `door`: the socket where they call, if it is open already. `listeners`:
+    /// those that a predecessor has left.
     [[nodiscard]] static Result<std::unique_ptr<Keeper>> create(Loop& loop, const std::string& runtime_directory,
                                                                 std::size_t places, OnDraining on_draining,
-                                                                UniqueFd door = {});
+                                                                UniqueFd door = {}, Listeners listeners = {});
     ~Keeper() override;
 
     /// One line on how it is.
@@ -42,7 +44,7 @@ class Keeper final : public Channel::Owner {
         bool empty = false;  ///< a relay: it holds nothing, and has no table
     };
 
-    Keeper(Loop& loop, UniqueFd socket, std::size_t places, OnDraining on_draining);
+    Keeper(Loop& loop, UniqueFd socket, std::size_t places, OnDraining on_draining, Listeners listeners);
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
     void on_drained(Channel& channel) override;
@@ -71,7 +73,7 @@ class Keeper final : public Channel::Owner {
 
     Loop& loop_;
     std::list<Peer> peers_;
-    std::map<std::string, UniqueFd> listeners_;
+    Listeners listeners_;
     std::map<std::uint16_t, RelayShare> shares_;
     std::size_t engines_ = 0;
     std::uint64_t last_number_ = 0;

@@ -8,7 +8,6 @@
 #include "daemon/keeper/keeper.hpp"
 #include "daemon/shared/arguments.hpp"
 #include "daemon/shared/confinement.hpp"
-#include "daemon/shared/inherited.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
@@ -25,6 +24,9 @@ constexpr const char* kUsage =
     "  --log-level LEVEL         error, warning, info or debug\n"
     "  --all-in-one FILE         start the other processes too, with this configuration\n"
     "  --null-kernel             for them: IKE installs nothing in the kernel\n";
+
+/// How the service manager calls the socket that it has made, by its unit.
+constexpr const char* kDoor = "keysluice-keeper.socket";
 
 /// Two descriptors a connection and at most two pipes of two: what a slot may cost, here for all relays together.
 constexpr std::size_t kDescriptorsPerSlot = 6;
@@ -65,7 +67,7 @@ int main(int argc, char** argv) {
         std::fputs(arguments ? kUsage : (arguments.error().sentence + "\n").c_str(), arguments ? stdout : stderr);
         return arguments ? 0 : 2;
     }
-    auto sockets = take_inherited();
+    DescriptorStore store = DescriptorStore::from_environment();
     open_log("keeper", arguments->log_level);
     // Whoever may trace this process could take the sockets that it holds, and with them the keys.
     prctl(PR_SET_DUMPABLE, 0);
@@ -87,10 +89,11 @@ int main(int argc, char** argv) {
             children.stop();
         }
     });
+    UniqueFd door = store.take(kDoor).value_or(UniqueFd{});
     auto keeper = Keeper::create(
         loop, arguments->runtime_directory, places_for(raise_descriptor_limit()),
-        [&](std::uint16_t engine) { children.replace("engine " + std::to_string(engine)); },
-        sockets.empty() ? UniqueFd{} : std::move(sockets.front().descriptor));
+        [&](std::uint16_t engine) { children.replace("engine " + std::to_string(engine)); }, std::move(door),
+        Listeners(std::move(store)));
     if (!keeper) {
         log_error("{} ({})", keeper.error().sentence, keeper.error().reason);
         return 1;

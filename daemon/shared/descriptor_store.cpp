@@ -29,6 +29,13 @@ int number(const std::string& text) {
 
 }  // namespace
 
+DescriptorStore::DescriptorStore(std::string manager, std::map<std::string, UniqueFd> inherited)
+    : manager_(std::move(manager)), inherited_(std::move(inherited)) {
+    if (available()) {
+        socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    }
+}
+
 DescriptorStore DescriptorStore::from_environment() {
     std::string manager = variable(kParentVariable);
     if (manager.empty() && number(variable("FDSTORE")) > 0) {
@@ -66,12 +73,8 @@ Result<void> DescriptorStore::say(const std::string& text, int descriptor) const
                                                        manager_, std::strerror(errno)));
     };
     auto address = NotifyAddress::parse(manager_);
-    if (!address) {
+    if (!address || !socket_) {
         errno = ENOENT;
-        return failed();
-    }
-    const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket) {
         return failed();
     }
     iovec piece{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};  // sendmsg() does not write
@@ -91,7 +94,7 @@ Result<void> DescriptorStore::say(const std::string& text, int descriptor) const
         std::memcpy(CMSG_DATA(item), &descriptor, sizeof(descriptor));
     }
     // It reads soon, and what is kept must be kept before anything else happens.
-    return sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0 ? failed() : Result<void>{};
+    return sendmsg(socket_.get(), &message, MSG_NOSIGNAL) < 0 ? failed() : Result<void>{};
 }
 
 }  // namespace keysluice

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
@@ -16,8 +17,7 @@ class DescriptorStore {
     /// Where nobody keeps anything.
     DescriptorStore() = default;
     /// `manager`: its datagram socket, a path or a name in the abstract namespace behind an '@'.
-    DescriptorStore(std::string manager, std::map<std::string, UniqueFd> inherited)
-        : manager_(std::move(manager)), inherited_(std::move(inherited)) {}
+    DescriptorStore(std::string manager, std::map<std::string, UniqueFd> inherited);
 
     /// Variable that the parent sets instead of $NOTIFY_SOCKET.
     static constexpr const char* kParentVariable = "KEYSLUICE_DESCRIPTOR_STORE";
@@ -29,6 +29,8 @@ class DescriptorStore {
     [[nodiscard]] bool available() const { return !manager_.empty(); }
     /// What an earlier process left under this name; once.
     [[nodiscard]] std::optional<UniqueFd> take(const std::string& name);
+    /// All that is left of it, by name.
+    [[nodiscard]] std::map<std::string, UniqueFd> take_all() { return std::exchange(inherited_, {}); }
     /// `name`: up to 255 characters, no colon. Error: "descriptor-not-kept".
     [[nodiscard]] Result<void> keep(const std::string& name, int descriptor);
     void forget(const std::string& name);
@@ -37,6 +39,7 @@ class DescriptorStore {
     [[nodiscard]] Result<void> say(const std::string& text, int descriptor) const;
 
     std::string manager_;
+    UniqueFd socket_;  ///< open from the beginning: a process that confines itself later may make none
     std::map<std::string, UniqueFd> inherited_;
 };
 
