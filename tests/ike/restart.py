@@ -70,20 +70,20 @@ def while_rekeying(world):
         eventually(lambda: not swan.ike_spis() & first, world.patience(20), "the IKE SA was rekeyed too")
 
 
-def memory_file_of(ours):
-    """Where the parent keeps the state of IKE."""
-    folder = f"/proc/{ours.process.pid}/fd"
+def memory_file_of(pid):
+    """Where a process has the state of IKE."""
+    folder = f"/proc/{pid}/fd"
     for name in os.listdir(folder):
         if "keysluice-ike-state" in os.readlink(f"{folder}/{name}"):
             return f"{folder}/{name}"
     return None
 
 
-def damage(path):
+def damage(path, begin=1 << 16):
     """A bit of every 64 octets, behind the beginning of the file."""
     with open(path, "r+b", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        for at in range(1 << 16, size, 64):
+        for at in range(begin, size, 64):
             octet = os.pread(file.fileno(), 1, at)
             os.pwrite(file.fileno(), bytes([octet[0] ^ 0x40]), at)
 
@@ -98,7 +98,7 @@ def damaged(world):
         before = swan.children()
         pid = ours.control()
         processes.send_signal(pid, signal.SIGSTOP)
-        damage(memory_file_of(ours))
+        damage(memory_file_of(ours.process.pid))
         ours.replace()
         eventually(lambda: ours.children() and not ours.children() & {pair[::-1] for pair in before},
                    world.patience(20), f"{ours} has another CHILD SA")

@@ -12,12 +12,13 @@ from support.tunnel import Gateway
 
 class Sluice(Gateway):
     """`ike` are keys of the [ike] table; `connection` and `child` change what the tunnel says for theirs; `without` are
-    keys of the connection that are left out; `daemon` are keys of the [daemon] table, `arguments` of the command."""
+    keys of the connection that are left out; `daemon` are keys of the [daemon] table, `arguments` of the command, `services`
+    the [[tls.service]] tables."""
 
     kind = "keysluice"
 
     def __init__(self, world, end, peer, tunnel, ike=None, connection=None, child=None, without=(), daemon=None,
-                 arguments=()):
+                 arguments=(), services=()):
         super().__init__(world, end, peer, tunnel)
         self.log_file = world.directory / f"keysluice-{end.name}.log"
         self.runtime, self.file, self.secret = self._places()
@@ -25,6 +26,7 @@ class Sluice(Gateway):
         self.ike = ike or {}
         self.daemon = {"engines": 1, "log_level": "debug"} | (daemon or {})
         self.arguments = arguments
+        self.services = services
         self.connection = self._connection() | (connection or {})
         for key in without:
             del self.connection[key]
@@ -52,11 +54,15 @@ class Sluice(Gateway):
                       "remote_ts": [self.peer.network[self.tunnel.inner]]}
         return child
 
+    def _connections(self):
+        """The tables of what it negotiates."""
+        return [keysluice.table("[[ike.connection]]", self.connection),
+                keysluice.table("[[ike.connection.child]]", self.child)]
+
     def configure(self):
         self.file.write_text("\n".join([
             keysluice.daemon_table(self.runtime, **self.daemon), keysluice.table("[ike]", self.ike),
-            keysluice.table("[[ike.connection]]", self.connection),
-            keysluice.table("[[ike.connection.child]]", self.child)]))
+            *self._connections(), *(keysluice.table("[[tls.service]]", each) for each in self.services)]))
 
     def __enter__(self):
         self.configure()

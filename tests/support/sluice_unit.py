@@ -1,11 +1,14 @@
 """keysluice as an IKE gateway below systemd: the units of the Debian package, installed where the tests run."""
 
+import json
 import pathlib
+import re
 import shutil
 import subprocess
 
 from support.scenario import Failure, eventually
 from support.sluice import Sluice
+from support.world import patience_factor
 
 ETC = pathlib.Path("/etc/keysluice")
 UNIT = "keysluiced.service"
@@ -13,7 +16,7 @@ DROP_IN = pathlib.Path(f"/run/systemd/system/{UNIT}.d/namespace.conf")
 
 
 def run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60 * patience_factor())
     if done.returncode != 0:
         raise Failure(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -23,12 +26,71 @@ def is_systemd_here():
     return pathlib.Path("/run/systemd/system").is_dir()
 
 
+def package_of(world):
+    """The one that was made beside the programs."""
+    (package,) = (world.programs.parent / "package").glob("*.deb")
+    return package
+
+
 def install(world):
-    """The package that was made beside the programs, if it is not installed yet: for good, where anything is."""
+    """The package, if it is not installed yet: for good, where anything is."""
     if not pathlib.Path("/usr/lib/systemd/system", UNIT).exists():
-        (package,) = (world.programs.parent / "package").glob("*.deb")
-        run("dpkg", "-i", str(package))
+        run("dpkg", "-i", str(package_of(world)))
         ETC.mkdir(exist_ok=True)
+
+
+def another_version(world):
+    """The package, made once more with a higher version."""
+    tree, package = world.directory / "package", world.directory / "another.deb"
+    run("dpkg-deb", "--raw-extract", str(package_of(world)), str(tree))
+    control = tree / "DEBIAN" / "control"
+    control.write_text(re.sub(r"^(Version: .*)$", r"\1+another", control.read_text(), flags=re.MULTILINE))
+    run("dpkg-deb", "--build", "-Znone", str(tree), str(package))
+    return package
+
+
+def told_of(unit, *names):
+    """What systemd says of a unit, in the order of the names."""
+    lines = run("systemctl", "show", *(f"--property={name}" for name in names), unit).splitlines()
+    values = dict(line.split("=", 1) for line in lines)
+    return [values[name] for name in names]
+
+
+def replace_units(world, units, command):
+    """`command` ends the processes of these units; others have to serve in their places."""
+    before = {unit: told_of(unit, "MainPID")[0] for unit in units}
+    run(*command)
+    for unit in units:
+        await_another(world, unit, before[unit])
+
+
+def await_another(world, unit, before):
+    """Waits until another process than `before` serves."""
+    def serves():
+        pid, state = told_of(unit, "MainPID", "ActiveState")
+        return pid not in ("0", before) and state == "active"
+    eventually(serves, world.patience(20), f"{unit} has another process")
+
+
+class Journal:
+    """What is written from now on."""
+
+    # A kill is ours. Whatever else ends a process of a unit other than in order is a crash.
+    CRASH = re.compile(r".*(?:code=dumped|code=killed, status=(?!9/KILL)|code=exited, status=(?!0/)).*")
+
+    def __init__(self):
+        written = run("journalctl", "--no-pager", "-n", "0", "--show-cursor")
+        self.cursor = written.rpartition("-- cursor: ")[2].strip()
+
+    def read(self, *words):
+        return run("journalctl", "--no-pager", f"--after-cursor={self.cursor}", *words)
+
+    def events(self, kind):
+        """Messages with this kind of event, as dictionaries."""
+        return [json.loads(line) for line in self.read("-o", "json", f"KEYSLUICE_EVENT={kind}").splitlines()]
+
+    def crashes(self):
+        return self.CRASH.findall(self.read("-o", "cat", "_PID=1", "-u", "keysluice*"))
 
 
 class SluiceUnit(Sluice):
@@ -64,7 +126,7 @@ class SluiceUnit(Sluice):
         return run("journalctl", "--no-pager", "-o", "cat", "-u", UNIT)
 
     def tells(self, name):
-        return run("systemctl", "show", "-P", name, UNIT).strip()
+        return told_of(UNIT, name)[0]
 
     @property
     def pid(self):
