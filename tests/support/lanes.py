@@ -132,9 +132,9 @@ class Way:
         self.arrived[number] += 1
 
     def missing(self, before):
-        """Those of the first `before` packets that the kernel took, and that have not arrived."""
+        """Those of the first `before` packets that have not arrived, and what the kernel has said where it refused one."""
         refused = dict(self.refused)
-        return [number for number in range(before) if number not in self.arrived and number not in refused]
+        return {number: refused.get(number, "sent") for number in range(before) if number not in self.arrived}
 
     @property
     def twice(self):
@@ -190,6 +190,5 @@ class LaneTraffic:
     def lost_of(self, marks):
         return {way.name: lost for way, sent in marks.items() if (lost := way.missing(sent))}
 
-    def flaws(self):
-        """Packets that the kernel refused, and those that came twice."""
-        return {way.name: (way.refused, way.twice) for way in self.ways if way.refused or way.twice}
+    def twice(self):
+        return {way.name: way.twice for way in self.ways if way.twice}

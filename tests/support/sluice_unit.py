@@ -82,15 +82,21 @@ class Journal:
         written = run("journalctl", "--no-pager", "-n", "0", "--show-cursor")
         self.cursor = written.rpartition("-- cursor: ")[2].strip()
 
-    def read(self, *words):
-        return run("journalctl", "--no-pager", f"--after-cursor={self.cursor}", *words)
+    def entries(self, *matches):
+        """As dictionaries. (With matches, --after-cursor of systemd 252 leaves out the first of them.)"""
+        lines = run("journalctl", "--no-pager", "-o", "json", f"--cursor={self.cursor}", *matches).splitlines()
+        return [entry for entry in map(json.loads, lines) if entry["__CURSOR"] != self.cursor]
 
     def events(self, kind):
-        """Messages with this kind of event, as dictionaries."""
-        return [json.loads(line) for line in self.read("-o", "json", f"KEYSLUICE_EVENT={kind}").splitlines()]
+        return self.entries(f"KEYSLUICE_EVENT={kind}")
 
     def crashes(self):
-        return self.CRASH.findall(self.read("-o", "cat", "_PID=1", "-u", "keysluice*"))
+        return self.CRASH.findall("\n".join(each["MESSAGE"] for each in self.entries("_PID=1", "-u", "keysluice*")))
+
+
+def explanation(entry):
+    """What the journal's catalog says to one of its entries."""
+    return run("journalctl", "--no-pager", "--catalog", f"--cursor={entry['__CURSOR']}", "-n", "1")
 
 
 class SluiceUnit(Sluice):
