@@ -35,7 +35,8 @@ def package_of(world):
 def install(world):
     """The package, if it is not installed yet: for good, where anything is."""
     if not pathlib.Path("/usr/lib/systemd/system", UNIT).exists():
-        run("dpkg", "-i", str(package_of(world)))
+        # Not the triggers of others: man-db's reads every manual there is, which takes minutes in a busy guest.
+        run("dpkg", "--no-triggers", "-i", str(package_of(world)))
         ETC.mkdir(exist_ok=True)
 
 
