@@ -11,16 +11,14 @@
 
 namespace keysluice::netlink {
 
-/// What a listener hears, one `Event` after the other.
-template <typename Event>
+/// What a listener hears, one `Event` after the other. A `Lost` is what is read where the kernel dropped messages.
+template <typename Event, typename Lost>
 class EventReader {
    public:
     /// Of a message's type and payload. Nothing comes of messages that are about something else.
     using Decode = Result<std::optional<Event>> (*)(std::uint16_t type, Bytes payload);
 
-    /// `lost` is what is read where the kernel dropped messages.
-    EventReader(Listener listener, Decode decode, Event lost)
-        : listener_(std::move(listener)), decode_(decode), lost_(std::move(lost)) {}
+    EventReader(Listener listener, Decode decode) : listener_(std::move(listener)), decode_(decode) {}
 
     [[nodiscard]] int fd() const { return listener_.fd(); }
 
@@ -45,7 +43,7 @@ class EventReader {
                 case Received::nothing:
                     return std::nullopt;
                 case Received::lost:
-                    return lost_;
+                    return Event(Lost{});
                 case Received::messages:
                     break;
             }
@@ -55,7 +53,6 @@ class EventReader {
    private:
     Listener listener_;
     Decode decode_;
-    Event lost_;
     std::deque<Result<std::optional<Event>>> pending_;
 };
 

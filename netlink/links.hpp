@@ -37,9 +37,9 @@ class LinkEvents {
     [[nodiscard]] Result<std::optional<LinkChange>> next() { return reader_.next(); }
 
    private:
-    explicit LinkEvents(Listener listener) : reader_(std::move(listener), decode_link, LinkChange{}) {}
+    explicit LinkEvents(Listener listener) : reader_(std::move(listener), decode_link) {}
 
-    EventReader<LinkChange> reader_;
+    EventReader<LinkChange, LinkChange> reader_;
 };
 
 }  // namespace keysluice::netlink

@@ -67,9 +67,9 @@ class Events {
     [[nodiscard]] Result<std::optional<Event>> next() { return reader_.next(); }
 
    private:
-    explicit Events(netlink::Listener listener) : reader_(std::move(listener), decode_event, Lost{}) {}
+    explicit Events(netlink::Listener listener) : reader_(std::move(listener), decode_event) {}
 
-    netlink::EventReader<Event> reader_;
+    netlink::EventReader<Event, Lost> reader_;
 };
 
 }  // namespace keysluice::xfrm
