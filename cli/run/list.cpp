@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 
 #include "cli/command_line.hpp"
 #include "cli/documents.hpp"
@@ -51,7 +52,7 @@ Result<void> add_sessions(Service& service, Target& target) {
     std::erase_if(*sessions, [&target](const TlsSession& session) {
         return std::ranges::find(target.services, session.service, &TlsService::name) == target.services.end();
     });
-    std::ranges::stable_sort(*sessions, {}, &TlsSession::service);
+    std::ranges::sort(*sessions, {}, [](const TlsSession& each) { return std::tie(each.service, each.id); });
     target.sessions = std::move(*sessions);
     return {};
 }

@@ -57,7 +57,7 @@ OffloadState compare(Databases& databases, const std::vector<xfrm::SaId>& ids, c
     } else if (*taken) {
         state.taken = offload_of(wish).packet ? ike::Offload::packet : ike::Offload::crypto;
         const auto feature = databases.esp_feature(wish.device.index);
-        if (does_esp(feature)) {
+        if (!feature || does_esp(feature)) {
             state.in_force = state.taken;
         } else {
             state.reason =

@@ -89,7 +89,8 @@ void Control::close_service(std::size_t index, TlsSessions::Ended done) {
 
 void Control::forget(std::size_t index) {
     for (const Endpoint& endpoint : configuration_.services[index].listen) {
-        for (std::uint16_t engine = 0; engine < configuration_.daemon.engines; ++engine) {
+        const auto engines = static_cast<std::uint16_t>(configuration_.daemon.engines);
+        for (std::uint16_t engine = 0; engine < engines; ++engine) {
             const std::string name = listener_name(endpoint, engine);
             if (listeners_.erase(name) > 0) {
                 static_cast<void>(keeper_.send(ForgetListener{name}));

@@ -39,7 +39,8 @@ std::optional<ktls::Endpoint> read_endpoint(const std::string& text) {
 
 IpAddress address_of(const ktls::Endpoint& endpoint) {
     const Bytes octets = endpoint.address;
-    return *IpAddress::from_octets(octets.first(endpoint.is_v6 ? 16 : 4));
+    const auto address = IpAddress::from_octets(octets.first(endpoint.is_v6 ? 16 : 4));
+    return address ? *address : IpAddress::lowest(Family::ipv4);  // 4 and 16 octets are addresses
 }
 
 bool by_device(ktls::Carrier carrier) {

@@ -23,8 +23,9 @@ std::optional<std::string> from_store(std::string_view digits) {
     std::string name;
     for (; !digits.empty(); digits.remove_prefix(2)) {
         unsigned char octet = 0;
-        if (digits.size() < 2 ||
-            std::from_chars(digits.data(), digits.data() + 2, octet, 16).ptr != digits.data() + 2) {
+        const std::string two(digits.substr(0, 2));
+        const char* const end = two.data() + two.size();
+        if (two.size() < 2 || std::from_chars(two.data(), end, octet, 16).ptr != end) {
             return std::nullopt;
         }
         name += static_cast<char>(octet);
