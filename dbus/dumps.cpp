@@ -35,8 +35,8 @@ void Dumps::on_page(std::list<Dump>::iterator dump, const Result<Page>& page) {
     } else {
         written = dump->file.append(page->lines);
     }
-    if (written && page->next) {
-        write_page(dump, *page->next);
+    if (const auto next = page ? page->next : std::nullopt; written && next) {
+        write_page(dump, *next);
         return;
     }
     auto sealed = written ? std::move(dump->file).seal() : Result<UniqueFd>(std::unexpected(written.error()));
