@@ -109,8 +109,9 @@ class Everything:
         self.none(self.flows.spoilt, "at the end every byte has come back, and SHA-256 is that of what was sent")
         expect_equal(self.traffic.twice(), {}, "packets that came twice")
         expect_equal(self.journal.crashes(), [], "processes that ended other than in order")
-        self.world.note(f"{sum(marks.values())} packets, {self.excused()} of them without an SA, {sum(each.sent for each in self.flows.flows) >> 10} KiB in "
-                        f"{CONNECTIONS} connections, {self.newcomers.served} new ones")
+        self.world.note(f"{sum(marks.values())} packets, {sum(map(len, self.traffic.lost_of(marks).values()))} lost; "
+                        f"{sum(each.sent for each in self.flows.flows) >> 10} KiB in {CONNECTIONS} connections; "
+                        f"{self.newcomers.served} new ones")
 
 
 def tls_service(world, end, backend):
@@ -191,7 +192,8 @@ def unnoticed(all_of_it):
     yield
     all_of_it.stands()
     expect_equal((swan.ike_spis(), swan.children()), before, "strongSwan's SAs")
-    noticed = re.findall(f".*(?:{NOTICED}).*", swan.log()[said:])
+    # What keysluice had asked when it died, it asks once more: that is a retransmission to the peer, and no flaw.
+    noticed = [line for line in re.findall(f".*(?:{NOTICED}).*", swan.log()[said:]) if "received retransmit" not in line]
     expect(not noticed, f"strongSwan has noticed: {noticed}")
     all_of_it.counted()
 
@@ -244,8 +246,10 @@ def negotiated_anew(all_of_it, begin):
 @scenario("carried: the state of IKE is damaged when keysluiced dies")
 def damaged(world):
     with everything(world, ours_begin=True) as all_of_it:
-        # The peer deletes what this end has forgotten, and with it goes what is on its way just then.
-        all_of_it.place.forgive("XfrmInNoStates")
+        # strongSwan deletes what this end has forgotten before it installs what stands in its place: a packet that comes
+        # just then finds no SA, and one that goes is not protected, and refused by this end's kernel.
+        for counter in ("XfrmInNoStates", "XfrmInTmplMismatch"):
+            all_of_it.place.forgive(counter)
         for begin in (1 << 16, 0):
             all_of_it.survives(f"damaged from {begin} on", lambda: negotiated_anew(all_of_it, begin))
         all_of_it.ends_whole()
