@@ -111,6 +111,7 @@ class SluiceUnit(Sluice):
         return pathlib.Path("/run/keysluice"), ETC / "keysluice.toml", secret
 
     def __enter__(self):
+        run("systemctl", "stop", "keysluice.target", UNIT)  # a scenario that was killed has left it running
         self.configure()
         DROP_IN.parent.mkdir(exist_ok=True)
         DROP_IN.write_text(f"[Service]\nNetworkNamespacePath={self.end.namespace.path}\n")
