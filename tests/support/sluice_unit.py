@@ -37,6 +37,7 @@ def install(world):
     if not pathlib.Path("/usr/lib/systemd/system", UNIT).exists():
         # Not the triggers of others: man-db's reads every manual there is, which takes minutes in a busy guest.
         run("dpkg", "--no-triggers", "-i", str(package_of(world)))
+        run("journalctl", "--update-catalog")  # which systemd's would have done
         ETC.mkdir(exist_ok=True)
 
 
