@@ -247,8 +247,8 @@ def negotiated_anew(all_of_it, begin):
 def damaged(world):
     with everything(world, ours_begin=True) as all_of_it:
         # strongSwan deletes what this end has forgotten before it installs what stands in its place: a packet that comes
-        # just then finds no SA, and one that goes is not protected, and refused by this end's kernel.
-        for counter in ("XfrmInNoStates", "XfrmInTmplMismatch"):
+        # just then finds no SA or no policy, and one that goes is not protected, and refused by this end's kernel.
+        for counter in ("XfrmInNoStates", "XfrmInNoPols", "XfrmInTmplMismatch"):
             all_of_it.place.forgive(counter)
         for begin in (1 << 16, 0):
             all_of_it.survives(f"damaged from {begin} on", lambda: negotiated_anew(all_of_it, begin))
