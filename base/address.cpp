@@ -1,6 +1,7 @@
 #include "base/address.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -63,6 +64,9 @@ IpAddress IpAddress::highest(Family family) {
 }
 
 std::string IpAddress::text() const {
+    if (family_ == Family::ipv4) {  // inet_ntop() writes it with sprintf(), which takes thrice as long
+        return fmt::format("{}.{}.{}.{}", octets_[0], octets_[1], octets_[2], octets_[3]);
+    }
     std::array<char, INET6_ADDRSTRLEN> text{};
     inet_ntop(system_family(family_), octets_.data(), text.data(), text.size());
     return text.data();

@@ -1,7 +1,5 @@
 #include "dbus/bus_thread.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -9,16 +7,10 @@
 #include "daemon/shared/blocked_signals.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/scheduling.hpp"
 #include "dbus/session.hpp"
 
 namespace keysluice::bus {
-namespace {
-
-/// Beside IKE and what serves it, the bus comes second.
-constexpr int kNiceness = 5;
-
-}  // namespace
-
 /// What the thread does. All but end() is for the thread.
 class BusThread::Work {
    public:
@@ -73,7 +65,7 @@ void BusThread::Work::end() {
 }
 
 void BusThread::Work::run() {
-    setpriority(PRIO_PROCESS, 0, kNiceness);  // of this thread; a sandbox may forbid it, and that is no harm
+    run_behind();  // beside IKE and what serves it, the bus comes second
     connect();
     while (!ending_) {
         if (link_) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -56,14 +57,16 @@ constexpr bool within(unsigned value, unsigned low, unsigned high) {
     return value >= low && value <= high;
 }
 
-/// How many octets the UTF-8 character at the beginning has; 0: there is none. NUL, which would end a text, is none.
-std::size_t character_at(std::string_view text) {
+/// NUL, which would end a text, is none.
+bool is_ascii(char character) {
+    return within(static_cast<unsigned char>(character), 0x01, 0x7f);
+}
+
+/// How many octets the UTF-8 character at the beginning has; 0: there is none, or one of ASCII.
+std::size_t long_character_at(std::string_view text) {
     const auto octet = [text](std::size_t at) -> unsigned {
         return at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
     };
-    if (within(octet(0), 0x01, 0x7f)) {
-        return 1;
-    }
     for (const Lead& lead : kLeads) {
         if (within(octet(0), lead.first_low, lead.first_high)) {
             bool good = within(octet(1), lead.second_low, lead.second_high);
@@ -82,9 +85,14 @@ std::string clean(std::string_view text) {
     std::string result;
     result.reserve(text.size());
     while (!text.empty()) {
-        const std::size_t size = character_at(text);
-        result += size == 0 ? "\xef\xbf\xbd" : text.substr(0, size);
-        text.remove_prefix(size == 0 ? 1 : size);
+        const auto ascii = static_cast<std::size_t>(std::ranges::find_if_not(text, is_ascii) - text.begin());
+        result += text.substr(0, ascii);
+        text.remove_prefix(ascii);
+        if (!text.empty()) {
+            const std::size_t size = long_character_at(text);
+            result += size == 0 ? "\xef\xbf\xbd" : text.substr(0, size);
+            text.remove_prefix(size == 0 ? 1 : size);
+        }
     }
     return result;
 }

@@ -10,25 +10,32 @@
 #include "base/json_text.hpp"
 #include "daemon/control/ike_configuration.hpp"
 #include "dbus/errors.hpp"
+#include "ike/proposal.hpp"
 
 namespace keysluice::bus {
 namespace {
 
+// There may be millions of lines: what is known is appended, not formatted.
+
+void append_key(std::string& into, std::string_view key) {
+    into += ",\"";
+    into += key;
+    into += "\":";
+}
+
 void append(std::string& into, std::string_view key, std::string_view text) {
-    fmt::format_to(std::back_inserter(into), ",\"{}\":", key);
+    append_key(into, key);
     append_json_text(into, text);
 }
 
 void append(std::string& into, std::string_view key, const std::optional<std::int64_t>& seconds) {
-    if (seconds) {
-        fmt::format_to(std::back_inserter(into), ",\"{}\":{}", key, *seconds);
-    } else {
-        fmt::format_to(std::back_inserter(into), ",\"{}\":null", key);
-    }
+    append_key(into, key);
+    into += seconds ? std::to_string(*seconds) : "null";
 }
 
 void append(std::string& into, std::string_view key, const std::vector<std::string>& texts) {
-    fmt::format_to(std::back_inserter(into), ",\"{}\":[", key);
+    append_key(into, key);
+    into += '[';
     for (const std::string& text : texts) {
         if (&text != texts.data()) {
             into += ',';
@@ -47,11 +54,11 @@ void append_child(std::string& into, const control::ChildView& child) {
     fmt::format_to(std::back_inserter(into), R"({{"spi_in":"{:08x}","spi_out":"{:08x}")", child.inbound,
                    child.outbound);
     append(into, "name", std::string_view(child.name));
-    append(into, "state", std::string_view(child.state));
-    append(into, "mode", std::string_view(child.mode));
-    append(into, "suite", std::string_view(child.suite));
-    append(into, "local_ts", child.local);
-    append(into, "remote_ts", child.remote);
+    append(into, "state", child.state);
+    append(into, "mode", child.mode);
+    append(into, "suite", std::string_view(ike::print(child.suite)));
+    append(into, "local_ts", control::texts(child.local));
+    append(into, "remote_ts", control::texts(child.remote));
     append(into, "offload", offload.in_force == ike::Offload::off ? "none" : word(offload.in_force));
     append(into, "offload_requested", word(offload.requested));
     append(into, "offload_device", std::string_view(offload.device));
@@ -66,13 +73,13 @@ void append_json_line(std::string& into, const control::IkeSaView& sa) {
     fmt::format_to(std::back_inserter(into), R"({{"spi_initiator":"{:016x}","spi_responder":"{:016x}")",
                    sa.initiator_spi, sa.responder_spi);
     append(into, "connection", std::string_view(sa.connection));
-    append(into, "state", std::string_view(sa.state));
+    append(into, "state", sa.state);
     append(into, "role", std::string_view(sa.initiator ? "initiator" : "responder"));
     append(into, "local_id", std::string_view(clean(sa.local_id)));
     append(into, "remote_id", std::string_view(clean(sa.remote_id)));
-    append(into, "local", std::string_view(sa.local));
-    append(into, "remote", std::string_view(sa.remote));
-    append(into, "suite", std::string_view(sa.suite));
+    append(into, "local", std::string_view(sa.local.text()));
+    append(into, "remote", std::string_view(sa.remote.text()));
+    append(into, "suite", std::string_view(control::suite_text(sa)));
     append(into, "age", sa.age);
     append(into, "rekey_in", sa.rekey_in);
     into += ",\"children\":[";

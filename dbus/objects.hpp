@@ -130,12 +130,12 @@ class IkeSaObject final : public Exported<org::keysluice1::IkeSa_adaptor> {
     std::uint64_t PeerSpi() override { return peer_spi(view_); }
     std::string Connection() override { return view_.connection; }
     bool Initiator() override { return view_.initiator; }
-    std::string State() override { return view_.state; }
-    std::string Local() override { return view_.local; }
-    std::string Remote() override { return view_.remote; }
+    std::string State() override { return std::string(view_.state); }
+    std::string Local() override { return view_.local.text(); }
+    std::string Remote() override { return view_.remote.text(); }
     std::string LocalId() override { return clean(view_.local_id); }
     std::string RemoteId() override { return clean(view_.remote_id); }
-    std::string Suite() override { return view_.suite; }
+    std::string Suite() override { return control::suite_text(view_); }
     std::uint64_t Established() override { return microseconds(view_.established_at); }
     std::uint64_t RekeyDue() override { return microseconds(view_.rekey_at); }
     ChildRows Children() override { return to_rows(view_.children); }

@@ -5,14 +5,18 @@
 
 #include "daemon/control/ike_configuration.hpp"
 #include "dbus/errors.hpp"
+#include "ike/proposal.hpp"
 
 namespace keysluice::bus {
 namespace {
 
-// Names, signatures and padding of an object's properties and of a CHILD SA's members, without their texts.
-constexpr std::size_t kFixedOfSa = 900;
-constexpr std::size_t kFixedOfChild = 160;
-constexpr std::size_t kFixedOfText = 8;
+// Names, signatures and padding of an object's properties and of a CHILD SA's members, with what states, addresses
+// and suites may have at most, without the other texts.
+constexpr std::size_t kFixedOfSa = 1300;
+constexpr std::size_t kFixedOfChild = 480;
+// "192.168.100.100-192.168.200.200/255/10000-65535", and the same of IPv6, with length and padding.
+constexpr std::size_t kLongestSelector4 = 47 + 8;
+constexpr std::size_t kLongestSelector6 = 95 + 8;
 
 std::string word(ike::Offload offload) {
     return std::string(control::kEspOffloadNames.at(static_cast<std::size_t>(offload)));
@@ -68,8 +72,9 @@ ChildRows to_rows(const std::vector<control::ChildView>& children) {
     rows.reserve(children.size());
     for (const control::ChildView& child : children) {
         const control::OffloadState& offload = child.offload;
-        rows.emplace_back(child.name, child.state, child.mode, child.inbound, child.outbound, child.local,
-                          child.remote, child.suite, microseconds(child.rekey_at), word(offload.requested),
+        rows.emplace_back(child.name, std::string(child.state), std::string(child.mode), child.inbound,
+                          child.outbound, control::texts(child.local), control::texts(child.remote),
+                          ike::print(child.suite), microseconds(child.rekey_at), word(offload.requested),
                           offload.in_force == ike::Offload::off ? "none" : word(offload.in_force), offload.device,
                           clean(offload.reason), Dictionary{});
     }
@@ -81,12 +86,12 @@ SaRow to_row(const control::IkeSaView& sa) {
                  peer_spi(sa),
                  sa.connection,
                  sa.initiator,
-                 sa.state,
-                 sa.local,
-                 sa.remote,
+                 std::string(sa.state),
+                 sa.local.text(),
+                 sa.remote.text(),
                  clean(sa.local_id),
                  clean(sa.remote_id),
-                 sa.suite,
+                 control::suite_text(sa),
                  microseconds(sa.established_at),
                  microseconds(sa.rekey_at),
                  to_rows(sa.children),
@@ -125,14 +130,12 @@ EventRow to_row(const control::Happening& happening) {
 }
 
 std::size_t size_on_bus(const control::IkeSaView& sa) {
-    std::size_t size = kFixedOfSa + sa.connection.size() + sa.state.size() + sa.local.size() + sa.remote.size() +
-                       sa.local_id.size() + sa.remote_id.size() + sa.suite.size();
+    std::size_t size = kFixedOfSa + sa.connection.size() + sa.local_id.size() + sa.remote_id.size();
     for (const control::ChildView& child : sa.children) {
-        size += kFixedOfChild + child.name.size() + child.suite.size() + child.offload.device.size() +
-                child.offload.reason.size();
-        for (const auto* texts : {&child.local, &child.remote}) {
-            for (const std::string& text : *texts) {
-                size += kFixedOfText + text.size();
+        size += kFixedOfChild + child.name.size() + child.offload.device.size() + child.offload.reason.size();
+        for (const auto* selectors : {&child.local, &child.remote}) {
+            for (const ike::wire::TrafficSelector& selector : *selectors) {
+                size += selector.first.family() == Family::ipv4 ? kLongestSelector4 : kLongestSelector6;
             }
         }
     }

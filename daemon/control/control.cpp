@@ -16,6 +16,7 @@
 #include "daemon/keeper/children.hpp"
 #include "daemon/shared/accept_balance.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/scheduling.hpp"
 #include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
@@ -371,6 +372,7 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
             control.stop([&loop] { loop.stop(); });
         }
     });
+    run_soon();  // peers of IKE wait for this thread
     loop.run();
     return status;
 }

@@ -117,6 +117,7 @@ SaPage FrontDesk::sas(const SaFilter& filter, ike::IkeSpi after, std::size_t lim
     const auto& sas = ike->endpoint().sas();
     std::size_t looked_at = 0;
     std::size_t children = 0;
+    page.sas.reserve(std::min(limit, kLongestPage));
     for (auto next = sas.upper_bound(after); next != sas.end(); ++next) {
         if (question.takes(*next->second)) {
             page.sas.push_back(ike->view(*next->second));

@@ -24,25 +24,17 @@ std::optional<std::int64_t> until(Instant moment, Instant now) {
     return std::max<std::int64_t>(seconds(moment - now), 0);
 }
 
-std::vector<std::string> texts(const ike::TrafficSelectors& selectors) {
-    std::vector<std::string> all;
-    for (const ike::wire::TrafficSelector& each : selectors) {
-        all.push_back(ike::wire::print(each));
-    }
-    return all;
-}
-
 ChildView look_at(const ike::ChildSa& child, Instant now) {
     const ike::ChildSaSpec& spec = child.spec;
     ChildView view;
     view.name = spec.child;
     view.state = kChildStateNames.at(static_cast<std::size_t>(child.state));
     view.mode = spec.mode == ike::Mode::tunnel ? "tunnel" : "transport";
-    view.suite = ike::print(spec.suite);
+    view.suite = spec.suite;
     view.inbound = spec.inbound.value;
     view.outbound = spec.outbound.value;
-    view.local = texts(spec.local_selectors);
-    view.remote = texts(spec.remote_selectors);
+    view.local = spec.local_selectors;
+    view.remote = spec.remote_selectors;
     view.rekey_in = until(child.rekey_at, now);
     view.rekey_at = child.rekey_at;
     view.offload.requested = spec.offload;
@@ -67,13 +59,13 @@ IkeSaView look_at(const ike::Sa& sa, Instant now) {
     view.state = ike::name_of(sa.state);
     view.initiator = sa.initiator;
     view.local_id = ike::wire::print(sa.connection->local_id);
-    view.local = sa.local.text();
-    view.remote = sa.remote.text();
+    view.local = sa.local;
+    view.remote = sa.remote;
     view.own = sa.own_spi();
     view.initiator_spi = sa.initiator_spi.value;
     view.responder_spi = sa.responder_spi.value;
     if (sa.state != ike::State::init_sent) {
-        view.suite = ike::print(sa.suite);
+        view.suite = sa.suite;
     }
     if (proven(sa)) {
         view.remote_id = proven_id(sa);
@@ -82,10 +74,24 @@ IkeSaView look_at(const ike::Sa& sa, Instant now) {
         view.age = seconds(now - sa.established_at);
         view.rekey_in = until(sa.rekey_at, now);
     }
+    view.children.reserve(sa.children.size());
     for (const ike::ChildSa& child : sa.children) {
         view.children.push_back(look_at(child, now));
     }
     return view;
+}
+
+std::string suite_text(const IkeSaView& sa) {
+    return sa.suite ? ike::print(*sa.suite) : "";
+}
+
+std::vector<std::string> texts(const ike::TrafficSelectors& selectors) {
+    std::vector<std::string> all;
+    all.reserve(selectors.size());
+    for (const ike::wire::TrafficSelector& each : selectors) {
+        all.push_back(ike::wire::print(each));
+    }
+    return all;
 }
 
 }  // namespace keysluice::control

@@ -3,24 +3,29 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/address.hpp"
 #include "daemon/control/esp_support.hpp"
 #include "daemon/control/offloading.hpp"
+#include "ike/algorithms.hpp"
 #include "ike/sa.hpp"
+#include "ike/traffic_selectors.hpp"
 
 namespace keysluice::control {
 
-/// One CHILD SA, for a person and for programs. No member holds a key.
+/// One CHILD SA, for a person and for programs. No member holds a key. What it costs to write suites, addresses and
+/// selectors as text is for who asks, not for IKE, which fills this.
 struct ChildView {
     std::string name;
-    std::string state;
-    std::string mode;
-    std::string suite;
+    std::string_view state;  ///< one of a few constants, as mode
+    std::string_view mode;
+    ike::EspSuite suite;
     std::uint32_t inbound = 0;
     std::uint32_t outbound = 0;
-    std::vector<std::string> local;
-    std::vector<std::string> remote;
+    ike::TrafficSelectors local;
+    ike::TrafficSelectors remote;
     std::optional<std::int64_t> rekey_in;  ///< seconds
     Instant rekey_at = Instant::max();
     OffloadState offload;  ///< as far as the kernel was asked
@@ -28,13 +33,13 @@ struct ChildView {
 
 struct IkeSaView {
     std::string connection;
-    std::string state;
+    std::string_view state;  ///< one of a few constants
     bool initiator = false;
     std::string local_id;
     std::string remote_id;
-    std::string local;
-    std::string remote;
-    std::string suite;
+    UdpEndpoint local;
+    UdpEndpoint remote;
+    std::optional<ike::IkeSuite> suite;  ///< none is chosen yet
     ike::IkeSpi own;
     std::uint64_t initiator_spi = 0;
     std::uint64_t responder_spi = 0;
@@ -58,5 +63,8 @@ struct IkeView {
 [[nodiscard]] IkeSaView look_at(const ike::Sa& sa, Instant now);
 /// The identity that the peer has proved, as the view has it; empty until then.
 [[nodiscard]] std::string proven_id(const ike::Sa& sa);
+/// Empty: none is chosen yet.
+[[nodiscard]] std::string suite_text(const IkeSaView& sa);
+[[nodiscard]] std::vector<std::string> texts(const ike::TrafficSelectors& selectors);
 
 }  // namespace keysluice::control

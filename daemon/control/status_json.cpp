@@ -9,6 +9,7 @@
 
 #include "daemon/control/status.hpp"
 #include "daemon/shared/counters.hpp"
+#include "ike/proposal.hpp"
 
 namespace keysluice::control {
 
@@ -79,11 +80,11 @@ json child_to_json(const ChildView& child) {
     return {{"name", child.name},
             {"state", child.state},
             {"mode", child.mode},
-            {"suite", child.suite},
+            {"suite", ike::print(child.suite)},
             {"spi_in", fmt::format("{:08x}", child.inbound)},
             {"spi_out", fmt::format("{:08x}", child.outbound)},
-            {"local_ts", child.local},
-            {"remote_ts", child.remote},
+            {"local_ts", texts(child.local)},
+            {"remote_ts", texts(child.remote)},
             {"offload", child.offload.in_force == ike::Offload::off ? "none" : word(child.offload.in_force)},
             {"offload_requested", word(child.offload.requested)},
             {"offload_device", child.offload.device},
@@ -138,9 +139,9 @@ json ike_to_json(const IkeView& ike) {
                                           {"role", sa.initiator ? "initiator" : "responder"},
                                           {"local_id", sa.local_id},
                                           {"remote_id", sa.remote_id},
-                                          {"local", sa.local},
-                                          {"remote", sa.remote},
-                                          {"suite", sa.suite},
+                                          {"local", sa.local.text()},
+                                          {"remote", sa.remote.text()},
+                                          {"suite", suite_text(sa)},
                                           {"spi_initiator", fmt::format("{:016x}", sa.initiator_spi)},
                                           {"spi_responder", fmt::format("{:016x}", sa.responder_spi)},
                                           {"age", or_null(sa.age)},

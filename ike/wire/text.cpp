@@ -14,6 +14,7 @@ constexpr std::size_t kMostListed = 8;
 
 std::string readable(Bytes bytes) {
     std::string text;
+    text.reserve(std::min(bytes.size(), kMostReadable));
     for (const std::uint8_t octet : bytes.first(std::min(bytes.size(), kMostReadable))) {
         if (octet == '\\') {
             text += "\\\\";

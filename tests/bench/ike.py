@@ -25,11 +25,11 @@ def _is_bound(port):
 class Initiators:
     """A running ike_load: `reach(count)` returns once so many IKE SAs stand."""
 
-    def __init__(self, responder):
+    def __init__(self, responder, concurrent):
         self._responder = responder
         self._standing = 0
         self._process = subprocess.Popen(
-            ["timeout", str(STEP_SECONDS), str(site.TOOLS / "ike_load"), RESPONDER, str(ike_peers.PORT), str(CONCURRENT)],
+            ["timeout", str(STEP_SECONDS), str(site.TOOLS / "ike_load"), RESPONDER, str(ike_peers.PORT), str(concurrent)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def reach(self, count):
@@ -52,14 +52,14 @@ class Initiators:
 
 
 @contextlib.contextmanager
-def running(peer):
-    """The responder, and initiators with addresses in 10.0.0.0/8, in a network of their own."""
+def running(peer, concurrent=CONCURRENT):
+    """The responder, and initiators with addresses in 10.0.0.0/8, so many at a time, in a network of their own."""
     namespace = Namespace("bench")
     namespace.ip("route add local 10.0.0.0/8 dev lo")
     with namespace.entered(), tempfile.TemporaryDirectory(prefix="keysluice-bench.") as name:
         folder = Path(name)
         with service.Program(peer.name, peer.command(folder), ike_peers.PORT, folder, _is_bound) as responder:
-            initiators = Initiators(responder)
+            initiators = Initiators(responder, concurrent)
             initiators.reach(WARM)  # loads what is loaded once
             yield responder, initiators, folder
             initiators.end()

@@ -131,7 +131,7 @@ TEST_CASE("a negotiation shows nothing that is not known yet") {
     sa.children.clear();
     const IkeSaView seen = look_at(sa, kNow);
     CHECK(seen.state == "init-sent");
-    CHECK(seen.suite.empty());
+    CHECK(!seen.suite);
     CHECK(seen.remote_id.empty());
     CHECK_FALSE(seen.age);
     CHECK_FALSE(seen.rekey_in);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "ike/traffic_selectors.hpp"
+
 using namespace keysluice;
 using namespace keysluice::bus;
 
@@ -14,9 +16,12 @@ TEST_SUITE("dbus: JSON lines") {
         sa.initiator = true;
         sa.local_id = "C=DE, CN=\"a\\b\"";
         sa.remote_id = "line\nfeed \xff";
-        sa.local = "192.0.2.1:500";
-        sa.remote = "[2001:db8::7]:4500";
-        sa.suite = "aes128gcm16-prfsha256-x25519";
+        sa.local = {*IpAddress::parse("192.0.2.1"), 500};
+        sa.remote = {*IpAddress::parse("2001:db8::7"), 4500};
+        sa.suite = {.encryption = {ike::EncryptionId::aes_gcm_16, 128},
+                    .integrity = ike::IntegrityId::none,
+                    .prf = ike::PrfId::hmac_sha2_256,
+                    .group = ike::GroupId::x25519};
         sa.initiator_spi = 1;
         sa.responder_spi = 0xabc;
         sa.age = 61;
@@ -24,10 +29,10 @@ TEST_SUITE("dbus: JSON lines") {
         child.name = "net";
         child.state = "installed";
         child.mode = "tunnel";
-        child.suite = "aes128gcm16";
+        child.suite = {.encryption = {ike::EncryptionId::aes_gcm_16, 128}};
         child.inbound = 0xc0000001;
         child.outbound = 2;
-        child.local = {"10.1.0.0/16", "10.3.0.0/16"};
+        child.local = {ike::parse_selector("10.1.0.0/16").value(), ike::parse_selector("10.3.0.0/16").value()};
         child.rekey_in = 7;
         child.offload.requested = ike::Offload::automatic;
         child.offload.reason = "the device can't";

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "ike/traffic_selectors.hpp"
+
 using namespace keysluice;
 using namespace keysluice::bus;
 
@@ -73,7 +75,7 @@ TEST_SUITE("dbus: rows") {
         CHECK(peer_spi(sa) == 1);
         const std::size_t bare = size_on_bus(sa);
         control::ChildView& child = sa.children.emplace_back();
-        child.local.assign(100, "10.123.123.0/24");
+        child.local.assign(100, ike::parse_selector("10.123.123.0/24").value());
         CHECK(size_on_bus(sa) > bare + 100 * 16);
         CHECK(std::get<5>(to_rows(sa.children).front()).size() == 100);
     }
