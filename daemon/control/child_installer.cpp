@@ -146,11 +146,18 @@ void ChildInstaller::submit(xfrm::Transaction transaction, ike::EspSpi inbound, 
                     found->second.wish.reset();  // nor is the other half given to a device
                 }
                 found->second.state = *state;
-                found->second.device = state->taken == ike::Offload::off ? 0 : wish.device.index;
+                if (state->partly || state->taken != ike::Offload::off) {
+                    found->second.device = wish.device.index;  // and stays, where it does not take the other half
+                }
             }
             done(state ? Result<void>{} : pass_on(std::move(state)));
         };
     });
+}
+
+bool ChildInstaller::has_gone(ike::EspSpi inbound) const {
+    const auto found = offloaded_.find(inbound);
+    return found != offloaded_.end() && found->second.gone;
 }
 
 const OffloadState* ChildInstaller::offload(ike::EspSpi inbound) const {
@@ -223,13 +230,14 @@ ChildInstaller::Presence ChildInstaller::adopt(const ike::ChildSaSpec& spec, boo
         return Presence::none;
     }
     if (spec.offload != ike::Offload::off) {
+        const auto offload = found_in(*inbound, outbound);
         offloaded_[spec.inbound] = {.name = {spec.connection, spec.child},
                                     .local = spec.local,
                                     .remote = spec.remote,
                                     .waiting = {},
                                     .wish = {},
-                                    .state = found_offload(spec.offload, *inbound),
-                                    .device = inbound->offload ? inbound->offload->device : 0};
+                                    .state = found_offload(spec.offload, *inbound, outbound),
+                                    .device = offload ? offload->device : 0};
     }
     return outbound == nullptr ? Presence::inbound_only : Presence::both;
 }
@@ -333,7 +341,7 @@ void ChildInstaller::compare(const Translator::Account& expected, const std::vec
         there.emplace(sa.id, &sa);
     }
     for (const auto& [id, inbound] : expected) {
-        if (translator_.child_of(id) != inbound) {
+        if (translator_.child_of(id) != inbound || has_gone(inbound)) {
             continue;
         }
         const auto sa = there.find(id);

@@ -82,6 +82,7 @@ class ChildInstaller {
         std::optional<OffloadWish> wish;           ///< absent until then, and once it is given up
         OffloadState state;
         std::uint32_t device = 0;  ///< index of the one that has SAs of it, else 0
+        bool gone = false;         ///< it is without SAs that its device had, and to be rekeyed
     };
 
     /// From the first look for a device that has come back on; each pause is twice the one before.
@@ -102,6 +103,8 @@ class ChildInstaller {
     void install(ike::InstallChild action);
     /// What the CHILD SA still asks of a device.
     [[nodiscard]] std::optional<OffloadWish> wish_of(ike::EspSpi inbound) const;
+    /// Whether its device went with SAs of it, which is known to IKE.
+    [[nodiscard]] bool has_gone(ike::EspSpi inbound) const;
     /// A half of a CHILD SA, or both.
     void submit(xfrm::Transaction transaction, ike::EspSpi inbound, KernelThread::Done done);
     void refuse(ike::EspSpi inbound, Error error);

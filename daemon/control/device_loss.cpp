@@ -98,7 +98,9 @@ void ChildInstaller::lose(Offloaded& offloaded, const SasOfChild& sas, bool held
     lost_[offloaded.name] = offloaded.state.device;
     offloaded.state.in_force = offloaded.state.taken = ike::Offload::off;
     offloaded.state.reason = why;
+    offloaded.state.partly = false;
     offloaded.device = 0;
+    offloaded.gone = true;
     offloaded.wish.reset();
     pause_ = kFirstPause;
     look_.arm(now() + pause_);

@@ -33,28 +33,29 @@ std::string take_back(Databases& databases, const std::vector<xfrm::SaId>& ids) 
     return removed ? "" : fmt::format("; undoing the rest failed: {}", removed.error().sentence);
 }
 
-/// Whether the device has all of these SAs, and as it was asked to.
-Result<bool> has_taken(Databases& databases, const std::vector<xfrm::SaId>& ids, const OffloadWish& wish) {
+/// How many of these SAs the device has, as it was asked to.
+Result<std::size_t> count_taken(Databases& databases, const std::vector<xfrm::SaId>& ids, const OffloadWish& wish) {
+    std::size_t count = 0;
     for (const xfrm::SaId& id : ids) {
         const auto state = databases.sa(id);
         if (!state) {
             return std::unexpected(state.error());
         }
         const std::optional<xfrm::Offload>& offload = state->offload;
-        if (!offload || offload->packet != offload_of(wish).packet) {
-            return false;
+        if (offload && offload->packet == offload_of(wish).packet) {
+            ++count;
         }
     }
-    return true;
+    return count;
 }
 
 /// What the kernel reports of these SAs.
 OffloadState compare(Databases& databases, const std::vector<xfrm::SaId>& ids, const OffloadWish& wish) {
     OffloadState state{.requested = wish.requested, .device = wish.device.name, .reason = {}};
-    const auto taken = has_taken(databases, ids, wish);
+    const auto taken = count_taken(databases, ids, wish);
     if (!taken) {
         state.reason = taken.error().sentence;
-    } else if (*taken) {
+    } else if (*taken == ids.size()) {
         state.taken = offload_of(wish).packet ? ike::Offload::packet : ike::Offload::crypto;
         const auto feature = databases.esp_feature(wish.device.index);
         if (!feature || does_esp(feature)) {
@@ -64,6 +65,7 @@ OffloadState compare(Databases& databases, const std::vector<xfrm::SaId>& ids, c
                 fmt::format("{}: the kernel took the SA and does it itself", lacking(*feature, wish.device.name));
         }
     } else {
+        state.partly = *taken > 0;
         state.reason = fmt::format("{} does not take over {}: the kernel took the SA and does it itself",
                                    wish.device.name, what_of(wish));
     }
@@ -131,15 +133,26 @@ std::string lacking(netlink::Feature feature, std::string_view device) {
                                             : fmt::format("{} lacks the feature {}", device, netlink::kEspFeature);
 }
 
-OffloadState found_offload(ike::Offload requested, const xfrm::SaState& sa) {
+std::optional<xfrm::Offload> found_in(const xfrm::SaState& inbound, const xfrm::SaState* outbound) {
+    return inbound.offload || outbound == nullptr ? inbound.offload : outbound->offload;
+}
+
+OffloadState found_offload(ike::Offload requested, const xfrm::SaState& inbound, const xfrm::SaState* outbound) {
     OffloadState state{.requested = requested, .device = {}, .reason = {}};
-    if (!sa.offload) {
+    const bool both = inbound.offload && (outbound == nullptr || outbound->offload);
+    const auto offload = found_in(inbound, outbound);
+    if (!offload) {
         state.reason = "the kernel does it itself since an earlier process installed the SA";
         return state;
     }
-    state.taken = sa.offload->packet ? ike::Offload::packet : ike::Offload::crypto;
-    state.in_force = state.taken;
-    state.device = netlink::device_name(sa.offload->device);
+    state.device = netlink::device_name(offload->device);
+    if (both) {
+        state.taken = offload->packet ? ike::Offload::packet : ike::Offload::crypto;
+        state.in_force = state.taken;
+    } else {
+        state.partly = true;
+        state.reason = fmt::format("{} has one half only since an earlier process installed it", state.device);
+    }
     return state;
 }
 

@@ -18,8 +18,9 @@ struct OffloadState {
     ike::Offload in_force = ike::Offload::off;  ///< crypto, packet or off, of all SAs
     /// What the kernel has given to the device: it is in force while that has the feature.
     ike::Offload taken = ike::Offload::off;
-    std::string device;  ///< empty: none was asked
-    std::string reason;  ///< why less is in force than was asked for
+    bool partly = false;  ///< it has some of the SAs only: nothing is in force, and yet they go with it
+    std::string device;   ///< empty: none was asked
+    std::string reason;   ///< why less is in force than was asked for
 
     bool operator==(const OffloadState&) const = default;
 };
@@ -47,7 +48,10 @@ struct OffloadWish {
 /// Why it does not.
 [[nodiscard]] std::string lacking(netlink::Feature feature, std::string_view device);
 
-/// Of an SA that an earlier process installed.
-[[nodiscard]] OffloadState found_offload(ike::Offload requested, const xfrm::SaState& sa);
+/// What either SA of a CHILD SA has of a device; the outbound one may be missing.
+[[nodiscard]] std::optional<xfrm::Offload> found_in(const xfrm::SaState& inbound, const xfrm::SaState* outbound);
+/// Of SAs that an earlier process installed.
+[[nodiscard]] OffloadState found_offload(ike::Offload requested, const xfrm::SaState& inbound,
+                                         const xfrm::SaState* outbound);
 
 }  // namespace keysluice::control

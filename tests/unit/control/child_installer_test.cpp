@@ -285,6 +285,54 @@ TEST_CASE_FIXTURE(LostDevice, "a device goes down with its SAs: they are rekeyed
     CHECK(state->reason == lost.why.sentence);
 }
 
+TEST_CASE_FIXTURE(LostDevice, "a device goes down that has taken one half only") {
+    xfrm::Direction taken = xfrm::Direction::in;
+    SUBCASE("the first, and the other came later") {
+        tables.takes = [](const xfrm::Sa& sa) { return sa.direction == xfrm::Direction::in; };
+        bring_up(ike::Offload::automatic);
+    }
+    SUBCASE("of two that came together") {
+        SUBCASE("in") {}
+        SUBCASE("out") {
+            taken = xfrm::Direction::out;
+        }
+        tables.takes = [taken](const xfrm::Sa& sa) { return sa.direction == taken; };
+        ike::InstallChild both = child_that_asks(ike::Offload::automatic);
+        both.outbound = some_keys();
+        installer->perform(std::move(both));
+        await_idle();
+        events.clear();
+    }
+    CHECK(tables.sas.size() == 2);
+    CHECK(installer->offload({300})->in_force == ike::Offload::off);
+    lose();
+    CHECK(tables.sas.size() == 1);
+    REQUIRE(events.size() == 2);
+    CHECK(std::holds_alternative<ike::OffloadLost>(events[0]));
+    CHECK(std::get<ike::ChildSpent>(events[1]).inbound == ike::EspSpi{300});
+}
+
+TEST_CASE_FIXTURE(LostDevice, "events of IPsec are lost as well: what went with a device is not missed twice") {
+    ike::Offload requested = ike::Offload::automatic;
+    SUBCASE("whose part the kernel can do") {}
+    SUBCASE("where no less will do") {
+        requested = ike::Offload::crypto;
+    }
+    bring_up(requested);
+    lose();
+    CHECK(events.size() == 2);
+    installer->hear(xfrm::Lost{});
+    await_idle();
+    CHECK(events.size() == 2);
+    rekey();
+    flush(tables);
+    tables.sas.clear();
+    events.clear();
+    installer->hear(xfrm::Lost{});
+    await_idle();
+    CHECK(count<ike::ChildLost>() > 0);  // its successor is, whose SAs another program has deleted
+}
+
 TEST_CASE_FIXTURE(LostDevice, "a link that changes otherwise is nobody's loss") {
     bring_up(ike::Offload::automatic);
     SUBCASE("its SAs are there") {

@@ -190,4 +190,30 @@ TEST_CASE_FIXTURE(Fixture, "no device helps where the kernel has no such algorit
     CHECK(nothing());
 }
 
+TEST_CASE_FIXTURE(Fixture, "what an earlier process left: in force where both halves are with the device") {
+    tables.takes = [](const xfrm::Sa&) { return true; };
+    REQUIRE(install(ike::Offload::crypto));
+    const auto state_of = [this](xfrm::Direction direction) -> xfrm::SaState& {
+        return tables.sas.at(sa(direction == xfrm::Direction::in ? 1 : 2, direction).id());
+    };
+    xfrm::SaState& inbound = state_of(xfrm::Direction::in);
+    xfrm::SaState& outbound = state_of(xfrm::Direction::out);
+    CHECK(found_offload(ike::Offload::crypto, inbound, &outbound).in_force == ike::Offload::crypto);
+    CHECK(found_offload(ike::Offload::crypto, inbound, nullptr).in_force == ike::Offload::crypto);
+    SUBCASE("inbound alone") {
+        outbound.offload.reset();
+    }
+    SUBCASE("outbound alone") {
+        inbound.offload.reset();
+    }
+    const OffloadState half = found_offload(ike::Offload::crypto, inbound, &outbound);
+    CHECK(half.partly);
+    CHECK(half.in_force == ike::Offload::off);
+    CHECK(half.reason.ends_with("has one half only since an earlier process installed it"));
+    CHECK(found_in(inbound, &outbound)->device == 7);
+    inbound.offload.reset();
+    outbound.offload.reset();
+    CHECK_FALSE(found_offload(ike::Offload::crypto, inbound, &outbound).partly);
+}
+
 TEST_SUITE_END();
