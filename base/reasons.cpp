@@ -255,6 +255,11 @@ constexpr std::array kReasons{
     Reason{"kernel-lacks", ReasonArea::kernel,
            "The kernel lacks an algorithm or a feature of IPsec; the sentence names the option and the module that "
            "bring it."},
+    Reason{"kernel-no-rekey", ReasonArea::kernel,
+           "The TLS peer of a connection in the kernel changed its keys, which the kernel can't follow (Linux 6.14 "
+           "can), "
+           "or the relay was not allowed to keep the secrets for it (LimitMEMLOCK=): the peer got an internal_error "
+           "alert. With `offload = \"off\"` a service follows all changes."},
     Reason{"kernel-without-esp", ReasonArea::kernel,
            "The kernel has no ESP, so IKE does not run; TLS services do. The sentence names option and module."},
     Reason{"kernel-without-ktls", ReasonArea::kernel,
@@ -271,9 +276,6 @@ constexpr std::array kReasons{
            "somebody attacks."},
     Reason{"key-length", ReasonArea::internal, "A key for the kernel has the wrong length. Please report it."},
     Reason{"key-missing", ReasonArea::configuration, "A table lacks a key that it needs; the sentence names it."},
-    Reason{"key-update", ReasonArea::tls,
-           "The TLS peer of a connection in the kernel changed its keys, which this version does not follow: it got "
-           "an internal_error alert."},
     Reason{"key-update-flood", ReasonArea::tls,
            "The TLS peer changes its keys again and again and hardly sends data, so the connection was closed."},
     Reason{"keyring-unavailable", ReasonArea::kernel,
@@ -463,8 +465,8 @@ constexpr std::array kReasons{
            "A record could not be received; the sentence quotes the kernel."},
     Reason{"record-send-failed", ReasonArea::tls, "A record could not be sent; the sentence quotes the kernel."},
     Reason{"rekey-pending", ReasonArea::tls,
-           "The TLS peer has changed its keys, and the kernel waits for the new ones, which this version does not "
-           "install."},
+           "The TLS peer has changed its keys, and the kernel waits for the new ones, which nobody installed. Please "
+           "report it."},
     Reason{"rekey-refused", ReasonArea::ike,
            "The peer refused to rekey the IKE SA. It is tried again; when the peer's lifetime is over, it may close "
            "the IKE SA."},

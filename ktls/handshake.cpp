@@ -12,7 +12,6 @@ constexpr std::uint8_t kHelloRequest = 0;
 constexpr std::uint8_t kClientHello = 1;
 constexpr std::uint8_t kNewSessionTicket = 4;
 constexpr std::uint8_t kCertificateRequest = 13;
-constexpr std::uint8_t kKeyUpdate = 24;
 
 constexpr std::size_t kHeaderSize = 4;
 

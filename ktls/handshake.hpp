@@ -13,6 +13,9 @@
 
 namespace keysluice::ktls {
 
+/// RFC 8446 4.6.3: the type of a KeyUpdate.
+inline constexpr std::uint8_t kKeyUpdate = 24;
+
 /// RFC 8446 4.6.1, RFC 5077 3.3: a client may leave it out of account.
 struct NewSessionTicket {
     bool operator==(const NewSessionTicket&) const = default;

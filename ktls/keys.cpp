@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "crypto/traffic_secret.hpp"
+
 namespace keysluice::ktls {
 namespace {
 
@@ -86,5 +88,37 @@ Result<Keys<Direction>> Keys<Direction>::make(Version version, Cipher cipher, co
 
 template class Keys<Tx>;
 template class Keys<Rx>;
+
+namespace {
+
+crypto::Hash hash_of(const TrafficSecret& secret) {
+    return secret.size() == crypto::size_of(crypto::Hash::sha256) ? crypto::Hash::sha256 : crypto::Hash::sha384;
+}
+
+}  // namespace
+
+template <typename Direction>
+Result<Keys<Direction>> keys_from(Cipher cipher, const TrafficSecret& secret) {
+    Secret<32> key;
+    Secret<kFullIvSize> iv;
+    if (auto derived = crypto::traffic_key(hash_of(secret), secret.expose(), key.writable(key_size(cipher)),
+                                           iv.writable(kFullIvSize));
+        !derived) {
+        return pass_on(std::move(derived));
+    }
+    return Keys<Direction>::make(Version::tls13, cipher, {.key = key.expose(), .iv = iv.expose()});
+}
+
+Result<TrafficSecret> after(const TrafficSecret& secret) {
+    TrafficSecret next;
+    if (auto derived = crypto::next_traffic_secret(hash_of(secret), secret.expose(), next.writable(secret.size()));
+        !derived) {
+        return pass_on(std::move(derived));
+    }
+    return next;
+}
+
+template Result<Keys<Tx>> keys_from(Cipher, const TrafficSecret&);
+template Result<Keys<Rx>> keys_from(Cipher, const TrafficSecret&);
 
 }  // namespace keysluice::ktls

@@ -52,6 +52,18 @@ class Keys {
     Secret<uapi::kMaxCryptoInfo> crypto_info_;
 };
 
+/// A traffic secret of TLS 1.3 (RFC 8446 7.2): 32 bytes with SHA-256, 48 with SHA-384.
+using TrafficSecret = Secret<48>;
+
+/// The keys that a traffic secret stands for, for its first record. Fails as Keys::make(), and with
+/// "key-derivation-failed".
+template <typename Direction>
+[[nodiscard]] Result<Keys<Direction>> keys_from(Cipher cipher, const TrafficSecret& secret);
+/// The one after it. Fails with "key-derivation-failed".
+[[nodiscard]] Result<TrafficSecret> after(const TrafficSecret& secret);
+
+extern template Result<Keys<Tx>> keys_from(Cipher, const TrafficSecret&);
+extern template Result<Keys<Rx>> keys_from(Cipher, const TrafficSecret&);
 extern template class Keys<Tx>;
 extern template class Keys<Rx>;
 

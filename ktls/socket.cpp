@@ -10,6 +10,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/constant_time.hpp"
+
 namespace keysluice::ktls {
 namespace {
 
@@ -59,15 +61,19 @@ std::unexpected<Error> install_failure(int error, std::string_view direction, Ve
     }
 }
 
-bool equal_in_constant_time(Bytes left, Bytes right) {
-    if (left.size() != right.size()) {
-        return false;
+using CryptoInfo = Secret<uapi::kMaxCryptoInfo>;
+
+/// The kernel's structure of this direction, or as much of it as `size` says: the whole, or its head.
+template <typename Direction>
+Result<CryptoInfo> read_crypto_info(int fd, std::size_t size) {
+    CryptoInfo installed;
+    const MutableBytes room = installed.writable(size);
+    auto length = static_cast<socklen_t>(room.size());
+    if (::getsockopt(fd, SOL_TLS, uapi::kOption<Direction>, room.data(), &length) != 0 || length != room.size()) {
+        return fail("ktls-read-back-failed", fmt::format("reading the keys for {} back from the kernel: {}",
+                                                         kDirection<Direction>, std::strerror(errno)));
     }
-    unsigned int difference = 0;
-    for (std::size_t index = 0; index < left.size(); ++index) {
-        difference |= static_cast<unsigned int>(left[index]) ^ right[index];
-    }
-    return difference == 0;
+    return installed;
 }
 
 }  // namespace
@@ -106,6 +112,44 @@ Result<bool> in_force(int fd, const Keys<Direction>& keys) {
                                                      kDirection<Direction>, std::strerror(errno)));
 }
 
+template <typename Direction>
+Result<Cipher> cipher_in_force(int fd) {
+    const auto head = read_crypto_info<Direction>(fd, sizeof(tls_crypto_info));
+    if (!head) {
+        return std::unexpected(head.error());
+    }
+    tls_crypto_info info{};
+    std::memcpy(&info, head->expose().data(), sizeof(info));
+    const auto cipher = uapi::cipher_of(info.cipher_type);
+    return cipher ? Result<Cipher>(*cipher)
+                  : fail("cipher-not-in-kernel", fmt::format("the kernel uses cipher {}", info.cipher_type));
+}
+
+template <typename Direction>
+Result<std::uint64_t> next_record(int fd, Cipher cipher) {
+    const auto info = read_crypto_info<Direction>(fd, uapi::layout(cipher).size());
+    return info ? Result<std::uint64_t>(
+                      Reader(info->expose().last(uapi::Layout::kSequence)).template be<std::uint64_t>())
+                : std::unexpected(info.error());
+}
+
+template <typename Direction>
+Result<bool> has_come_to(int fd, const Keys<Direction>& keys) {
+    const Bytes wanted = keys.expose();
+    const auto info = read_crypto_info<Direction>(fd, wanted.size());
+    if (!info) {
+        return std::unexpected(info.error());
+    }
+    const std::size_t without_sequence = wanted.size() - uapi::Layout::kSequence;
+    return equal_in_constant_time(info->expose().first(without_sequence), wanted.first(without_sequence));
+}
+
+template Result<Cipher> cipher_in_force<Tx>(int);
+template Result<Cipher> cipher_in_force<Rx>(int);
+template Result<std::uint64_t> next_record<Tx>(int, Cipher);
+template Result<std::uint64_t> next_record<Rx>(int, Cipher);
+template Result<bool> has_come_to(int, const Keys<Tx>&);
+template Result<bool> has_come_to(int, const Keys<Rx>&);
 template Result<void> install(int, const Keys<Tx>&);
 template Result<void> install(int, const Keys<Rx>&);
 template Result<bool> in_force(int, const Keys<Tx>&);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "base/result.hpp"
 #include "ktls/keys.hpp"
 
@@ -33,6 +35,25 @@ template <typename Direction>
 template <typename Direction>
 [[nodiscard]] Result<bool> in_force(int fd, const Keys<Direction>& keys);
 
+/// The cipher of the keys that the kernel has for this direction. Reasons: "cipher-not-in-kernel" (one that this
+/// project does not know), "ktls-read-back-failed", also where there are none.
+template <typename Direction>
+[[nodiscard]] Result<Cipher> cipher_in_force(int fd);
+
+/// The number of the next record of this direction. Reasons as above.
+template <typename Direction>
+[[nodiscard]] Result<std::uint64_t> next_record(int fd, Cipher cipher);
+
+/// Whether the kernel uses these keys of TLS 1.3, however many records they have carried by now. Reasons as above.
+template <typename Direction>
+[[nodiscard]] Result<bool> has_come_to(int fd, const Keys<Direction>& keys);
+
+extern template Result<Cipher> cipher_in_force<Tx>(int);
+extern template Result<Cipher> cipher_in_force<Rx>(int);
+extern template Result<std::uint64_t> next_record<Tx>(int, Cipher);
+extern template Result<std::uint64_t> next_record<Rx>(int, Cipher);
+extern template Result<bool> has_come_to(int, const Keys<Tx>&);
+extern template Result<bool> has_come_to(int, const Keys<Rx>&);
 extern template Result<void> install(int, const Keys<Tx>&);
 extern template Result<void> install(int, const Keys<Rx>&);
 extern template Result<bool> in_force(int, const Keys<Tx>&);

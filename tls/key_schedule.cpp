@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "crypto/hkdf.hpp"
 #include "crypto/tls12_prf.hpp"
+#include "crypto/traffic_secret.hpp"
 
 namespace keysluice::tls {
 
@@ -18,9 +18,8 @@ std::size_t key_size(Cipher cipher) {
 }
 
 Result<void> derive_tls13(DirectionKeys& keys, Cipher cipher, crypto::Hash hash, Bytes secret) {
-    // RFC 8446 7.3: [sender]_write_key = HKDF-Expand-Label(Secret, "key", "", key_length), and "iv" likewise.
-    auto key = crypto::hkdf_expand_label(hash, secret, "key", {}, keys.key.writable(key_size(cipher)));
-    return key ? crypto::hkdf_expand_label(hash, secret, "iv", {}, keys.iv.writable(kIvSize)) : key;
+    keys.traffic_secret = Secret<48>(secret);
+    return crypto::traffic_key(hash, secret, keys.key.writable(key_size(cipher)), keys.iv.writable(kIvSize));
 }
 
 }  // namespace

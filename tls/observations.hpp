@@ -2,8 +2,8 @@
 
 #include <string>
 
+#include "base/flood_guard.hpp"
 #include "base/secret.hpp"
-#include "tls/flood_guard.hpp"
 #include "tls/openssl.hpp"
 
 namespace keysluice::tls {

@@ -25,6 +25,7 @@ struct DirectionKeys {
     /// it from the record instead, so it is 0 there. 0 wherever `iv` is whole.
     std::uint64_t explicit_nonce = 0;
     std::uint64_t sequence = 0;  ///< the record number that the next record has
+    Secret<48> traffic_secret;   ///< TLS 1.3: what `key` and `iv` come from, for whoever changes them later
 };
 
 struct SessionKeys {

@@ -38,7 +38,7 @@ void Connection::on_established(Negotiation& /*negotiation*/, Negotiated result)
     }
     switch (placement->carrier) {
         case Carrier::kernel:
-            leave_for_kernel(std::move(result));
+            leave_for_kernel(std::move(result), placement->secrets);
             return;
         case Carrier::userspace:
             stay_in_userspace(std::move(result), placement->reason);
@@ -46,7 +46,7 @@ void Connection::on_established(Negotiation& /*negotiation*/, Negotiated result)
     }
 }
 
-void Connection::leave_for_kernel(Negotiated result) {
+void Connection::leave_for_kernel(Negotiated result, std::shared_ptr<const TrafficSecrets> secrets) {
     const tls::Summary summary = result.session->summary();
     result.session.reset();
     std::vector<UniqueFd> sockets;
@@ -56,7 +56,7 @@ void Connection::leave_for_kernel(Negotiated result) {
     }
     const Carried connection{
         .service = service_->id, .tls13 = summary.version == tls::Version::tls13, .since = now()};
-    if (!host_.hand_over(connection, std::move(sockets))) {
+    if (!host_.hand_over(connection, std::move(secrets), std::move(sockets))) {
         fail_with({"keeper-busy", "too many connections wait for the keeper or its relay already"});
         return;
     }

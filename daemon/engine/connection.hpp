@@ -41,7 +41,8 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
         virtual FailureReport& failures() = 0;
         [[nodiscard]] virtual const ktls::Capabilities& kernel() const = 0;
         /// Gives the sockets to the keeper; false when the keeper does not take them.
-        [[nodiscard]] virtual bool hand_over(const Carried& connection, std::vector<UniqueFd> sockets) = 0;
+        [[nodiscard]] virtual bool hand_over(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
+                                             std::vector<UniqueFd> sockets) = 0;
         virtual void ended(Connection& connection) = 0;
     };
 
@@ -65,7 +66,7 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
     void on_failed(Negotiation& negotiation, const Error& error, UniqueFd tls) override;
     void on_ended(UserspaceRelay& relay, const Error* error, UniqueFd farewell) override;
 
-    void leave_for_kernel(Negotiated result);
+    void leave_for_kernel(Negotiated result, std::shared_ptr<const TrafficSecrets> secrets);
     void stay_in_userspace(Negotiated result, std::string_view why);
     void on_backend(Result<UniqueFd> backend);
     void relay();

@@ -239,8 +239,9 @@ std::string Engine::status() const {
                        counters_.sum(counter::kEstablishedKernel), connections_.size());
 }
 
-bool Engine::hand_over(const Carried& connection, std::vector<UniqueFd> sockets) {
-    return handovers_.give(connection, std::move(sockets));
+bool Engine::hand_over(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
+                       std::vector<UniqueFd> sockets) {
+    return handovers_.give(connection, std::move(secrets), std::move(sockets));
 }
 
 void Engine::ended(Connection& connection) {

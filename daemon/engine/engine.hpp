@@ -53,7 +53,8 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     Farewells& farewells() override { return farewells_; }
     FailureReport& failures() override { return failures_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return kernel_; }
-    [[nodiscard]] bool hand_over(const Carried& connection, std::vector<UniqueFd> sockets) override;
+    [[nodiscard]] bool hand_over(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
+                                 std::vector<UniqueFd> sockets) override;
     void ended(Connection& connection) override;
 
     [[nodiscard]] bool has_room() override;

@@ -2,13 +2,15 @@
 
 namespace keysluice {
 
-bool Handovers::give(const Carried& connection, Descriptors sockets) {
+bool Handovers::give(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets, Descriptors sockets) {
     if (waiting_.size() >= kMost) {
         return false;
     }
-    const Handover handover{.token = ++last_token_, .again = false, .connection = connection};
-    waiting_.insert_or_assign(handover.token, Waiting{handover, std::move(sockets)});
-    untold_.push_back(handover.token);
+    const std::uint32_t token = ++last_token_;
+    waiting_.insert_or_assign(
+        token, Waiting{{.token = token, .again = false, .connection = connection, .secrets = std::move(secrets)},
+                       std::move(sockets)});
+    untold_.push_back(token);
     go_on();
     return true;
 }

@@ -22,7 +22,8 @@ class Handovers {
     explicit Handovers(Uplink& keeper) : keeper_(keeper) {}
 
     /// False when kMost are on their way; the sockets are closed then.
-    [[nodiscard]] bool give(const Carried& connection, Descriptors sockets);
+    [[nodiscard]] bool give(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
+                            Descriptors sockets);
     void on_taken(const Taken& taken);
     /// The keeper is another one, or has not heard the last words.
     void tell_again();

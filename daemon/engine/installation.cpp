@@ -68,7 +68,12 @@ Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities&
     if (auto same = read_back(fd, *keys); !same) {
         return pass_on(std::move(same));
     }
-    return Placement{.carrier = Carrier::kernel, .reason = {}};
+    Placement placement{.carrier = Carrier::kernel, .reason = {}};
+    if (exported->version == tls::Version::tls13 && kernel.rekeys_receiving && kernel.rekeys_sending) {
+        placement.secrets = std::make_shared<TrafficSecrets>(TrafficSecrets{
+            .receive = std::move(exported->read.traffic_secret), .send = std::move(exported->write.traffic_secret)});
+    }
+    return placement;
 }
 
 }  // namespace keysluice

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <memory>
+
 #include "base/result.hpp"
 #include "daemon/engine/translate.hpp"
+#include "daemon/shared/traffic_secrets.hpp"
 #include "ktls/probe.hpp"
 #include "tls/session.hpp"
 
@@ -14,6 +17,7 @@ enum class Carrier : std::uint8_t { kernel, userspace };
 struct Placement {
     Carrier carrier = Carrier::userspace;
     std::string_view reason;
+    std::shared_ptr<const TrafficSecrets> secrets = {};  ///< where the kernel can change the keys
 };
 
 /// Moves an established session's record layer into the kernel, or says why it stays here.

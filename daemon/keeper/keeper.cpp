@@ -133,6 +133,12 @@ void Keeper::serve(Peer& relay) {
     }
     places_ -= std::min(places_, slots);
     log_info("relay {} has room for {} kernel-carried connections", relay.hello.index, slots);
+    if (!made->keeps_secrets()) {
+        log_warning(
+            "relay {}: connections that the kernel carries can't change their keys: the limit of locked memory "
+            "is too low for their secrets (LimitMEMLOCK=, ulimit -l)",
+            relay.hello.index);
+    }
     shares_.emplace(relay.hello.index, std::move(*made));
     serve(relay);
     adjust_engines();
@@ -167,7 +173,8 @@ void Keeper::on_handover(const Peer& engine, const Handover& handover, Descripto
         static_cast<void>(engine.channel->send(Taken{{handover.token}}));
         return;
     }
-    share->take(handover.connection, std::move(sockets), {.engine = engine.number, .token = handover.token});
+    share->take(handover.connection, std::move(sockets), {.engine = engine.number, .token = handover.token},
+                handover.secrets.get());
     if (share->full()) {
         log_warning("relay {} has no place left for connections; new ones wait", engine.hello.index);
         adjust_engines();

@@ -9,6 +9,7 @@
 #include "daemon/shared/arguments.hpp"
 #include "daemon/shared/confinement.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/sealed_memory.hpp"
 #include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
@@ -89,6 +90,7 @@ int main(int argc, char** argv) {
             children.stop();
         }
     });
+    raise_memory_lock_limit();
     UniqueFd door = store.take(kDoor).value_or(UniqueFd{});
     auto keeper = Keeper::create(
         loop, arguments->runtime_directory, places_for(raise_descriptor_limit()),

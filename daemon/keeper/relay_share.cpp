@@ -65,7 +65,7 @@ void RelayShare::complete() {
     for (std::size_t slot = kept_.size(); slot-- > 0;) {
         const Slot each{static_cast<std::uint32_t>(slot)};
         if (!in_use(each)) {
-            table_.at(each) = {};
+            table_.clear(each);
             free_.push_back(each);
         }
     }
@@ -159,7 +159,7 @@ bool RelayShare::holds(const UniqueFd& tls) const {
                                [inode = inode_of(tls)](const Kept& kept) { return kept.tls && kept.inode == inode; });
 }
 
-void RelayShare::take(const Carried& connection, Descriptors sockets, Origin origin) {
+void RelayShare::take(const Carried& connection, Descriptors sockets, Origin origin, const TrafficSecrets* secrets) {
     const Slot slot = free_.back();
     free_.pop_back();
     kept_[slot.value].inode = inode_of(sockets[0]);
@@ -172,6 +172,9 @@ void RelayShare::take(const Carried& connection, Descriptors sockets, Origin ori
                                  .service = connection.service.value,
                                  .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0),
                                  .since = connection.since};
+    if (secrets != nullptr) {
+        table_.keep(slot, *secrets);
+    }
     if (channel_ != nullptr) {
         untold_.push_back(slot);
         go_on();
@@ -195,7 +198,7 @@ void RelayShare::release(Slot slot) {
     if (in_use(slot)) {
         heard(slot);
         kept_[slot.value] = {};
-        table_.at(slot) = {};
+        table_.clear(slot);
         if (incomplete_) {
             return;  // complete() finds the place
         }

@@ -50,12 +50,14 @@ class RelayShare {
     void go_on();
     [[nodiscard]] const Channel* channel() const { return channel_; }
 
+    /// Whether its connections can change their keys: the system lets us keep secrets.
+    [[nodiscard]] bool keeps_secrets() const { return table_.keeps_secrets(); }
     [[nodiscard]] bool full() const { return free_.empty(); }
     [[nodiscard]] std::size_t places() const { return kept_.size(); }
     [[nodiscard]] std::size_t used() const { return kept_.size() - free_.size(); }
 
-    /// Holds a new connection and tells the relay. Not when full().
-    void take(const Carried& connection, Descriptors sockets, Origin origin);
+    /// Holds a new connection and tells the relay. Not when full(). Without secrets its keys can't be changed.
+    void take(const Carried& connection, Descriptors sockets, Origin origin, const TrafficSecrets* secrets = nullptr);
     /// Whether this socket, maybe by another descriptor, is held.
     [[nodiscard]] bool holds(const UniqueFd& tls) const;
     /// The handovers of which the relay has heard for certain, each once.

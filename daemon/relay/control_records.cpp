@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/relay/session.hpp"
+#include "daemon/shared/clock.hpp"
 
 namespace keysluice {
 
@@ -41,7 +42,10 @@ Session::Step Session::look_closer(ktls::Splice said) {
         return abort(peeked.error());  // behind a bad MAC the kernel sends nothing any more, no alert either
     }
     return std::visit(Overloaded{[](const ktls::Data&) { return Step::moved; },
-                                 [this](const ktls::Control&) {
+                                 [this](const ktls::Control& waiting) {
+                                     if (waiting.type == ktls::ContentType::handshake) {
+                                         expect_key_update();
+                                     }
                                      const MutableBytes room = record_scratch();
                                      const auto record = ktls::receive_record(tls_.fd.get(), room);
                                      if (!record) {
@@ -126,13 +130,7 @@ Session::Step Session::on_messages(ktls::HandshakeMessages messages) {
     while (const auto message = messages.next()) {
         const Step step = std::visit(
             Overloaded{[](const ktls::NewSessionTicket&) { return Step::moved; },
-                       [this](const ktls::KeyUpdate&) {
-                           // RFC 8446 6.2, internal_error: "An internal error unrelated to the peer or the
-                           // correctness of the protocol […] makes it impossible to continue."
-                           return refuse(
-                               AlertDescription::internal_error,
-                               {"key-update", "the peer changes its keys, which this version does not follow"});
-                       },
+                       [this](const ktls::KeyUpdate&) { return on_key_update(); },
                        [this, &unexpected](const ktls::Renegotiation&) {
                            if (version_ == ktls::Version::tls13) {
                                return unexpected("a hello");
@@ -163,6 +161,55 @@ Session::Step Session::on_messages(ktls::HandshakeMessages messages) {
         }
     }
     return count_idle_record();
+}
+
+void Session::expect_key_update() {
+    const MutableBytes room = record_scratch();
+    const auto record = rekeying_.possible() ? ktls::peek_record(tls_.fd.get(), room) : ktls::WouldBlock{};
+    const auto* control = record ? std::get_if<ktls::Control>(&*record) : nullptr;
+    if (control == nullptr) {
+        return;  // what it is, taking it out tells
+    }
+    ktls::HandshakeMessages messages{version_, Bytes(room).first(control->size)};
+    while (const auto message = messages.next()) {
+        if (const auto* update = std::get_if<ktls::KeyUpdate>(&*message)) {
+            rekeying_.expect(update->requested);
+        }
+    }
+}
+
+Session::Step Session::on_key_update() {
+    if (!rekeying_.possible()) {
+        // RFC 8446 6.2, internal_error: "An internal error unrelated to the peer or the correctness of the protocol
+        // […] makes it impossible to continue."
+        return refuse(AlertDescription::internal_error,
+                      {"kernel-no-rekey", "the peer changes its keys, and this kernel can't: it takes Linux 6.14"});
+    }
+    const Instant moment = now();
+    flood_.rest(moment - std::exchange(last_key_update_, moment));
+    flood_.handshake_message(ktls::kKeyUpdate);
+    if (auto flood = flood_.verdict()) {
+        return refuse(AlertDescription::unexpected_message, *flood);
+    }
+    if (auto followed = rekeying_.follow(); !followed) {
+        return refuse(AlertDescription::internal_error, followed.error());
+    }
+    return Step::moved;
+}
+
+Session::Step Session::answer_key_update() {
+    // RFC 8446 4.6.3: "If the request_update field is set to "update_requested", then the receiver MUST send a
+    // KeyUpdate of its own with request_update set to "update_not_requested" prior to sending its next Application
+    // Data record."
+    if (!tls_.writable) {
+        return Step::stuck;
+    }
+    const auto sent = rekeying_.change(false);
+    if (!sent) {
+        return abort(sent.error());
+    }
+    tls_.writable = *sent == ktls::Sent::yes;
+    return tls_.writable ? Step::moved : Step::stuck;
 }
 
 void Session::expect_more_of_ticket(Bytes seen, std::size_t missing) {

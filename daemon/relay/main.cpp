@@ -9,6 +9,7 @@
 #include "daemon/shared/confinement.hpp"
 #include "daemon/shared/inherited.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/sealed_memory.hpp"
 #include "daemon/shared/service_manager.hpp"
 #include "daemon/shared/signals.hpp"
 #include "daemon/shared/sockets.hpp"
@@ -36,6 +37,7 @@ int main(int argc, char** argv) {
     // Whoever may trace this process could take its sockets, and with them the keys.
     prctl(PR_SET_DUMPABLE, 0);
     static_cast<void>(raise_descriptor_limit());
+    raise_memory_lock_limit();
     // Let a sender finish its slice before we wake up for a single record (docs/decisions/0005).
     const sched_param ordinary{};
     static_cast<void>(sched_setscheduler(0, SCHED_BATCH, &ordinary));

@@ -343,9 +343,10 @@ void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
 
 void Relay::begin(Slot slot, UniqueFd plain) {
     Held& held = held_.at(slot);
-    held.session = std::make_unique<Session>(
-        *this, slot, table_.at(slot), held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls),
-        std::move(plain), held.service->settings.close_timeout);
+    held.session =
+        std::make_unique<Session>(*this, Session::Place{slot, table_.at(slot), table_.secrets(slot)},
+                                  held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls),
+                                  std::move(plain), held.service->settings.close_timeout);
     held.session->start();
 }
 

@@ -47,16 +47,16 @@ Error broken(std::string_view reason, std::string_view side, int error) {
 
 }  // namespace
 
-Session::Session(Host& host, Slot slot, TableEntry& entry, ktls::Version version, UniqueFd tls, UniqueFd plain,
-                 Duration close_timeout)
+Session::Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout)
     : host_(host),
-      entry_(entry),
-      slot_(slot),
+      entry_(place.entry),
+      slot_(place.slot),
       version_(version),
       tls_(*this, std::move(tls)),
       plain_(*this, std::move(plain)),
-      to_plain_{.noted_pipe = &entry.pipe_to_plain},
-      to_tls_{.noted_pipe = &entry.pipe_to_tls},
+      rekeying_(tls_.fd.get(), place.secrets),
+      to_plain_{.noted_pipe = &place.entry.pipe_to_plain},
+      to_tls_{.noted_pipe = &place.entry.pipe_to_tls},
       close_timer_(*this),
       close_timeout_(close_timeout) {}
 
@@ -73,6 +73,10 @@ void Session::start() {
     host_.loop().add(tls_.fd.get(), kEdges, tls_);
     host_.loop().add(plain_.fd.get(), kEdges, plain_);
     watched_ = true;
+    if (auto taken_up = rekeying_.take_up(); !taken_up) {
+        static_cast<void>(refuse(ktls::AlertDescription::internal_error, taken_up.error()));
+        return;
+    }
     advance();
 }
 
@@ -130,6 +134,11 @@ Session::Step Session::move_to_plain() {
 }
 
 Session::Step Session::move_to_tls() {
+    if (rekeying_.answer_due() && !has(TableEntry::kNotifySent)) {
+        if (const Step answered = answer_key_update(); answered != Step::moved) {
+            return answered;
+        }
+    }
     if (to_tls_.in_pipe == 0) {
         if (has(TableEntry::kPlainEnded) || !plain_.readable || !tls_.writable) {
             return Step::stuck;
@@ -152,6 +161,7 @@ Session::Step Session::fill_from_tls() {
         if (size > 0) {
             to_plain_.in_pipe += static_cast<std::size_t>(size);
             idle_records_ = 0;
+            flood_.data(static_cast<std::size_t>(size));
             continue;
         }
         const int error = errno;

@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/flood_guard.hpp"
+#include "base/instant.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/relay/pipe_pool.hpp"
+#include "daemon/relay/rekeying.hpp"
 #include "daemon/shared/connection_table.hpp"
 #include "daemon/shared/loop.hpp"
 #include "ktls/alert.hpp"
@@ -45,9 +48,15 @@ class Session final {
     /// After this many records in a row that carry nothing (empty ones, tickets, warnings) a peer is a flood.
     static constexpr std::uint16_t kMostIdleRecords = 32;
 
-    /// `entry` is this connection's place in the shared table; it may hold the state that a predecessor left.
-    Session(Host& host, Slot slot, TableEntry& entry, ktls::Version version, UniqueFd tls, UniqueFd plain,
-            Duration close_timeout);
+    /// This connection's place in the shared table: both may hold the state that a predecessor left, and `secrets`
+    /// may be null.
+    struct Place {
+        Slot slot;
+        TableEntry& entry;
+        KeptSecrets* secrets = nullptr;
+    };
+
+    Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout);
     ~Session();
 
     /// Takes up the bytes that a predecessor left in pipes, watches both sockets and moves what is there.
@@ -112,6 +121,11 @@ class Session final {
     [[nodiscard]] Step on_alert(Bytes payload);
     [[nodiscard]] Step on_handshake(Bytes payload);
     [[nodiscard]] Step on_messages(ktls::HandshakeMessages messages);
+    /// A record of type handshake waits: notes the KeyUpdate in it.
+    void expect_key_update();
+    [[nodiscard]] Step on_key_update();
+    /// Our KeyUpdate, which goes before any other data.
+    [[nodiscard]] Step answer_key_update();
     void expect_more_of_ticket(Bytes seen, std::size_t missing);
     [[nodiscard]] Step count_idle_record();
     [[nodiscard]] Step pass_ends_on();
@@ -142,6 +156,9 @@ class Session final {
     HandshakeStart handshake_start_;
     Side tls_;
     Side plain_;
+    Rekeying rekeying_;
+    FloodGuard flood_;
+    Instant last_key_update_{};
     Flow to_plain_;
     Flow to_tls_;
     CloseTimer close_timer_;

@@ -72,7 +72,7 @@ bool Channel::send(const Message& message, Descriptors descriptors) {
     if (!socket_ || queue_.size() >= kLongestQueue || !sendable) {
         return false;
     }
-    Packet packet{encode(message), std::move(descriptors)};
+    Packet packet(encode(message), std::move(descriptors));
     if (!queue_.empty() || !write_out(packet)) {
         queue_.push_back(std::move(packet));
         if (queue_.size() == 1) {
@@ -161,6 +161,7 @@ bool Channel::receive_one() {
         return false;
     }
     auto message = decode(Bytes(buffer).first(static_cast<std::size_t>(size)));
+    wipe(buffer.data(), static_cast<std::size_t>(size));
     if (!message) {
         close(message.error().sentence);
         return false;

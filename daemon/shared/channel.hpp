@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/secret.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/shared/loop.hpp"
 #include "daemon/shared/messages.hpp"
@@ -54,7 +55,16 @@ class Channel final : Watcher {
     [[nodiscard]] std::uint32_t peer_uid() const;
 
    private:
+    /// Wipes itself: it may hold secrets.
     struct Packet {
+        Packet(std::vector<std::uint8_t> octets, Descriptors beside)
+            : body(std::move(octets)), descriptors(std::move(beside)) {}
+        Packet(Packet&&) = default;
+        Packet& operator=(Packet&&) = delete;
+        Packet(const Packet&) = delete;
+        Packet& operator=(const Packet&) = delete;
+        ~Packet() { wipe(body.data(), body.size()); }
+
         std::vector<std::uint8_t> body;
         Descriptors descriptors;
     };

@@ -86,8 +86,8 @@ constexpr std::array kAlways{SCMP_SYS(read),
 
 constexpr std::array kEngine{SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(lseek),
                              SCMP_SYS(pread64), SCMP_SYS(statx),   SCMP_SYS(getdents64)};
-constexpr std::array kRelay{SCMP_SYS(connect), SCMP_SYS(splice), SCMP_SYS(pipe2)};
-constexpr std::array kKeeper{SCMP_SYS(accept4), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate)};
+constexpr std::array kRelay{SCMP_SYS(connect), SCMP_SYS(splice), SCMP_SYS(pipe2), SCMP_SYS(mlock2)};
+constexpr std::array kKeeper{SCMP_SYS(accept4), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(mlock2)};
 
 constexpr std::array kFcntl{F_GETFD,     F_SETFD,     F_GETFL,      F_SETFL,     F_DUPFD_CLOEXEC,
                             F_GET_SEALS, F_ADD_SEALS, F_GETPIPE_SZ, F_SETPIPE_SZ};

@@ -2,14 +2,54 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 namespace keysluice {
 
+namespace {
+
+// First all entries, which are looked through, then all secrets, of which only those pages exist that are used.
+static_assert(sizeof(TableEntry) % alignof(KeptSecrets) == 0);
+constexpr std::size_t kEach = sizeof(TableEntry) + sizeof(KeptSecrets);
+
+}  // namespace
+
 Result<ConnectionTable> ConnectionTable::create(std::size_t capacity) {
-    return in(SealedMemory::create("keysluice-connections", capacity * sizeof(TableEntry)));
+    return in(SealedMemory::create("keysluice-connections", capacity * kEach));
 }
 
 Result<ConnectionTable> ConnectionTable::open(UniqueFd file) {
     return in(SealedMemory::open(std::move(file)));
+}
+
+std::size_t ConnectionTable::capacity() const {
+    return memory_.as<std::byte>().size() / kEach;
+}
+
+KeptSecrets* ConnectionTable::secrets(Slot slot) {
+    if (!locked_) {
+        return nullptr;
+    }
+    std::byte* const all = memory_.as<std::byte>().data() + capacity() * sizeof(TableEntry);
+    return reinterpret_cast<KeptSecrets*>(all) + slot.value;
+}
+
+void ConnectionTable::keep(Slot slot, const TrafficSecrets& secrets) {
+    KeptSecrets* const kept = this->secrets(slot);
+    if (kept == nullptr) {
+        return;
+    }
+    *kept = {};
+    std::ranges::copy(secrets.receive.expose(), kept->receive.secrets[0].begin());
+    std::ranges::copy(secrets.send.expose(), kept->send.secrets[0].begin());
+    kept->size = static_cast<std::uint8_t>(secrets.receive.size());
+}
+
+void ConnectionTable::clear(Slot slot) {
+    at(slot) = {};
+    if (KeptSecrets* const kept = secrets(slot); kept != nullptr && kept->size != 0) {
+        wipe(kept, sizeof(*kept));
+    }
 }
 
 bool ConnectionTable::is(const UniqueFd& file) const {
@@ -25,6 +65,7 @@ Result<ConnectionTable> ConnectionTable::in(Result<SealedMemory> memory) {
     }
     ConnectionTable table;
     table.memory_ = std::move(*memory);
+    table.locked_ = table.memory_.lock(table.capacity() * sizeof(TableEntry));
     return table;
 }
 

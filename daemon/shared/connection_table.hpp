@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -29,7 +30,30 @@ struct TableEntry {
     Instant since{};  ///< of Carried
 };
 
-/// The table of one relay: a memory file of a fixed size, mapped by the keeper and by the relay.
+/// What the keys of a connection are changed with, and how far a change has come. Class Rekeying is the only one that
+/// writes it once a relay has the connection.
+struct KeptSecrets {
+    /// One direction's.
+    struct Direction {
+        /// How often the keys were changed. One instruction that counts on ends a change.
+        std::uint32_t changes = 0;
+        /// The number that a change under way leads to, else `changes`.
+        std::uint32_t goal = 0;
+        /// The one in force is that of `changes` modulo 2; the other one was before it, and is wiped, or comes next.
+        std::array<std::array<std::uint8_t, 48>, 2> secrets{};
+
+        [[nodiscard]] bool changing() const { return goal != changes; }
+    };
+
+    std::uint8_t size = 0;            ///< of each secret; 0: there are none, and the keys can't be changed
+    std::uint8_t answer_due = 0;      ///< the peer wants a KeyUpdate of ours before our next data
+    std::uint64_t update_record = 0;  ///< while `send` changes: the number that the record of our KeyUpdate has
+    Direction receive;
+    Direction send;
+};
+
+/// The table of one relay: a memory file of a fixed size, mapped by the keeper and by the relay. Its secrets never
+/// leave memory; where the system can't promise that, there are none.
 class ConnectionTable {
    public:
     ConnectionTable() = default;
@@ -38,17 +62,26 @@ class ConnectionTable {
     /// The table behind a descriptor that came from the keeper. Error: `memory-file-failed`.
     [[nodiscard]] static Result<ConnectionTable> open(UniqueFd file);
 
-    [[nodiscard]] std::span<TableEntry> entries() { return memory_.as<TableEntry>(); }
+    [[nodiscard]] std::span<TableEntry> entries() { return memory_.as<TableEntry>().first(capacity()); }
     [[nodiscard]] TableEntry& at(Slot slot) { return entries()[slot.value]; }
-    [[nodiscard]] bool holds(Slot slot) const { return slot.value < memory_.as<TableEntry>().size(); }
+    [[nodiscard]] bool holds(Slot slot) const { return slot.value < capacity(); }
+    /// Null where secrets can't be kept.
+    [[nodiscard]] KeptSecrets* secrets(Slot slot);
+    [[nodiscard]] bool keeps_secrets() const { return locked_; }
+    /// Of a connection that is new in this place.
+    void keep(Slot slot, const TrafficSecrets& secrets);
+    /// The place is free: nothing is left of its connection.
+    void clear(Slot slot);
     [[nodiscard]] int file() const { return memory_.file(); }
     /// Whether this is a descriptor of the same file.
     [[nodiscard]] bool is(const UniqueFd& file) const;
 
    private:
     [[nodiscard]] static Result<ConnectionTable> in(Result<SealedMemory> memory);
+    [[nodiscard]] std::size_t capacity() const;
 
     SealedMemory memory_;
+    bool locked_ = false;
 };
 
 }  // namespace keysluice

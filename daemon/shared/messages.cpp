@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "base/constant_time.hpp"
+
 namespace keysluice {
 
 namespace {
@@ -13,6 +15,9 @@ namespace {
 constexpr std::uint8_t kFormat = 1;
 constexpr std::size_t kMaximumName = 255;
 constexpr std::size_t kMaximumSentence = 4096;
+// Traffic secrets of TLS 1.3 with SHA-256 and SHA-384.
+constexpr std::size_t kShortSecret = 32;
+constexpr std::size_t kLongSecret = 48;
 
 Bytes cut(std::string_view text, std::size_t limit) {
     return as_bytes(text.substr(0, limit));
@@ -91,10 +96,28 @@ void put(Writer& to, const Handover& handover) {
     to.be(handover.token);
     put(to, handover.again);
     put(to, handover.connection);
+    // In one piece: a vector that grows leaves behind what it had.
+    Secret<2 * kLongSecret> both;
+    if (handover.secrets) {
+        const Bytes receive = handover.secrets->receive.expose();
+        const MutableBytes room = both.writable(2 * receive.size());
+        std::ranges::copy(receive, room.begin());
+        std::ranges::copy(handover.secrets->send.expose(), room.last(receive.size()).begin());
+    }
+    to.prefixed<std::uint8_t>(both.expose());
 }
 bool get(Reader& from, Handover& handover) {
     handover.token = from.be<std::uint32_t>();
-    return get(from, handover.again) && get(from, handover.connection);
+    if (!get(from, handover.again) || !get(from, handover.connection)) {
+        return false;
+    }
+    const Bytes both = from.prefixed<std::uint8_t>();
+    const std::size_t size = both.size() / 2;
+    if (!both.empty()) {
+        handover.secrets = std::make_shared<TrafficSecrets>(
+            TrafficSecrets{.receive = Secret<48>(both.first(size)), .send = Secret<48>(both.last(size))});
+    }
+    return both.empty() || both.size() == 2 * kShortSecret || both.size() == 2 * kLongSecret;
 }
 
 void put(Writer& to, const Adopt& adopt) {
@@ -439,6 +462,16 @@ std::string_view name_of(ProcessKind kind) {
             return "relay";
     }
     return "";
+}
+
+bool Handover::operator==(const Handover& other) const {
+    const auto same = [](const Secret<48>& one, const Secret<48>& another) {
+        return equal_in_constant_time(one.expose(), another.expose());
+    };
+    const bool same_secrets = secrets && other.secrets ? same(secrets->receive, other.secrets->receive) &&
+                                                             same(secrets->send, other.secrets->send)
+                                                       : secrets == other.secrets;
+    return token == other.token && again == other.again && connection == other.connection && same_secrets;
 }
 
 std::vector<std::uint8_t> encode(const Message& message) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/instant.hpp"
 #include "base/result.hpp"
 #include "base/strong_id.hpp"
+#include "daemon/shared/traffic_secrets.hpp"
 
 /// What keysluice's processes tell each other over unix SEQPACKET sockets: one message a packet, descriptors beside
 /// it (SCM_RIGHTS). The first byte is the version of this format, the second the kind of message.
@@ -63,11 +65,13 @@ struct Carried {
 
 /// engine → keeper, with the kTLS socket and, in client mode, the plaintext socket: the kernel carries it now. The
 /// engine keeps duplicates until Taken names the token. `again`: another keeper may have heard of it before.
+/// `secrets`: where the kernel can change the keys; equal are messages with the same ones.
 struct Handover {
     std::uint32_t token = 0;
     bool again = false;
     Carried connection;
-    bool operator==(const Handover&) const = default;
+    std::shared_ptr<const TrafficSecrets> secrets = {};
+    bool operator==(const Handover& other) const;
 };
 
 /// keeper → relay, with the same descriptors and, where there is one, the plaintext socket: this connection is yours.

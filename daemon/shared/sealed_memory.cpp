@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -21,6 +23,19 @@ auto failed(std::string_view step) {
 }
 
 }  // namespace
+
+void raise_memory_lock_limit() {
+    constexpr rlim_t kEnough = 64UL * 1024 * 1024;
+    rlimit limit{};
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur >= kEnough) {
+        return;
+    }
+    const rlimit enough{.rlim_cur = kEnough, .rlim_max = std::max(kEnough, limit.rlim_max)};
+    if (setrlimit(RLIMIT_MEMLOCK, &enough) != 0) {  // only root raises what is allowed
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_MEMLOCK, &limit);
+    }
+}
 
 Result<SealedMemory> SealedMemory::create(const char* name, std::size_t size) {
     UniqueFd file(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -54,6 +69,14 @@ Result<SealedMemory> SealedMemory::open(UniqueFd file) {
     mapped.file_ = std::move(file);
     mapped.bytes_ = {static_cast<std::byte*>(memory), size};
     return mapped;
+}
+
+bool SealedMemory::lock(std::size_t plain) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::span<std::byte> secret = bytes_.subspan(plain / page * page);
+    // Only pages that are used: the kernel locks others when they come to be.
+    return madvise(secret.data(), secret.size(), MADV_DONTDUMP) == 0 &&
+           mlock2(secret.data(), secret.size(), MLOCK_ONFAULT) == 0;
 }
 
 SealedMemory::~SealedMemory() {

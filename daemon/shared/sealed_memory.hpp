@@ -9,6 +9,9 @@
 
 namespace keysluice {
 
+/// Lets this process lock as much memory as SealedMemory::lock() needs, as far as it may raise its limit.
+void raise_memory_lock_limit();
+
 /// A memory file of a fixed size that several processes map, for reading and writing. It starts as zeros.
 ///
 /// The seals keep its size as it is: whoever else holds the file can't shorten it under us, which would be a SIGBUS.
@@ -39,6 +42,9 @@ class SealedMemory {
         return {reinterpret_cast<T*>(bytes_.data()), bytes_.size() / sizeof(T)};
     }
     [[nodiscard]] int file() const { return file_.get(); }
+    /// Keeps what is behind the first `plain` octets out of swap and of core files, as long as this object lives.
+    /// False where the system does not allow it (RLIMIT_MEMLOCK).
+    [[nodiscard]] bool lock(std::size_t plain);
 
    private:
     UniqueFd file_;

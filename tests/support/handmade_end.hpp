@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,10 @@ class HandmadeEnd {
     void say_forged(Bytes payload) {
         say_raw(peer_.sealer.seal_with_bad_mac(ktls::ContentType::application_data, payload));
     }
+    /// A KeyUpdate, and whatever it says next is under its next keys. `before`: other messages in the same record.
+    void change_keys(bool wants_theirs, Bytes before = {});
+    [[nodiscard]] const ktls::TrafficSecret& sending_secret() const { return sending_secret_; }
+    [[nodiscard]] const ktls::TrafficSecret& receiving_secret() const { return receiving_secret_; }
     void say_raw(Bytes wire) { wire_.say(wire); }
     /// A FIN behind everything that was said, without an alert.
     void say_end() { wire_.say_end(); }
@@ -43,13 +48,18 @@ class HandmadeEnd {
     std::size_t most_per_pump = SIZE_MAX;  ///< a slow reader's pace
     std::vector<std::uint8_t> received;
     std::vector<ktls::AlertDescription> alerts;
+    std::vector<bool> key_updates;  ///< of the other end, which it followed: whether one of ours was asked for
     bool data_behind_alert = false;
     bool ended = false;        ///< a FIN came
     std::string_view failure;  ///< the reason of a failed read: "connection-reset"
 
    private:
     void read();
+    void on_handshake(Bytes payload);
 
+    ktls::Cipher cipher_;
+    ktls::TrafficSecret sending_secret_{std::array<std::uint8_t, 32>{1, 2, 3}};
+    ktls::TrafficSecret receiving_secret_{std::array<std::uint8_t, 32>{4, 5, 6}};
     HandmadePeer peer_;
     PlainEnd wire_;
 };

@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
+
 namespace keysluice::test {
 
 RelayedSession::RelayedSession(ktls::Version version, PlainPair pair, Duration close_timeout)
@@ -25,8 +27,8 @@ void RelayedSession::begin() {
     for (const KeptPipe& kept : kept_pipes_) {
         REQUIRE(pipes_->inherit(kept.id, duplicate_fd(kept.read_end), duplicate_fd(kept.write_end)) != nullptr);
     }
-    session_ = std::make_unique<Session>(*this, Slot{0}, entry, version_, duplicate_fd(kept_tls_),
-                                         duplicate_fd(kept_plain_), close_timeout_);
+    session_ = std::make_unique<Session>(*this, Session::Place{Slot{0}, entry, &secrets}, version_,
+                                         duplicate_fd(kept_tls_), duplicate_fd(kept_plain_), close_timeout_);
     session_->start();
 }
 
@@ -35,11 +37,18 @@ void RelayedSession::die() {
     let_go();
 }
 
-void RelayedSession::replace() {
+void RelayedSession::keep_secrets() {
+    std::ranges::copy(tls.sending_secret().expose(), secrets.receive.secrets[0].begin());
+    std::ranges::copy(tls.receiving_secret().expose(), secrets.send.secrets[0].begin());
+    secrets.size = static_cast<std::uint8_t>(tls.sending_secret().size());
+}
+
+void RelayedSession::replace(const std::function<void(int)>& meanwhile) {
     session_.reset();
     pipes_.reset();
     farewells_.reset();
     loop_.reset();
+    meanwhile(kept_tls_.get());
     begin();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,15 +17,17 @@ namespace keysluice::test {
 ///
 /// It also plays the keeper: it holds duplicates of both sockets and of every pipe, so that the relay can die and a
 /// successor take over.
-class RelayedSession final : public Session::Host {
+class RelayedSession : public Session::Host {
    public:
     explicit RelayedSession(ktls::Version version = ktls::Version::tls13, PlainPair pair = plain_tcp_pair(),
                             Duration close_timeout = std::chrono::seconds(60));
 
     /// The relay's process dies between two turns of its loop, and nobody takes over: the keeper lets go too.
     void die();
-    /// It dies, and a successor takes up what the keeper and the shared table have.
-    void replace();
+    /// It dies, and a successor takes up what the keeper and the shared table have. `meanwhile` gets the TLS socket.
+    void replace(const std::function<void(int)>& meanwhile = [](int) {});
+    /// From now on the keys can be changed, as the peer's are.
+    void keep_secrets();
 
     /// One round of everybody: both ends say and read what they can, the loop handles what is there.
     void turn(Duration longest = std::chrono::milliseconds(2));
@@ -56,6 +59,7 @@ class RelayedSession final : public Session::Host {
     HandmadeEnd tls;
     PlainEnd plain;
     TableEntry entry;
+    KeptSecrets secrets;
     /// Once it is over: the reason, empty after an orderly end.
     std::optional<std::string> outcome;
 

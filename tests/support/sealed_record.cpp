@@ -6,6 +6,8 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "crypto/traffic_secret.hpp"
+
 namespace keysluice::test {
 namespace {
 
@@ -119,6 +121,12 @@ TestKeys TestKeys::make(ktls::Version version, ktls::Cipher cipher, std::uint8_t
             .cipher = cipher,
             .key = counting(ktls::key_size(cipher), seed),
             .iv = counting(ktls::iv_size(version, cipher), static_cast<std::uint8_t>(seed + 100))};
+}
+
+TestKeys TestKeys::from(ktls::Cipher cipher, const ktls::TrafficSecret& secret) {
+    TestKeys keys = make(ktls::Version::tls13, cipher, 0);
+    require(crypto::traffic_key(crypto::Hash::sha256, secret.expose(), keys.key, keys.iv) ? 1 : 0);
+    return keys;
 }
 
 RecordBytes RecordSealer::seal(ktls::ContentType type, Bytes payload, std::size_t padding) {

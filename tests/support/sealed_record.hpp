@@ -23,6 +23,9 @@ struct TestKeys {
     /// Bytes counting up from `seed`, so that two directions get different keys.
     [[nodiscard]] static TestKeys make(ktls::Version version, ktls::Cipher cipher, std::uint8_t seed);
 
+    /// Of TLS 1.3, as a traffic secret gives them.
+    [[nodiscard]] static TestKeys from(ktls::Cipher cipher, const ktls::TrafficSecret& secret);
+
     template <typename Direction>
     [[nodiscard]] ktls::Keys<Direction> for_kernel(std::uint64_t sequence = 0) const {
         return ktls::Keys<Direction>::make(version, cipher,

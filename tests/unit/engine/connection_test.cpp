@@ -46,7 +46,8 @@ struct FakeEngine final : Connection::Host {
     Farewells& farewells() override { return farewells_; }
     FailureReport& failures() override { return failures_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return capabilities; }
-    [[nodiscard]] bool hand_over(const Carried& carried, std::vector<UniqueFd> sockets) override {
+    [[nodiscard]] bool hand_over(const Carried& carried, std::shared_ptr<const TrafficSecrets> /*secrets*/,
+                                 std::vector<UniqueFd> sockets) override {
         CHECK(carried.service == kService);
         CHECK(sockets.size() == 1);
         return takes;

@@ -60,7 +60,7 @@ constexpr Carried kConnection{.service = {3}, .tls13 = true};
 TEST_CASE("an engine keeps a connection's sockets until its relay has them") {
     Fixture fixture;
     Token tls;
-    REQUIRE(fixture.handovers.give(kConnection, tls.give()));
+    REQUIRE(fixture.handovers.give(kConnection, {}, tls.give()));
     settle(fixture.loop);
     CHECK(fixture.keeper->at<Handover>(1) == Handover{1, false, kConnection});
     CHECK(tls.is_other_end(fixture.keeper->mail[1].descriptors.at(0).get()));
@@ -77,12 +77,12 @@ TEST_CASE("an engine keeps a connection's sockets until its relay has them") {
 TEST_CASE("another keeper is told what its predecessor had not confirmed, and what came meanwhile") {
     Fixture fixture;
     std::array<Token, 3> tls;
-    REQUIRE(fixture.handovers.give(kConnection, tls[0].give()));
-    REQUIRE(fixture.handovers.give(kConnection, tls[1].give()));
+    REQUIRE(fixture.handovers.give(kConnection, {}, tls[0].give()));
+    REQUIRE(fixture.handovers.give(kConnection, {}, tls[1].give()));
     settle(fixture.loop);
     fixture.take({1});
     fixture.die();
-    REQUIRE(fixture.handovers.give(kConnection, tls[2].give()));
+    REQUIRE(fixture.handovers.give(kConnection, {}, tls[2].give()));
     CHECK_FALSE(tls[2].let_go());
     fixture.come();
     REQUIRE(fixture.keeper->mail.size() == 3);
@@ -96,7 +96,9 @@ TEST_CASE("an engine does not pile connections up for a keeper that is away") {
     Fixture fixture;
     fixture.die();
     Token token;
-    const auto give = [&] { return fixture.handovers.give(kConnection, descriptors(duplicate_fd(token.theirs))); };
+    const auto give = [&] {
+        return fixture.handovers.give(kConnection, {}, descriptors(duplicate_fd(token.theirs)));
+    };
     for (std::size_t i = 0; i < Handovers::kEnough; ++i) {
         REQUIRE(fixture.handovers.has_room());
         REQUIRE(give());

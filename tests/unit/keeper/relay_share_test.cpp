@@ -64,6 +64,30 @@ TEST_CASE("a relay gets the table first") {
     CHECK(table->at({0}).tls13 == 1);
 }
 
+TEST_CASE("the secrets of a connection stand in the table as long as it lives") {
+    Fixture fixture(3);
+    Relay relay(fixture.loop);
+    fixture.share.connect(relay.keeper.channel);
+    settle(fixture.loop);
+    auto table = ConnectionTable::open(std::move(relay.inbox.mail[0].descriptors.at(0))).value();
+    REQUIRE(table.keeps_secrets());
+    const TrafficSecrets secrets{.receive = Secret<48>(std::array<std::uint8_t, 32>{1, 2}),
+                                 .send = Secret<48>(std::array<std::uint8_t, 32>{3, 4})};
+    Token with;
+    Token without;
+    fixture.share.take({{7}, true}, with.give(), kNobody, &secrets);
+    fixture.share.take({{7}, true}, without.give(), kNobody);
+    const KeptSecrets& kept = *table.secrets({0});
+    CHECK(kept.size == 32);
+    CHECK(kept.receive.secrets[0][1] == 2);
+    CHECK(kept.send.secrets[0][1] == 4);
+    CHECK_FALSE(kept.receive.changing());
+    CHECK(table.secrets({1})->size == 0);
+    fixture.share.release({0});
+    const auto* const octets = reinterpret_cast<const std::uint8_t*>(&kept);
+    CHECK(std::all_of(octets, octets + sizeof(kept), [](std::uint8_t octet) { return octet == 0; }));
+}
+
 TEST_CASE("a connection becomes the relay's, as a duplicate of what is held") {
     Fixture fixture(3);
     Relay relay(fixture.loop);

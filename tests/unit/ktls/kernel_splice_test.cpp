@@ -20,7 +20,7 @@ using ktls::Record;
 
 namespace {
 
-const std::array<std::uint8_t, 5> kKeyUpdate{24, 0, 0, 1, 0};
+const std::array<std::uint8_t, 5> kUpdateMessage{24, 0, 0, 1, 0};
 const std::array<std::uint8_t, 9> kTicketAndKeyUpdate{4, 0, 0, 0, 24, 0, 0, 1, 1};
 
 }  // namespace
@@ -212,11 +212,11 @@ TEST_SUITE("kernel") {
         HandmadePeer peer{Version::tls13};
         const TestKeys next = TestKeys::make(Version::tls13, Cipher::aes128_gcm, 150);
         RecordSealer sealer{next};
-        peer.send_sealed(ContentType::handshake, kKeyUpdate);
+        peer.send_sealed(ContentType::handshake, kUpdateMessage);
         peer.send(sealer.seal(ContentType::application_data, as_bytes("new")));
         wait_for(peer.server());
         Reading reading{peer.server()};
-        REQUIRE(reading.next() == Record{Control{ContentType::handshake, kKeyUpdate.size()}});
+        REQUIRE(reading.next() == Record{Control{ContentType::handshake, kUpdateMessage.size()}});
         if (kernel_capabilities().rekeys_receiving) {
             CHECK(reading.failure() == "rekey-pending");
             require_ok(install(peer.server(), next.for_kernel<Rx>()));

@@ -66,7 +66,7 @@ TEST_SUITE("kernel") {
             relayed.tls.say(as_bytes("data"));
         }
         relayed.tls.say(ContentType::handshake, std::array<std::uint8_t, 5>{24, 0, 0, 1, 0});
-        check_refused(relayed, AlertDescription::internal_error, "key-update");
+        check_refused(relayed, AlertDescription::internal_error, "kernel-no-rekey");
     }
 
     TEST_CASE("a KeyUpdate that is none") {

@@ -231,6 +231,6 @@ TEST_SUITE("kernel") {
         relayed.tls.say(ContentType::handshake, std::array<std::uint8_t, 9>{4, 0, 0, 0, 24, 0, 0, 1, 1});
         RecordSealer sealer(TestKeys::make(Version::tls13, ktls::Cipher::chacha20_poly1305, 150));
         relayed.tls.say_raw(sealer.seal(ContentType::application_data, as_bytes("new keys")));
-        check_refused(relayed, AlertDescription::internal_error, "key-update");
+        check_refused(relayed, AlertDescription::internal_error, "kernel-no-rekey");
     }
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,13 +14,18 @@ namespace {
 
 constexpr Instant kSince{std::chrono::microseconds(0x0102030405)};
 
+std::shared_ptr<const TrafficSecrets> some_secrets() {
+    return std::make_shared<TrafficSecrets>(TrafficSecrets{.receive = Secret<48>(std::array<std::uint8_t, 32>{1, 2}),
+                                                           .send = Secret<48>(std::array<std::uint8_t, 32>{3, 4})});
+}
+
 std::vector<Message> one_of_each() {
     return {
         Hello{ProcessKind::relay, 258, 0x01020304},
         Listener{"0.0.0.0:443 1"},
         ListenersComplete{},
         ForgetListener{"unix:/run/shop.sock"},
-        Handover{0x01020304, true, {{513}, false, kSince}},
+        Handover{0x01020304, true, {{513}, false, kSince}, some_secrets()},
         Adopt{{0x0a0b0c0d}, {{514}, false, kSince}},
         Attach{{7}},
         Release{{{1}, {2}, {0xffffffff}}},
@@ -80,10 +87,34 @@ TEST_CASE("each message survives its encoding") {
     CHECK(kinds.size() == messages.size());
 }
 
+TEST_CASE("a handover's secrets are both of one hash's size, or there are none") {
+    const auto with = [](std::size_t size) {
+        std::vector<std::uint8_t> packet = encode(Handover{3, true, {{6}, false}});
+        packet.back() = static_cast<std::uint8_t>(size);
+        packet.resize(packet.size() + size, 9);
+        return packet;
+    };
+    for (const std::size_t size : {32UL, 48UL}) {
+        const auto decoded = decode(with(2 * size));
+        REQUIRE(decoded);
+        const auto& handover = std::get<Handover>(*decoded);
+        REQUIRE(handover.secrets);
+        CHECK(handover.secrets->receive.size() == size);
+        CHECK(handover.secrets->send.size() == size);
+        CHECK(encode(*decoded) == with(2 * size));
+        CHECK_FALSE(handover == Handover{3, true, {{6}, false}});
+    }
+    for (const std::size_t size : {1UL, 32UL, 63UL, 65UL, 80UL, 95UL, 97UL, 128UL}) {
+        CAPTURE(size);
+        refused(with(size));
+    }
+}
+
 TEST_CASE("the bytes on the wire stay as they are") {
     CHECK(encode(Hello{ProcessKind::engine, 2, 0x01020304}) == bytes({1, 0, 1, 0, 2, 1, 2, 3, 4}));
     CHECK(encode(Listener{"ab"}) == bytes({1, 1, 2, 'a', 'b'}));
-    CHECK(encode(Handover{3, true, {{6}, false}}) == bytes({1, 4, 0, 0, 0, 3, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+    CHECK(encode(Handover{3, true, {{6}, false}}) ==
+          bytes({1, 4, 0, 0, 0, 3, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
     CHECK(encode(Adopt{{5}, {{6}, true, kSince}}) == bytes({1, 5, 0, 0, 0, 5, 0, 6, 1, 0, 0, 0, 1, 2, 3, 4, 5}));
     CHECK(encode(Release{{{3}}}) == bytes({1, 7, 0, 1, 0, 0, 0, 3}));
     CHECK(encode(Service{{1}, {9}, false}) == bytes({1, 11, 0, 1, 0, 1, 9, 0}));

@@ -1,11 +1,10 @@
-#include "tls/flood_guard.hpp"
+#include "base/flood_guard.hpp"
 
 #include <doctest/doctest.h>
 
 #include <string_view>
 
 using namespace keysluice;
-using namespace keysluice::tls;
 
 namespace {
 
@@ -44,5 +43,16 @@ TEST_CASE("data earn credits back, in whole portions and never in advance") {
     guard.data(FloodGuard::kBytesPerCredit - 1);
     CHECK(reason(guard) == "key-update-flood");
     guard.data(1);
+    CHECK(reason(guard) == "none");
+}
+
+TEST_CASE("time earns credits back, in whole seconds and never in advance") {
+    using namespace std::chrono_literals;
+    FloodGuard guard;
+    guard.rest(24h);
+    spend(guard, kKeyUpdate, FloodGuard::kBurst + 2);
+    guard.rest(999ms);
+    CHECK(reason(guard) == "key-update-flood");
+    guard.rest(1001ms);
     CHECK(reason(guard) == "none");
 }

@@ -1,21 +1,34 @@
-#include "tls/flood_guard.hpp"
-
-#include <openssl/ssl3.h>
+#include "base/flood_guard.hpp"
 
 #include <algorithm>
 
-namespace keysluice::tls {
+namespace keysluice {
+
+namespace {
+
+constexpr std::uint8_t kKeyUpdate = 24;  // RFC 8446 4
+
+}  // namespace
 
 void FloodGuard::handshake_message(std::uint8_t type) {
     ++spent_;
-    last_was_key_update_ = type == SSL3_MT_KEY_UPDATE;
+    last_was_key_update_ = type == kKeyUpdate;
 }
 
 void FloodGuard::data(std::size_t bytes) {
     bytes_ += bytes;
-    const auto earned = static_cast<std::uint32_t>(std::min<std::size_t>(bytes_ / kBytesPerCredit, spent_));
+    earn(bytes_ / kBytesPerCredit);
     bytes_ %= kBytesPerCredit;
-    spent_ -= earned;
+}
+
+void FloodGuard::rest(Duration time) {
+    rested_ += time;
+    earn(static_cast<std::uint64_t>(rested_ / kTimePerCredit));
+    rested_ %= kTimePerCredit;
+}
+
+void FloodGuard::earn(std::uint64_t credits) {
+    spent_ -= static_cast<std::uint32_t>(std::min<std::uint64_t>(credits, spent_));
 }
 
 std::optional<Error> FloodGuard::verdict() const {
@@ -28,4 +41,4 @@ std::optional<Error> FloodGuard::verdict() const {
     return Error{"record-flood", "the peer sends handshake messages again and again and hardly any data"};
 }
 
-}  // namespace keysluice::tls
+}  // namespace keysluice
