@@ -123,6 +123,7 @@ StatusServer::Document Control::collect_status(std::vector<ProcessCounters> proc
 }
 
 void Control::on_connected(Uplink& /*uplink*/) {
+    note_arrival("keeper", 0);
     static_cast<void>(keeper_.send(Engines{static_cast<std::uint16_t>(configuration_.daemon.engines)}));
     // A keeper that came back empty is told again what to hold.
     for (const auto& [name, socket] : listeners_) {
@@ -254,6 +255,7 @@ void Control::on_message(Channel& channel, Message message, Descriptors /*descri
         }
         peer->hello = *hello;
         peer->known = true;
+        note_arrival(fmt::format("{} {}", name_of(hello->kind), hello->index), hello->pid);
         tell_services(*peer);
     } else if (!peer->known) {
         return;
@@ -266,6 +268,19 @@ void Control::on_message(Channel& channel, Message message, Descriptors /*descri
     } else {
         on_answer(*peer, std::move(message));
     }
+}
+
+void Control::note_arrival(const std::string& name, std::uint32_t pid) {
+    const auto [seen, is_first] = seen_.try_emplace(name, pid);
+    // One whose channel broke calls again, and is the same.
+    if (is_first || (pid != 0 && std::exchange(seen->second, pid) == pid)) {
+        return;
+    }
+    changes_.service("failover", name,
+                     {.service = {},
+                      .peer = {},
+                      .reason = {},
+                      .sentence = fmt::format("a successor has taken over from the {}", name)});
 }
 
 void Control::tell_services(Peer& peer) {

@@ -81,6 +81,8 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
 
+    /// A process is here: the first of its name, or one that has taken over from it.
+    void note_arrival(const std::string& name, std::uint32_t pid);
     void start_ike();
     [[nodiscard]] StatusServer::Document collect_status(std::vector<ProcessCounters> processes) const;
     void start_serving();
@@ -115,6 +117,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     DescriptorStore store_;
     Signers signers_;
     ChangeCollector changes_;
+    std::map<std::string, std::uint32_t> seen_;  ///< by the names of processes, the last one's pid; 0: not known
     TlsSessions sessions_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured

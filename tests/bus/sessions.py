@@ -176,6 +176,8 @@ def down_and_up(world):
             await_open(world, client, path, True)
             eventually(lambda: served(world, shop.ports["shop"]), world.patience(20), "the service is served again")
         expect_equal([events.await_kind(kind, 2)["connection"] for kind in ("service-down", "service-up")], ["shop"] * 2, "events")
+        told = {event["connection"] for event in events.all() if event["kind"] == "failover"}
+        expect_equal(told, {"engine 0", "engine 1", "relay 0", "relay 1"}, "processes whose successors are told")
 
         standing = shop.connect("shop", 1) + shop.connect("till", 1)
         command = Command(world, bus)
