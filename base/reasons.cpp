@@ -257,8 +257,8 @@ constexpr std::array kReasons{
            "bring it."},
     Reason{"kernel-no-rekey", ReasonArea::kernel,
            "The TLS peer of a connection in the kernel changed its keys, which the kernel can't follow (Linux 6.14 "
-           "can), "
-           "or the relay was not allowed to keep the secrets for it (LimitMEMLOCK=): the peer got an internal_error "
+           "can), or the relay was not allowed to keep the secrets for it (LimitMEMLOCK=): the peer got an "
+           "internal_error "
            "alert. With `offload = \"off\"` a service follows all changes."},
     Reason{"kernel-without-esp", ReasonArea::kernel,
            "The kernel has no ESP, so IKE does not run; TLS services do. The sentence names option and module."},

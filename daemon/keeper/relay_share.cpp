@@ -65,7 +65,10 @@ void RelayShare::complete() {
     for (std::size_t slot = kept_.size(); slot-- > 0;) {
         const Slot each{static_cast<std::uint32_t>(slot)};
         if (!in_use(each)) {
-            table_.clear(each);
+            if (table_.at(each).used != 0) {  // else there are no secrets, and maybe no memory for them
+                table_.clear(each);
+            }
+            table_.at(each) = {};
             free_.push_back(each);
         }
     }

@@ -170,7 +170,13 @@ void Session::expect_key_update() {
     if (control == nullptr) {
         return;  // what it is, taking it out tells
     }
-    ktls::HandshakeMessages messages{version_, Bytes(room).first(control->size)};
+    // What goes on from the record before is none, whatever it looks like; a message whose header was cut is met
+    // late.
+    const std::size_t skipped = std::min<std::size_t>(ticket_rest_, control->size);
+    if (handshake_start_.count > 0) {
+        return;
+    }
+    ktls::HandshakeMessages messages{version_, Bytes(room).first(control->size).subspan(skipped)};
     while (const auto message = messages.next()) {
         if (const auto* update = std::get_if<ktls::KeyUpdate>(&*message)) {
             rekeying_.expect(update->requested);

@@ -76,6 +76,8 @@ void Rekeying::expect(bool wants_ours) {
 }
 
 Result<void> Rekeying::follow() {
+    kept_->receive.goal = kept_->receive.changes + 1;  // also where nobody could see it coming
+    then();
     return install_next<ktls::Rx>(kept_->receive);
 }
 

@@ -191,6 +191,11 @@ void Relay::inherit_table(Descriptors descriptors) {
         return;
     }
     table_ = std::move(*table);
+    if (!table_.keeps_secrets()) {
+        log_warning(
+            "connections can't change their keys: the limit of locked memory is too low for their secrets "
+            "(LimitMEMLOCK=, ulimit -l)");
+    }
     has_table_ = true;
     on_ready_();
 }
@@ -381,7 +386,7 @@ void Relay::drop(Slot slot) {
     counters_.add(found->second.service->id, counter::kActiveKernel, -1);
     loop_.bury(std::move(found->second.session));
     held_.erase(found);
-    table_.at(slot).used = 0;  // the keeper may be away
+    table_.end(slot);
     released_.push_back(slot);
     if (released_.size() == 1) {
         loop_.defer([this] { send_releases(); });

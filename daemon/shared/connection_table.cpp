@@ -26,12 +26,13 @@ std::size_t ConnectionTable::capacity() const {
     return memory_.as<std::byte>().size() / kEach;
 }
 
-KeptSecrets* ConnectionTable::secrets(Slot slot) {
-    if (!locked_) {
-        return nullptr;
-    }
+KeptSecrets& ConnectionTable::place_of_secrets(Slot slot) {
     std::byte* const all = memory_.as<std::byte>().data() + capacity() * sizeof(TableEntry);
-    return reinterpret_cast<KeptSecrets*>(all) + slot.value;
+    return reinterpret_cast<KeptSecrets*>(all)[slot.value];
+}
+
+KeptSecrets* ConnectionTable::secrets(Slot slot) {
+    return locked_ ? &place_of_secrets(slot) : nullptr;
 }
 
 void ConnectionTable::keep(Slot slot, const TrafficSecrets& secrets) {
@@ -45,11 +46,17 @@ void ConnectionTable::keep(Slot slot, const TrafficSecrets& secrets) {
     kept->size = static_cast<std::uint8_t>(secrets.receive.size());
 }
 
-void ConnectionTable::clear(Slot slot) {
-    at(slot) = {};
-    if (KeptSecrets* const kept = secrets(slot); kept != nullptr && kept->size != 0) {
-        wipe(kept, sizeof(*kept));
+void ConnectionTable::end(Slot slot) {
+    at(slot).used = 0;
+    // Another process may have been allowed to keep what we are not.
+    if (KeptSecrets& kept = place_of_secrets(slot); kept.size != 0) {
+        wipe(&kept, sizeof(kept));
     }
+}
+
+void ConnectionTable::clear(Slot slot) {
+    end(slot);
+    at(slot) = {};
 }
 
 bool ConnectionTable::is(const UniqueFd& file) const {

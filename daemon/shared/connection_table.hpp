@@ -70,6 +70,8 @@ class ConnectionTable {
     [[nodiscard]] bool keeps_secrets() const { return locked_; }
     /// Of a connection that is new in this place.
     void keep(Slot slot, const TrafficSecrets& secrets);
+    /// Its connection is over: the keeper may be away, and who takes the place next finds no secrets.
+    void end(Slot slot);
     /// The place is free: nothing is left of its connection.
     void clear(Slot slot);
     [[nodiscard]] int file() const { return memory_.file(); }
@@ -79,6 +81,7 @@ class ConnectionTable {
    private:
     [[nodiscard]] static Result<ConnectionTable> in(Result<SealedMemory> memory);
     [[nodiscard]] std::size_t capacity() const;
+    [[nodiscard]] KeptSecrets& place_of_secrets(Slot slot);
 
     SealedMemory memory_;
     bool locked_ = false;

@@ -6,7 +6,6 @@ import re
 import signal
 import time
 
-from interop import peers
 from support import processes
 from support.backends import accept_one
 from support.ends import Errand, ProgramEnd, SocketEnd, finish, listener_for_one
@@ -61,7 +60,8 @@ def kernel_changes():
     """How many changes of keys the kernel has counted, receiving and sending; nothing where it can't change any."""
     if not os.path.exists("/proc/net/tls_stat"):
         return None
-    counts = dict(line.split() for line in open("/proc/net/tls_stat"))
+    with open("/proc/net/tls_stat") as file:
+        counts = dict(line.split() for line in file)
     return (int(counts["TlsRxRekeyOk"]), int(counts["TlsTxRekeyOk"])) if "TlsRxRekeyOk" in counts else None
 
 
