@@ -5,7 +5,7 @@ import pathlib
 
 from support.backends import Backend, echo
 from support.keysluice import Keysluice, server_service
-from support.scenario import expect, expect_equal, scenario
+from support.scenario import eventually, expect, expect_equal, scenario
 from support.world import free_port
 
 
@@ -21,9 +21,11 @@ def processes_confine_themselves(world):
     with Backend(echo) as backend:
         service = server_service(world, listen=[f"127.0.0.1:{free_port()}"], connect=[backend.address])
         with Keysluice(world, [service], engines=1) as sluice:
-            confined = [each for each in sluice.status()["processes"] if each["kind"] in ("engine", "relay")]
-            expect_equal(len(confined), 2, "an engine and a relay")
-            for each in confined:
+            # Ready is who has an engine; a relay may come later.
+            eventually(lambda: sluice.pids("engine") and sluice.pids("relay"), 20, "an engine and a relay are there")
+            for each in sluice.complete_status()["processes"]:
+                if each["kind"] not in ("engine", "relay"):
+                    continue
                 state, kind = state_of(each["pid"]), each["kind"]
                 expect_equal(state["NoNewPrivs"], "1", f"{kind}: NoNewPrivs")
                 expect_equal(state["Seccomp"], "2" if filtered else "0", f"{kind}: Seccomp")
