@@ -135,14 +135,16 @@ constexpr std::array kReasons{
     Reason{
         "child-unknown", ReasonArea::internal,
         "The outbound half of a CHILD SA was to be installed, and its inbound half is not there. Please report it."},
-    Reason{"cipher-not-allowed", ReasonArea::configuration,
-           "ciphers lists a suite that does not encrypt and authenticate in one step with an ephemeral key. Take it "
-           "out."},
+    Reason{
+        "cipher-not-allowed", ReasonArea::configuration,
+        "ciphers or ciphersuites lists a suite that does not encrypt and authenticate in one step with an ephemeral "
+        "key, that cuts its codes short, or that is of another version. Take it out; the sentence lists others."},
     Reason{"cipher-not-in-kernel", ReasonArea::kernel,
            "The connection stays in userspace: the kernel does not know its cipher or protocol version. A newer "
            "kernel, or other ciphers, would change that."},
     Reason{"cipher-unknown", ReasonArea::configuration,
-           "ciphers lists a name that this OpenSSL does not have; `openssl ciphers -v` lists those that it has."},
+           "ciphers or ciphersuites lists a name that this OpenSSL does not have; the sentence lists those that are "
+           "allowed, `openssl ciphers -v` all of them."},
     Reason{"client-certificate-missing", ReasonArea::tls,
            "The client sent no certificate, and client_certificate = \"require\" demands one."},
     Reason{"close-timeout", ReasonArea::tls,
@@ -199,6 +201,14 @@ constexpr std::array kReasons{
            "A connection that a program added is to be kept in a file of its own in conf.d beside the configuration, "
            "and "
            "that could not be written or removed. Nothing has changed; look at the folder's permissions."},
+    Reason{"group-left-out", ReasonArea::configuration,
+           "A note: key_exchange_groups names a group with \"?\" in front that this machine's OpenSSL lacks, so it "
+           "is not "
+           "offered. A newer OpenSSL has it."},
+    Reason{
+        "group-unknown", ReasonArea::configuration,
+        "key_exchange_groups has a name that is no group, or that of one that this OpenSSL lacks; the sentence lists "
+        "those that it has. With \"?\" in front, a group is left out where OpenSSL lacks it."},
     Reason{"half-open-timeout", ReasonArea::ike,
            "A peer began an IKE SA and did not go on to authenticate. When it happens often: packets to port 4500 or "
            "large ones get lost on the way, or somebody probes."},
@@ -357,8 +367,13 @@ constexpr std::array kReasons{
            "There is no way to the peer, so its connection waits for one. Look at the routes."},
     Reason{"no-shared-cipher", ReasonArea::tls,
            "The client and this service have no cipher suite in common; see ciphers."},
+    Reason{"no-shared-group", ReasonArea::tls,
+           "The client and this service have no group for key exchange in common; see key_exchange_groups."},
     Reason{"no-shared-key", ReasonArea::ike,
            "psk is a directory, and no file in it has the name of the peer's identity."},
+    Reason{"no-usable-group", ReasonArea::configuration,
+           "Of the groups in key_exchange_groups none is left on this machine, or for the versions of TLS that the "
+           "service allows. Add one; X25519 and P-256 are everywhere."},
     Reason{"not-a-choice", ReasonArea::configuration, "A key takes one of a few words; the sentence lists them."},
     Reason{"not-added", ReasonArea::internal,
            "A program wants to change or remove a connection that none has added: what stands in a configuration "
@@ -421,6 +436,10 @@ constexpr std::array kReasons{
            "The peer has another identity than remote_id demands. Correct remote_id, or the identity at the peer."},
     Reason{"peer-invalid-syntax", ReasonArea::ike,
            "The peer can't read our message and gave the IKE SA up. Its log says why; please report it."},
+    Reason{"peer-not-verified", ReasonArea::configuration,
+           "A warning: with verify_peer = \"none\" anybody on the way can pose as the server, read everything and "
+           "change "
+           "it. Set ca and server_name instead; for a server with a certificate of its own making, ca can be that."},
     Reason{"peer-silent", ReasonArea::ike,
            "The peer does not answer. Is it there, and do packets pass between the UDP ports (500, 4500) of both?"},
     Reason{"permission-denied", ReasonArea::configuration,
@@ -432,6 +451,12 @@ constexpr std::array kReasons{
            "why."},
     Reason{"plaintext-pending", ReasonArea::kernel,
            "The connection stays in userspace: OpenSSL has read or written application data already."},
+    Reason{"plaintext-reachable", ReasonArea::configuration,
+           "A warning: a service of mode \"client\" listens on an address that other hosts may reach, and what they "
+           "send is plaintext on its way. Listen on a loopback address or a unix socket, or filter."},
+    Reason{"plaintext-remote", ReasonArea::configuration,
+           "The plaintext of a service would leave this host, or come to it from others. Use a loopback address, a "
+           "unix socket or an address of this host, or say plaintext_remote = \"allow\" where that network is safe."},
     Reason{"private-key-encrypted", ReasonArea::configuration,
            "The private key wants a passphrase. Store it unencrypted, readable for the service alone, or as a "
            "credential."},
@@ -582,12 +607,16 @@ constexpr std::array kReasons{
            "again."},
     Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
     Reason{"version-too-old", ReasonArea::tls,
-           "The peer offers only versions of TLS that this service does not allow; see min_version."},
+           "The peer offers only versions of TLS that this service does not allow; see min_version and max_version."},
     Reason{"wrong-key-size", ReasonArea::internal,
            "A key for an AEAD cipher has the wrong length. Please report it."},
     Reason{"wrong-mode", ReasonArea::configuration,
            "A key is for services of the other mode; the sentence says what to set instead."},
     Reason{"wrong-type", ReasonArea::configuration, "A value is of another type than its key takes."},
+    Reason{
+        "wrong-version", ReasonArea::configuration,
+        "A key is for a version of TLS that min_version or max_version rules out, so it would have no effect. Take "
+        "one of the two out."},
     Reason{"xfrm-exists", ReasonArea::kernel,
            "The kernel has an SA or a policy of that name already, of another program perhaps (`ip xfrm state`, `ip "
            "xfrm policy`)."},

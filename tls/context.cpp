@@ -12,6 +12,7 @@
 #include "crypto/credentials.hpp"
 #include "tls/cipher_policy.hpp"
 #include "tls/failure.hpp"
+#include "tls/group_policy.hpp"
 #include "tls/observations.hpp"
 
 namespace keysluice::tls {
@@ -50,6 +51,9 @@ Result<SslContextPtr> make_context(const SSL_METHOD* method, const Protocol& pro
         observe_secrets(raw);
     }
     if (auto applied = apply_ciphers(raw, protocol); !applied) {
+        return pass_on(std::move(applied));
+    }
+    if (auto applied = apply_groups(raw, protocol); !applied) {
         return pass_on(std::move(applied));
     }
     return context;
@@ -167,21 +171,25 @@ Result<Context> Context::client(const ClientSettings& settings, std::chrono::sys
     if (!context) {
         return pass_on(std::move(context));
     }
-    if (settings.ca.empty()) {
+    if (settings.verify && settings.ca.empty()) {
         return fail("ca-missing", "ca does not say whom to trust: no server could be verified");
     }
-    if (auto trusted = trust(context->get(), settings.ca, false); !trusted) {
-        return pass_on(std::move(trusted));
+    if (settings.verify) {
+        if (auto trusted = trust(context->get(), settings.ca, false); !trusted) {
+            return pass_on(std::move(trusted));
+        }
     }
-    if (auto expected = expect_name(context->get(), settings.server_name); !expected) {
-        return pass_on(std::move(expected));
+    if (settings.verify || !settings.server_name.empty()) {
+        if (auto expected = expect_name(context->get(), settings.server_name); !expected) {
+            return pass_on(std::move(expected));
+        }
     }
     if (!settings.certificate.empty()) {
         if (auto used = use_certificate(context->get(), settings.certificate, settings.private_key, now); !used) {
             return pass_on(std::move(used));
         }
     }
-    observe_client(context->get());
+    observe_client(context->get(), settings.verify);
     return Context(std::move(*context));
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "tls/openssl.hpp"
@@ -14,10 +15,12 @@ namespace keysluice::tls {
 struct Protocol {
     Version min_version = Version::tls12;
     Version max_version = Version::tls13;
-    /// OpenSSL's names, colon-separated, best first; empty: all that are sound, with AES-128-CCM last. Expressions
-    /// such as "HIGH" are refused, and so is a suite that is not ECDHE with an AEAD cipher.
-    std::string tls12_ciphers;
-    std::string tls13_ciphersuites;
+    /// OpenSSL's names, best first; empty: all that are sound, with AES-128-CCM last. What else is refused:
+    /// check_cipher().
+    std::vector<std::string> tls12_ciphers{};
+    std::vector<std::string> tls13_ciphersuites{};
+    /// For key exchange, best first, as check_group() has them; empty: OpenSSL's own choice.
+    std::vector<std::string> groups{};
     /// TLS 1.3 sessions can export their keys. It costs a little in each handshake: only where a kernel takes them.
     bool export_keys = false;
 };
@@ -33,6 +36,8 @@ struct ServerSettings {
 };
 
 struct ClientSettings {
+    /// Off: any certificate will do, and so will any impostor. `ca` is not read then, and `server_name` may be empty.
+    bool verify = true;
     std::filesystem::path ca;           ///< who may sign the server's certificate
     std::string server_name;            ///< DNS name or IP address: sent (a name only), and checked
     std::filesystem::path certificate;  ///< our own, with its key; empty: none
@@ -47,7 +52,7 @@ struct ClientSettings {
 /// renegotiation, compression, tickets, resumption or early data. `now` is only for the certificates in the files.
 ///
 /// Reasons of failure: those of credentials.hpp, certificate-missing, certificate-refused, ca-missing,
-/// server-name-missing, server-name-malformed, cipher-unknown, cipher-not-allowed, version-range-empty.
+/// server-name-missing, server-name-malformed, version-range-empty, those of check_cipher() and usable_groups().
 class Context {
    public:
     static Result<Context> server(const ServerSettings& settings, std::chrono::system_clock::time_point now);

@@ -21,14 +21,17 @@ struct Known {
 constexpr std::string_view kNoSharedCipher =
     "the peer and this service have no cipher in common; TLS 1.3 or an ECDHE suite with AES-GCM, AES-CCM or "
     "ChaCha20-Poly1305 is expected";
+constexpr std::string_view kNoSharedGroup =
+    "the peer and this service have no group for key exchange in common; key_exchange_groups says what is expected";
 constexpr std::string_view kVersionTooOld =
-    "the peer and this service have no TLS version in common; at least min_version is expected";
+    "the peer and this service have no TLS version in common; min_version and max_version say what is expected";
 constexpr std::string_view kOverflow = "the peer sent a record or message that is longer than TLS allows";
 constexpr std::string_view kBadMac = "a record failed authentication: it was changed on the way, or the keys differ";
 constexpr std::string_view kFlood = "the peer sent record after record without any data in them";
 
 constexpr std::array kKnown{
     Known{SSL_R_NO_SHARED_CIPHER, "no-shared-cipher", kNoSharedCipher},
+    Known{SSL_R_NO_SUITABLE_KEY_SHARE, "no-shared-group", kNoSharedGroup},
     Known{SSL_R_UNSUPPORTED_PROTOCOL, "version-too-old", kVersionTooOld},
     Known{SSL_R_VERSION_TOO_LOW, "version-too-old", kVersionTooOld},
     Known{SSL_R_WRONG_SSL_VERSION, "version-too-old", kVersionTooOld},

@@ -22,7 +22,7 @@ struct Observations {
 
 /// Makes every session of the context report. Each must `attach` its own Observations before it starts.
 void observe_server(SSL_CTX* context);
-void observe_client(SSL_CTX* context);
+void observe_client(SSL_CTX* context, bool verify);
 /// Sessions also report their TLS 1.3 traffic secrets.
 void observe_secrets(SSL_CTX* context);
 

@@ -35,7 +35,10 @@ struct ServiceSource {
     Position certificate;
     Position private_key;
     Position ca;
-    std::vector<Position> listen;  ///< one for each of the service's listen endpoints
+    Position verify_peer{};
+    Position key_exchange_groups{};
+    std::vector<Position> listen;     ///< one for each of the service's listen endpoints
+    std::vector<Position> connect{};  ///< and one for each of its connect endpoints
 
     bool operator==(const ServiceSource&) const = default;
 };

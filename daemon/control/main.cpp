@@ -8,9 +8,11 @@
 #include "daemon/control/client.hpp"
 #include "daemon/control/control.hpp"
 #include "daemon/control/demo_backend.hpp"
+#include "daemon/control/doubts.hpp"
 #include "daemon/control/explain.hpp"
 #include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/ike_loading.hpp"
+#include "daemon/control/plaintext.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/keeper/children.hpp"
 #include "dbus/bus_thread.hpp"
@@ -89,6 +91,7 @@ int run(const Options& options) {
                                 .look_up_peers = !options.check},
                                std::chrono::system_clock::now(), warnings),
                       std::back_inserter(wrong));
+    std::ranges::move(doubts_about(*configuration), std::back_inserter(warnings));
     if (!options.all_in_one) {  // else the process that serves tells them
         complain(warnings);
     }
@@ -96,6 +99,7 @@ int run(const Options& options) {
         const Diagnostics unknown = resolve_hosts(*configuration);
         wrong.insert(wrong.end(), unknown.begin(), unknown.end());
     }
+    std::ranges::move(check_plaintext(*configuration, own_addresses()), std::back_inserter(wrong));
     if (options.check) {
         describe_kernel(*configuration);
     }

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <memory>
+#include <utility>
 
 #include "daemon/engine/service_context.hpp"
 
@@ -71,26 +73,35 @@ Diagnostics check_files(const Configuration& configuration, std::chrono::system_
     return diagnostics;
 }
 
+Diagnostics resolve_hosts(TlsService& service, ServiceSource& source) {
+    Diagnostics diagnostics;
+    std::vector<Endpoint> resolved;
+    std::vector<Position> places;
+    for (std::size_t i = 0; i < service.connect.size(); ++i) {
+        std::vector<Endpoint> found{service.connect[i]};
+        if (const auto* host = std::get_if<HostEndpoint>(&service.connect[i])) {
+            std::string why = "no address";
+            found = look_up(*host, why);
+            if (found.empty()) {
+                diagnostics.push_back({source.connect[i], "host-not-found",
+                                       fmt::format("connect: {} can't be looked up: {}", host->name, why)});
+            }
+        }
+        resolved.insert(resolved.end(), found.begin(), found.end());
+        places.insert(places.end(), found.size(), source.connect[i]);
+    }
+    resolved.resize(std::min(resolved.size(), kMostEndpoints));
+    places.resize(resolved.size());
+    service.connect = std::move(resolved);
+    source.connect = std::move(places);
+    return diagnostics;
+}
+
 Diagnostics resolve_hosts(Configuration& configuration) {
     Diagnostics diagnostics;
     for (std::size_t i = 0; i < configuration.services.size(); ++i) {
-        std::vector<Endpoint> resolved;
-        for (const Endpoint& target : configuration.services[i].connect) {
-            const auto* host = std::get_if<HostEndpoint>(&target);
-            if (host == nullptr) {
-                resolved.push_back(target);
-                continue;
-            }
-            std::string why = "no address";
-            const std::vector<Endpoint> found = look_up(*host, why);
-            if (found.empty()) {
-                diagnostics.push_back({configuration.sources[i].section, "host-not-found",
-                                       fmt::format("connect: {} can't be looked up: {}", host->name, why)});
-            }
-            resolved.insert(resolved.end(), found.begin(), found.end());
-        }
-        resolved.resize(std::min(resolved.size(), kMostEndpoints));
-        configuration.services[i].connect = std::move(resolved);
+        std::ranges::move(resolve_hosts(configuration.services[i], configuration.sources[i]),
+                          std::back_inserter(diagnostics));
     }
     return diagnostics;
 }

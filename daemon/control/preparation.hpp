@@ -12,6 +12,7 @@ namespace keysluice::control {
 /// Looks the host names in `connect` up and puts their addresses in their place, so that nothing waits for DNS while
 /// it serves. Blocks. A name that can't be found is reported.
 [[nodiscard]] Diagnostics resolve_hosts(Configuration& configuration);
+[[nodiscard]] Diagnostics resolve_hosts(TlsService& service, ServiceSource& source);
 
 /// 0 engines means one for each CPU. Where IKE is all that is configured, there is nothing for engines to do.
 void choose_engines(Configuration& configuration);

@@ -1,8 +1,12 @@
 #include "daemon/control/reloader.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "daemon/control/doubts.hpp"
 #include "daemon/control/ike_loading.hpp"
+#include "daemon/control/plaintext.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/shared/log.hpp"
 
@@ -66,9 +70,9 @@ Reloader::Read Reloader::read(const std::string& file, const std::string& creden
     choose_engines(*configuration);
     Diagnostics wrong = load_ike(configuration->ike, {.check_private_keys = false, .look_up_peers = true},
                                  std::chrono::system_clock::now(), read.warnings);
-    for (Diagnostic& unknown : resolve_hosts(*configuration)) {
-        wrong.push_back(std::move(unknown));
-    }
+    std::ranges::move(doubts_about(*configuration), std::back_inserter(read.warnings));
+    std::ranges::move(resolve_hosts(*configuration), std::back_inserter(wrong));
+    std::ranges::move(check_plaintext(*configuration, own_addresses()), std::back_inserter(wrong));
     const auto kept = wrong.empty() && change ? carry_out(proposal) : Result<void>{};
     if (!wrong.empty()) {
         read.configuration = std::unexpected(std::move(wrong));

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/suggestion.hpp"
+#include "daemon/control/cryptography_reader.hpp"
 #include "daemon/control/secret_reference.hpp"
 #include "daemon/control/section.hpp"
 #include "daemon/shared/quoted.hpp"
@@ -83,11 +84,18 @@ void check_server(Section& section, const TlsService& service) {
     if (service.client_certificate != ClientCertificate::none) {
         section.require("ca", fmt::format("client_certificate = \"{}\"", to_string(service.client_certificate)));
     }
+    if (service.verify_peer == VerifyPeer::none) {
+        section.report(section.position("verify_peer"), "wrong-mode",
+                       "verify_peer = \"none\" is for mode = \"client\": whether clients show a certificate is "
+                       "client_certificate's to say");
+    }
 }
 
 void check_client(Section& section, const TlsService& service) {
-    section.require("ca", "mode = \"client\"");
-    section.require("server_name", "mode = \"client\"");
+    if (service.verify_peer == VerifyPeer::full) {
+        section.require("ca", "mode = \"client\"");
+        section.require("server_name", "mode = \"client\"");
+    }
     if (section.has("certificate")) {
         section.require("private_key", "certificate");
     }
@@ -118,14 +126,13 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     Section section(table, where, std::string(kTitle), diagnostics);
     ServiceEntry entry;
     TlsService& service = entry.service;
-    std::vector<Position> connect_places;
     section.name(service.name);
     section.groups(service.groups);
     const std::size_t faults = diagnostics.size();
     section.choice("mode", kModeNames, service.mode);
     const bool mode_known = diagnostics.size() == faults;
     read_listen(section, service.listen, entry.source.listen);
-    section.endpoints("connect", service.connect, connect_places);
+    section.endpoints("connect", service.connect, entry.source.connect);
     section.path("certificate", service.certificate);
     SecretReference private_key;
     read_secret_reference(section, kPrivateKey, credentials, private_key);
@@ -133,7 +140,9 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     section.path("ca", service.ca);
     section.choice("client_certificate", kClientCertificateNames, service.client_certificate);
     read_server_name(section, service.server_name);
-    section.choice("min_version", kMinVersionNames, service.min_version);
+    section.choice("verify_peer", kVerifyPeerNames, service.verify_peer);
+    read_cryptography(section, service);
+    section.choice("plaintext_remote", kPlaintextRemoteNames, service.plaintext_remote);
     section.choice("offload", kOffloadNames, service.offload);
     read_deliver(section);
     section.duration("handshake_timeout", kHandshakeRange, service.handshake_timeout);
@@ -152,6 +161,8 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     entry.source.certificate = section.position("certificate");
     entry.source.private_key = section.position("private_key");
     entry.source.ca = section.position("ca");
+    entry.source.verify_peer = section.position("verify_peer");
+    entry.source.key_exchange_groups = section.position("key_exchange_groups");
     return entry;
 }
 

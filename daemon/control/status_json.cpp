@@ -20,6 +20,7 @@ using nlohmann::json;
 json empty_service(const TlsService& service) {
     return {{"name", service.name},
             {"mode", to_string(service.mode)},
+            {"verify_peer", to_string(service.verify_peer)},
             {"offload", to_string(service.offload)},
             {"listen", json::array()},
             {"active", {{"kernel", 0}, {"userspace", 0}}},
@@ -267,6 +268,9 @@ std::string tls_table_of(const json& status) {
                              service.at("active").at("userspace").get<std::uint64_t>(),
                              made.at("kernel").get<std::uint64_t>() + made.at("userspace").get<std::uint64_t>(),
                              service.at("negotiating").get<std::uint64_t>());
+        if (service.value("verify_peer", "") == to_string(VerifyPeer::none)) {
+            table += "    WARNING: any server is trusted (verify_peer = \"none\")\n";
+        }
         if (!service.at("reasons").empty()) {
             table += fmt::format("    in userspace because: {}\n", reasons_of(service.at("reasons")));
         }

@@ -1,5 +1,7 @@
 #include "daemon/engine/service_context.hpp"
 
+#include <utility>
+
 #include "daemon/shared/secret_path.hpp"
 
 namespace keysluice {
@@ -18,11 +20,23 @@ tls::ClientCertificate to_tls(ClientCertificate wanted) {
     return tls::ClientCertificate::required;
 }
 
+tls::Version to_tls(TlsVersion version) {
+    switch (version) {
+        case TlsVersion::tls12:
+            return tls::Version::tls12;
+        case TlsVersion::tls13:
+            return tls::Version::tls13;
+    }
+    std::unreachable();
+}
+
 tls::Protocol protocol_of(const TlsService& service, bool export_keys) {
-    tls::Protocol protocol;
-    protocol.min_version = service.min_version == MinVersion::tls13 ? tls::Version::tls13 : tls::Version::tls12;
-    protocol.export_keys = export_keys;
-    return protocol;
+    return {.min_version = to_tls(service.min_version),
+            .max_version = to_tls(service.max_version),
+            .tls12_ciphers = service.ciphers,
+            .tls13_ciphersuites = service.ciphersuites,
+            .groups = service.key_exchange_groups,
+            .export_keys = export_keys};
 }
 
 }  // namespace
@@ -41,7 +55,8 @@ Result<tls::Context> make_context(const TlsService& service, bool export_keys,
                                      .protocol = protocol_of(service, export_keys)},
                                     now);
     }
-    return tls::Context::client({.ca = service.ca,
+    return tls::Context::client({.verify = service.verify_peer == VerifyPeer::full,
+                                 .ca = service.ca,
                                  .server_name = service.server_name,
                                  .certificate = service.certificate,
                                  .private_key = *private_key,

@@ -12,7 +12,7 @@
 namespace keysluice {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 
 void put(Writer& out, std::string_view text) {
     assert(text.size() <= kLongestPath);
@@ -27,8 +27,20 @@ void put(Writer& out, const std::vector<Endpoint>& endpoints) {
     }
 }
 
+void put(Writer& out, const std::vector<std::string>& algorithms) {
+    assert(algorithms.size() <= kMostAlgorithms);
+    out.be(static_cast<std::uint8_t>(algorithms.size()));
+    for (const std::string& algorithm : algorithms) {
+        put(out, algorithm);
+    }
+}
+
 void put(Writer& out, std::chrono::milliseconds timeout) {
     out.be(static_cast<std::uint32_t>(timeout.count()));
+}
+
+bool is_plain(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
 /// Takes the members out of a message. What is wrong is remembered, and the values after that mean nothing.
@@ -74,6 +86,17 @@ class Decoder {
         return endpoints;
     }
 
+    std::vector<std::string> algorithms() {
+        const std::size_t count = byte();
+        expect(count <= kMostAlgorithms, "the number of algorithms");
+        std::vector<std::string> algorithms;
+        for (std::size_t i = 0; i < count && ok(); ++i) {
+            algorithms.push_back(text());
+            expect(is_algorithm_name(algorithms.back()), "an algorithm");
+        }
+        return algorithms;
+    }
+
     template <typename Enum>
     Enum choice(std::span<const std::string_view> names) {
         const std::uint8_t value = byte();
@@ -117,10 +140,13 @@ class Decoder {
 }  // namespace
 
 bool is_service_name(std::string_view text) {
-    return !text.empty() && text.size() <= kLongestServiceName && std::ranges::all_of(text, [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-               c == '-';
-    });
+    return !text.empty() && text.size() <= kLongestServiceName &&
+           std::ranges::all_of(text, [](char c) { return is_plain(c) || c == '.'; });
+}
+
+bool is_algorithm_name(std::string_view text) {
+    const std::string_view name = text.substr(text.starts_with('?') ? 1 : 0);
+    return !name.empty() && name.size() < kLongestAlgorithm && std::ranges::all_of(name, is_plain);
 }
 
 std::vector<std::uint8_t> encode(const TlsService& service) {
@@ -134,8 +160,13 @@ std::vector<std::uint8_t> encode(const TlsService& service) {
     put(out, service.private_key);
     put(out, service.ca);
     out.be(static_cast<std::uint8_t>(service.client_certificate));
+    out.be(static_cast<std::uint8_t>(service.verify_peer));
     put(out, service.server_name);
     out.be(static_cast<std::uint8_t>(service.min_version));
+    out.be(static_cast<std::uint8_t>(service.max_version));
+    put(out, service.ciphers);
+    put(out, service.ciphersuites);
+    put(out, service.key_exchange_groups);
     out.be(static_cast<std::uint8_t>(service.offload));
     put(out, service.handshake_timeout);
     put(out, service.connect_timeout);
@@ -162,8 +193,14 @@ Result<TlsService> decode_service(Bytes message) {
     service.private_key = in.secret();
     service.ca = in.path();
     service.client_certificate = in.choice<ClientCertificate>(kClientCertificateNames);
+    service.verify_peer = in.choice<VerifyPeer>(kVerifyPeerNames);
     service.server_name = in.text();
-    service.min_version = in.choice<MinVersion>(kMinVersionNames);
+    service.min_version = in.choice<TlsVersion>(kTlsVersionNames);
+    service.max_version = in.choice<TlsVersion>(kTlsVersionNames);
+    in.expect(service.min_version <= service.max_version, "a version");
+    service.ciphers = in.algorithms();
+    service.ciphersuites = in.algorithms();
+    service.key_exchange_groups = in.algorithms();
     service.offload = in.choice<Offload>(kOffloadNames);
     service.handshake_timeout = in.timeout();
     service.connect_timeout = in.timeout();

@@ -17,14 +17,20 @@ namespace keysluice {
 /// server: TLS comes in, plaintext goes out. client: the other way round.
 enum class Mode : std::uint8_t { server, client };
 enum class ClientCertificate : std::uint8_t { none, optional, required };
-enum class MinVersion : std::uint8_t { tls12, tls13 };
+enum class TlsVersion : std::uint8_t { tls12, tls13 };
+/// Client mode. none: the server's certificate is not looked at.
+enum class VerifyPeer : std::uint8_t { full, none };
+/// Whether plaintext may come from other hosts (client mode) or go to them (server mode).
+enum class PlaintextRemote : std::uint8_t { refuse, allow };
 /// automatic: kTLS where it works. require: refuse the connection otherwise. off: always the userspace record layer.
 enum class Offload : std::uint8_t { automatic, require, off };
 
 /// The spellings of the configuration, in the order of the enumerators.
 inline constexpr std::array<std::string_view, 2> kModeNames{"server", "client"};
 inline constexpr std::array<std::string_view, 3> kClientCertificateNames{"none", "optional", "required"};
-inline constexpr std::array<std::string_view, 2> kMinVersionNames{"1.2", "1.3"};
+inline constexpr std::array<std::string_view, 2> kTlsVersionNames{"1.2", "1.3"};
+inline constexpr std::array<std::string_view, 2> kVerifyPeerNames{"full", "none"};
+inline constexpr std::array<std::string_view, 2> kPlaintextRemoteNames{"refuse", "allow"};
 inline constexpr std::array<std::string_view, 3> kOffloadNames{"auto", "require", "off"};
 
 [[nodiscard]] constexpr std::string_view to_string(Mode mode) {
@@ -33,8 +39,11 @@ inline constexpr std::array<std::string_view, 3> kOffloadNames{"auto", "require"
 [[nodiscard]] constexpr std::string_view to_string(ClientCertificate wanted) {
     return kClientCertificateNames[static_cast<std::size_t>(wanted)];
 }
-[[nodiscard]] constexpr std::string_view to_string(MinVersion version) {
-    return kMinVersionNames[static_cast<std::size_t>(version)];
+[[nodiscard]] constexpr std::string_view to_string(TlsVersion version) {
+    return kTlsVersionNames[static_cast<std::size_t>(version)];
+}
+[[nodiscard]] constexpr std::string_view to_string(VerifyPeer verify) {
+    return kVerifyPeerNames[static_cast<std::size_t>(verify)];
 }
 [[nodiscard]] constexpr std::string_view to_string(Offload offload) {
     return kOffloadNames[static_cast<std::size_t>(offload)];
@@ -42,6 +51,9 @@ inline constexpr std::array<std::string_view, 3> kOffloadNames{"auto", "require"
 
 inline constexpr std::size_t kMostEndpoints = 64;
 inline constexpr std::size_t kLongestServiceName = 64;
+/// Of the names of algorithms: how many of a kind, and how long.
+inline constexpr std::size_t kMostAlgorithms = 32;
+inline constexpr std::size_t kLongestAlgorithm = 64;
 /// PATH_MAX without its terminator.
 inline constexpr std::size_t kLongestPath = 4095;
 inline constexpr std::chrono::milliseconds kShortestTimeout{1};
@@ -59,8 +71,14 @@ struct TlsService {
     std::string private_key{};        ///< PEM file, or "credential:NAME" of the engine (secret_path())
     std::string ca{};                 ///< PEM bundle of whom to trust
     ClientCertificate client_certificate = ClientCertificate::none;
+    VerifyPeer verify_peer = VerifyPeer::full;
     std::string server_name{};  ///< client mode: SNI, and the name that the certificate must carry
-    MinVersion min_version = MinVersion::tls12;
+    TlsVersion min_version = TlsVersion::tls12;
+    TlsVersion max_version = TlsVersion::tls13;
+    std::vector<std::string> ciphers{};       ///< TLS 1.2, as tls::check_cipher() has them; none: tls/'s own choice
+    std::vector<std::string> ciphersuites{};  ///< TLS 1.3, in the same way
+    std::vector<std::string> key_exchange_groups{};  ///< as tls::check_group() has them; none: OpenSSL's own choice
+    PlaintextRemote plaintext_remote = PlaintextRemote::refuse;  ///< keysluiced's to see to: no other is told
     Offload offload = Offload::automatic;
     std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
@@ -72,6 +90,9 @@ struct TlsService {
 
 /// `[A-Za-z0-9_.-]{1,64}`
 [[nodiscard]] bool is_service_name(std::string_view text);
+
+/// What may be the name of an algorithm: `\??[A-Za-z0-9_-]{1,63}`.
+[[nodiscard]] bool is_algorithm_name(std::string_view text);
 
 /// For a channel between keysluice's own processes: a version byte, then the members in their order. Every value has
 /// exactly one encoding. The service must be within the limits above, as the configuration's are; less than 128 KiB.

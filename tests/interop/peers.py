@@ -1,5 +1,7 @@
 """Other people's TLS: how each program is told which version and cipher to use. They are clients and servers here."""
 
+import subprocess
+
 from support.certificates import NAME
 from support.ends import CurlEnd, ProgramEnd, SocketEnd
 from support.backends import connect
@@ -89,6 +91,16 @@ def openssl_server(world, port, version, cipher, *more, identity="server"):
         *_openssl_choice(version, cipher), *more])
     _await_listener(world, port, end.process)
     return end
+
+
+def openssl_server_that_answers(world, port, *options, identity="server"):
+    """s_server for any number of connections, which sends each line back, the other way round."""
+    process = processes.start([
+        "openssl", "s_server", "-rev", "-quiet", "-accept", f"127.0.0.1:{port}",
+        "-cert", world.certificates.certificate(identity), "-key", world.certificates.key(identity), *options],
+        world.directory / "s_server.log", stdin=subprocess.DEVNULL)
+    _await_listener(world, port, process)
+    return process
 
 
 def stunnel_server(world, port, version, cipher, behind, *more):

@@ -35,8 +35,8 @@ inline tls::ClientSettings only(const Suite& suite) {
     tls::ClientSettings settings = client_settings();
     settings.protocol.min_version = suite.version;
     settings.protocol.max_version = suite.version;
-    (suite.version == tls::Version::tls13 ? settings.protocol.tls13_ciphersuites : settings.protocol.tls12_ciphers) =
-        suite.openssl_name;
+    (suite.version == tls::Version::tls13 ? settings.protocol.tls13_ciphersuites
+                                          : settings.protocol.tls12_ciphers) = {std::string(suite.openssl_name)};
     return settings;
 }
 

@@ -87,7 +87,10 @@ TEST_CASE("the contract's example") {
                                               .certificate = {"keysluice.toml", 12, 15},
                                               .private_key = {"keysluice.toml", 13, 15},
                                               .ca = {"keysluice.toml", 14, 6},
-                                              .listen = {{"keysluice.toml", 10, 11}, {"keysluice.toml", 10, 26}}});
+                                              .verify_peer = {"keysluice.toml", 7, 1},
+                                              .key_exchange_groups = {"keysluice.toml", 7, 1},
+                                              .listen = {{"keysluice.toml", 10, 11}, {"keysluice.toml", 10, 26}},
+                                              .connect = {{"keysluice.toml", 11, 12}}});
 }
 
 TEST_CASE("every key that isn't at its default") {
@@ -95,7 +98,9 @@ TEST_CASE("every key that isn't at its default") {
         "[daemon]\nengines = 256\nruntime_directory = \"/tmp/x\"\nbus = \"unix:path=/b\"\nlog_level = \"debug\"\n"
         "[[tls.service]]\nname = \"out\"\nmode = \"client\"\nlisten = [\"unix:/in\"]\n"
         "connect = [\"shop.example:443\", \"[::1]:443\"]\ncertificate = \"/c\"\nprivate_key = \"credential:key\"\n"
-        "ca = \"/ca\"\nserver_name = \"192.0.2.1\"\nmin_version = \"1.3\"\noffload = \"require\"\n"
+        "ca = \"/ca\"\nverify_peer = \"none\"\nserver_name = \"192.0.2.1\"\nmin_version = \"1.3\"\n"
+        "ciphersuites = [\"TLS_AES_256_GCM_SHA384\"]\nkey_exchange_groups = [\"?X25519MLKEM768\", \"X448\"]\n"
+        "plaintext_remote = \"allow\"\noffload = \"require\"\n"
         "handshake_timeout = \"500ms\"\nconnect_timeout = \"1h\"\nclose_timeout = \"2min\"\ndrain_timeout = \"7s\"\n",
         "f", "/run/credentials/x");
     REQUIRE(result);
@@ -109,14 +114,20 @@ TEST_CASE("every key that isn't at its default") {
                      .certificate = "/c",
                      .private_key = "credential:key",
                      .ca = "/ca",
+                     .verify_peer = VerifyPeer::none,
                      .server_name = "192.0.2.1",
-                     .min_version = MinVersion::tls13,
+                     .min_version = TlsVersion::tls13,
+                     .ciphersuites = {"TLS_AES_256_GCM_SHA384"},
+                     .key_exchange_groups = {"?X25519MLKEM768", "X448"},
+                     .plaintext_remote = PlaintextRemote::allow,
                      .offload = Offload::require,
                      .handshake_timeout = 500ms,
                      .connect_timeout = 1h,
                      .close_timeout = 2min,
                      .drain_timeout = 7s});
-    CHECK(decode_service(encode(result->services[0])).value() == result->services[0]);
+    TlsService told = result->services[0];
+    told.plaintext_remote = PlaintextRemote::refuse;  // keysluiced's own business
+    CHECK(decode_service(encode(result->services[0])).value() == told);
 }
 
 TEST_CASE("an empty configuration is the defaults") {
@@ -218,6 +229,7 @@ TEST_CASE("what is wrong in a client's service") {
     };
     const std::vector<Case> cases = {
         {"certificate = \"/c\"", "f:1:1: this [[tls.service]] lacks the key private_key, which certificate needs"},
+        {"verify_peer = \"nobody\"", R"(f:6:15: verify_peer = "nobody": expected "full" or "none")"},
         {"private_key = \"file:/k\"",
          "f:1:1: this [[tls.service]] lacks the key certificate, which private_key needs"},
         {"client_certificate = \"optional\"",
@@ -236,6 +248,62 @@ TEST_CASE("what is wrong in a client's service") {
                              "server_name = \"::1\""}) {
         CHECK(said(client(line)) == "ok");
     }
+}
+
+TEST_CASE("what is wrong with a service's cryptography") {
+    struct Case {
+        std::string line;
+        std::string beginning;
+        std::string_view reason;
+    };
+    const std::vector<Case> cases = {
+        {"min_version = \"1.3\"\nmax_version = \"1.2\"",
+         R"(f:7:15: max_version = "1.2" is below min_version = "1.3")", "version-range-empty"},
+        {"ciphers = \"HIGH\"",
+         R"(f:6:11: ciphers: expected an array of strings, as in ["ECDHE-ECDSA-AES128-GCM-SHA256"], got a string)",
+         "wrong-type"},
+        {"ciphers = []", "f:6:11: ciphers has 0 items: expected 1 to 32", "out-of-range"},
+        {"ciphers = [\"ECDHE-RSA-AES128-GCM-SHA256\",\n  \"ECDHE-RSA-AES128-SHA256\"]",
+         "f:7:3: ciphers: the cipher suite ECDHE-RSA-AES128-SHA256 is not allowed, since it does not protect records "
+         "with an AEAD cipher: ECDHE with an AEAD cipher is expected; allowed here: ECDHE-",
+         "cipher-not-allowed"},
+        {"ciphers = [\"HIGH\"]",
+         "f:6:12: ciphers: \"HIGH\" is not the name of a cipher suite that this machine's OpenSSL ",
+         "cipher-unknown"},
+        {"ciphers = [\"HIGH:!aNULL\"]",
+         R"(f:6:12: ciphers: "HIGH:!aNULL" is not one name: expected one in each string, as in "ECDHE-ECDSA)",
+         "cipher-unknown"},
+        {"ciphersuites = [\"\\u001b[2J\"]", R"(f:6:17: ciphersuites: "\x1b[2J" is not one name)", "cipher-unknown"},
+        {"ciphersuites = [\"ECDHE-RSA-AES128-GCM-SHA256\"]",
+         "f:6:17: ciphersuites: ECDHE-RSA-AES128-GCM-SHA256 is a cipher suite of TLS 1.2, which has its place in "
+         "ciphers",
+         "cipher-not-allowed"},
+        {"min_version = \"1.3\"\nciphers = [\"ECDHE-RSA-AES128-GCM-SHA256\"]",
+         R"(f:7:11: ciphers are for TLS 1.2, which min_version = "1.3" rules out)", "wrong-version"},
+        {"max_version = \"1.2\"\nciphersuites = [\"TLS_AES_128_GCM_SHA256\"]",
+         R"(f:7:16: ciphersuites are for TLS 1.3, which max_version = "1.2" rules out)", "wrong-version"},
+        {"key_exchange_groups = [\"X25519\", \"x25518\"]",
+         "f:6:34: key_exchange_groups: \"x25518\" is not the name of an elliptic curve for TLS or of its hybrid with "
+         "ML-KEM; did you mean \"X25519\"?; this machine's OpenSSL ",
+         "group-unknown"},
+        {"key_exchange_groups = [\"X25519:P-256\"]", "f:6:24: key_exchange_groups: \"X25519:P-256\" is not one name",
+         "group-unknown"},
+        {"max_version = \"1.2\"\nkey_exchange_groups = [\"?X25519MLKEM768\"]",
+         "f:7:23: key_exchange_groups: none of the groups ?X25519MLKEM768 can be used with TLS 1.2; this machine's",
+         "no-usable-group"},
+        {"verify_peer = \"none\"", "f:6:15: verify_peer = \"none\" is for mode = \"client\"", "wrong-mode"},
+        {"plaintext_remote = \"yes\"", R"(f:6:20: plaintext_remote = "yes": expected "refuse" or "allow")",
+         "not-a-choice"},
+    };
+    for (const Case& test : cases) {
+        CAPTURE(test.line);
+        const std::string complaint = said(server(test.line));
+        CAPTURE(complaint);
+        CHECK(complaint.starts_with(test.beginning));
+        CHECK(reason(server(test.line)) == test.reason);
+    }
+    CHECK(said("[[tls.service]]\nname = \"a\"\nmode = \"client\"\nlisten = [\"[::1]:1\"]\nconnect = [\"h:1\"]\n"
+               "verify_peer = \"none\"") == "ok");
 }
 
 TEST_CASE("what a service lacks") {

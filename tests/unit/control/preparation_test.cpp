@@ -16,13 +16,19 @@ const Position kSection{"k.toml", 10, 1};
 const Position kCertificate{"k.toml", 11, 1};
 const Position kKey{"k.toml", 12, 1};
 const Position kCa{"k.toml", 13, 1};
+const Position kConnect{"k.toml", 14, 1};
 
 Configuration with(TlsService service) {
     service.name = "shop";
     Configuration configuration;
+    const std::vector<Position> connect(service.connect.size(), kConnect);
     configuration.services.push_back(std::move(service));
-    configuration.sources.push_back(
-        {.section = kSection, .certificate = kCertificate, .private_key = kKey, .ca = kCa, .listen = {}});
+    configuration.sources.push_back({.section = kSection,
+                                     .certificate = kCertificate,
+                                     .private_key = kKey,
+                                     .ca = kCa,
+                                     .listen = {},
+                                     .connect = connect});
     return configuration;
 }
 
@@ -164,6 +170,7 @@ TEST_CASE("host names become addresses, in their place") {
         const std::string address = to_string(connect[i]);
         CHECK((address == "127.0.0.1:993" || address == "[::1]:993"));
     }
+    CHECK(configuration.sources[0].connect == std::vector<Position>(connect.size(), kConnect));
 }
 
 TEST_CASE("addresses alone stay as they are") {
@@ -179,7 +186,7 @@ TEST_CASE("a name that can't be found is reported") {
     Configuration configuration = with({.connect = {HostEndpoint{name, 1}}});
     const Diagnostics faults = resolve_hosts(configuration);
     REQUIRE(faults.size() == 1);
-    CHECK(faults[0].where == kSection);
+    CHECK(faults[0].where == kConnect);
     CHECK(faults[0].reason == "host-not-found");
     CHECK(faults[0].sentence.starts_with("connect: " + name + " can't be looked up: "));
 }

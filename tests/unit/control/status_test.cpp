@@ -13,7 +13,7 @@ Configuration two_services() {
     Configuration configuration;
     configuration.services = {
         {.name = "shop", .listen = {parse_endpoint("0.0.0.0:443").value(), parse_endpoint("unix:/run/s").value()}},
-        {.name = "mail", .mode = Mode::client, .offload = Offload::require}};
+        {.name = "mail", .mode = Mode::client, .verify_peer = VerifyPeer::none, .offload = Offload::require}};
     return configuration;
 }
 
@@ -110,7 +110,8 @@ constexpr std::string_view kJson = R"({
       "offload": "auto",
       "reasons": {
         "kernel-without-ktls": 2
-      }
+      },
+      "verify_peer": "full"
     },
     {
       "accepted_by_engine": {},
@@ -129,7 +130,8 @@ constexpr std::string_view kJson = R"({
       "negotiating": 0,
       "offload": "require",
       "paused": 5,
-      "reasons": {}
+      "reasons": {},
+      "verify_peer": "none"
     }
   ],
   "version": 1
@@ -141,6 +143,7 @@ shop                        2          1            5          4
     in userspace because: 2 kernel-without-ktls
     failed: 1 not-tls, 2 plain-http
 mail                        0          0            0          0
+    WARNING: any server is trusted (verify_peer = "none")
 The kernel can carry records. Its sockets of these services, from sock_diag:
          2 × TLS 1.3 AES-256-GCM, rx sw, tx sw
 )";

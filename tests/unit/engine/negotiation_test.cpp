@@ -197,7 +197,7 @@ TEST_CASE("garbage before the handshake") {
     }
     SUBCASE("a ClientHello that asks for what is not served: the alert comes out") {
         auto settings = testing::only(kSuites[4]);
-        settings.protocol.tls12_ciphers = "ECDHE-RSA-AES128-GCM-SHA256";
+        settings.protocol.tls12_ciphers = {"ECDHE-RSA-AES128-GCM-SHA256"};
         auto client = tls::Session::connect(client_context(settings)).value();
         server.peer.say(testing::take_output(*client));
         CHECK(server.turn_until([&] { return server.peer.over(); }));

@@ -20,8 +20,11 @@ TlsService shop() {
             .private_key = "/etc/shop.key",
             .ca = "/etc/ca.pem",
             .client_certificate = ClientCertificate::required,
+            .verify_peer = VerifyPeer::none,
             .server_name = "shop.example",
-            .min_version = MinVersion::tls13,
+            .min_version = TlsVersion::tls13,
+            .ciphersuites = {"TLS_AES_256_GCM_SHA384"},
+            .key_exchange_groups = {"?X25519MLKEM768", "P-256"},
             .offload = Offload::off,
             .handshake_timeout = 1ms,
             .connect_timeout = 2s,
@@ -60,7 +63,10 @@ TEST_CASE("the defaults are the contract's") {
     const TlsService service;
     CHECK(service.mode == Mode::server);
     CHECK(service.client_certificate == ClientCertificate::none);
-    CHECK(service.min_version == MinVersion::tls12);
+    CHECK(service.min_version == TlsVersion::tls12);
+    CHECK(service.max_version == TlsVersion::tls13);
+    CHECK(service.verify_peer == VerifyPeer::full);
+    CHECK(service.plaintext_remote == PlaintextRemote::refuse);
     CHECK(service.offload == Offload::automatic);
     CHECK(service.handshake_timeout == 10s);
     CHECK(service.connect_timeout == 5s);
@@ -75,6 +81,8 @@ TEST_CASE("the fullest service fits into one message") {
     const std::string label = std::string(62, 'x') + ".";
     service.connect.assign(64, HostEndpoint{label + label + label + label + "x", 65535});
     service.certificate = service.private_key = service.ca = "/" + std::string(4094, 'x');
+    service.ciphers = service.ciphersuites = std::vector<std::string>(32, std::string(63, 'x'));
+    service.key_exchange_groups.assign(32, "?" + std::string(63, 'x'));
     const auto message = encode(service);
     CHECK(message.size() < 128 * 1024);
     CHECK(decode_service(message).value() == service);
@@ -96,8 +104,8 @@ TEST_CASE("a message with something behind its end is refused") {
 
 TEST_CASE("another version is refused") {
     auto message = encode(shop());
-    message[0] = 2;
-    CHECK(why(message).starts_with("a service message has version 2, this program knows version 1"));
+    message[0] = 1;
+    CHECK(why(message).starts_with("a service message has version 1, this program knows version 2"));
 }
 
 TEST_CASE("values out of their range are refused") {
@@ -108,6 +116,19 @@ TEST_CASE("values out of their range are refused") {
     CHECK(why(edited("/etc/shop.pem", "xetc/shop.pem")) == "a service message has an absolute path out of its range");
     CHECK(why(edited("/etc/shop.key", std::string_view("/etc/shop\0key", 13))) ==
           "a service message has a text out of its range");
+    CHECK(why(edited("TLS_AES_256_GCM", "TLS_AES_256 GCM")) == "a service message has an algorithm out of its range");
+    CHECK(why(edited("?X25519", "??25519")) == "a service message has an algorithm out of its range");
+}
+
+TEST_CASE("versions in the wrong order and too many algorithms are refused") {
+    TlsService service = shop();
+    service.max_version = TlsVersion::tls12;
+    CHECK(why(encode(service)) == "a service message has a version out of its range");
+    auto message = encode(TlsService{.name = "a"});
+    const std::size_t groups = message.size() - 18;  // in front of offload and four timeouts
+    REQUIRE(message[groups] == 0);
+    message[groups] = 33;
+    CHECK(why(message) == "a service message has the number of algorithms out of its range");
 }
 
 TEST_CASE("no byte of a message may become anything that isn't encoded the same way") {
@@ -130,11 +151,21 @@ TEST_CASE("timeouts and enumerators are checked") {
         std::uint8_t value;
         std::string_view what;
     };
-    for (const Case& test : {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"},
-                             Case{size - 17, 3, "an enumerator"}, Case{size - 18, 2, "an enumerator"}}) {
+    for (const Case& test :
+         {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"}, Case{size - 17, 3, "an enumerator"}}) {
         auto message = encode(shop());
         message[test.place] = test.value;
         CHECK(why(message) == "a service message has " + std::string(test.what) + " out of its range");
+    }
+}
+
+TEST_CASE("names of algorithms") {
+    for (const char* name : {"a", "?a", "TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "P-256"}) {
+        CHECK(is_algorithm_name(name));
+    }
+    for (const std::string& name : {std::string(), std::string("?"), std::string("a:b"), std::string("a b"),
+                                    std::string(64, 'a'), std::string("@SECLEVEL=0"), std::string("a?")}) {
+        CHECK_FALSE(is_algorithm_name(name));
     }
 }
 

@@ -119,18 +119,21 @@ TEST_CASE("protocol rules that make no sense are refused") {
         {"range",
          [](ServerSettings& s) { s.protocol.min_version = Version::tls13, s.protocol.max_version = Version::tls12; },
          "version-range-empty", "TLS 1.3"},
-        {"unknown", [](ServerSettings& s) { s.protocol.tls12_ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:NONSENSE"; },
+        {"unknown",
+         [](ServerSettings& s) { s.protocol.tls12_ciphers = {"ECDHE-ECDSA-AES128-GCM-SHA256", "NONSENSE"}; },
          "cipher-unknown", "\"NONSENSE\""},
-        {"expression", [](ServerSettings& s) { s.protocol.tls12_ciphers = "HIGH"; }, "cipher-unknown", "\"HIGH\""},
-        {"CBC", [](ServerSettings& s) { s.protocol.tls12_ciphers = "ECDHE-ECDSA-AES128-SHA256"; },
+        {"expression", [](ServerSettings& s) { s.protocol.tls12_ciphers = {"HIGH"}; }, "cipher-unknown", "\"HIGH\""},
+        {"CBC", [](ServerSettings& s) { s.protocol.tls12_ciphers = {"ECDHE-ECDSA-AES128-SHA256"}; },
          "cipher-not-allowed", "ECDHE-ECDSA-AES128-SHA256"},
-        {"no forward secrecy", [](ServerSettings& s) { s.protocol.tls12_ciphers = "AES128-GCM-SHA256"; },
+        {"no forward secrecy", [](ServerSettings& s) { s.protocol.tls12_ciphers = {"AES128-GCM-SHA256"}; },
          "cipher-not-allowed", "AES128-GCM-SHA256"},
-        {"unknown 1.3", [](ServerSettings& s) { s.protocol.tls13_ciphersuites = "TLS_NONSENSE"; }, "cipher-unknown",
+        {"unknown 1.3", [](ServerSettings& s) { s.protocol.tls13_ciphersuites = {"TLS_NONSENSE"}; }, "cipher-unknown",
          "TLS_NONSENSE"},
         {"1.2 name among the 1.3 names",
-         [](ServerSettings& s) { s.protocol.tls13_ciphersuites = "ECDHE-RSA-AES128-GCM-SHA256-X"; }, "cipher-unknown",
-         "SHA256-X"},
+         [](ServerSettings& s) { s.protocol.tls13_ciphersuites = {"ECDHE-RSA-AES128-GCM-SHA256-X"}; },
+         "cipher-unknown", "SHA256-X"},
+        {"unknown group", [](ServerSettings& s) { s.protocol.groups = {"X25519", "NONSENSE"}; }, "group-unknown",
+         "\"NONSENSE\""},
         {"client certificates from nobody",
          [](ServerSettings& s) { s.client_certificate = ClientCertificate::optional; }, "ca-missing",
          "whom to trust"},
@@ -170,6 +173,10 @@ TEST_CASE("a client context needs to know whom to trust and whom it expects") {
     check_refused(Context::client(settings, now()), "ca-missing", "whom to trust");
     settings.ca = Pki::shared().server.key_file;
     check_refused(Context::client(settings, now()), "ca-malformed", "there is none in it");
+    settings.verify = false;
+    CHECK(Context::client(settings, now()));
+    settings.server_name = "two words";
+    check_refused(Context::client(settings, now()), "server-name-malformed", "DNS name");
     settings = client_settings();
     settings.certificate = Pki::shared().client.certificate_file;
     settings.private_key = Pki::shared().server.key_file;

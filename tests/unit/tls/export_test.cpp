@@ -166,7 +166,7 @@ TEST_CASE("a smaller maximum fragment length stands in the kernel's way") {
 TEST_CASE("a cipher that no kernel has stays here") {
     auto settings = server_settings();
     settings.protocol.max_version = Version::tls12;
-    settings.protocol.tls12_ciphers = "ECDHE-ECDSA-AES256-CCM";
+    settings.protocol.tls12_ciphers = {"ECDHE-ECDSA-AES256-CCM"};
     const auto session = Session::accept(server_context(settings)).value();
     RawPeer peer(Role::client, [](SSL_CTX* context) { SSL_CTX_set_cipher_list(context, "ECDHE-ECDSA-AES256-CCM"); });
     REQUIRE(peer.shake_hands(*session));
