@@ -474,6 +474,16 @@ constexpr std::array kReasons{
            "A proposal has a keyword that is unknown, stands twice, or has no place in it."},
     Reason{"proposal-weak", ReasonArea::configuration,
            "A proposal has an algorithm that is known to be weak. Choose another one, or list it in allow_weak."},
+    Reason{"proxy-header-malformed", ReasonArea::tls,
+           "A PROXY header is not as its protocol says; the sentence tells what is wrong. The connection was closed: "
+           "the "
+           "proxy in front is at fault, or somebody pretends to be one."},
+    Reason{"proxy-header-missing", ReasonArea::tls,
+           "A connection began with something else than the PROXY header that accept_proxy expects. Let the proxy in "
+           "front send one, and nobody else reach the address."},
+    Reason{"proxy-header-version", ReasonArea::tls,
+           "The proxy in front sends the other version of the PROXY protocol than accept_proxy takes. Let both be "
+           "the same, or set accept_proxy = \"any\"."},
     Reason{"psk-open-to-all", ReasonArea::configuration,
            "Everybody on this machine can read a pre-shared key: chmod o-r."},
     Reason{"psk-size", ReasonArea::configuration, "A file with a pre-shared key is empty or too large."},

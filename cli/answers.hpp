@@ -111,6 +111,14 @@ struct TlsService {
     std::string server_name = {};
     std::string client_certificate = {};
     std::string min_version = {};
+    std::string verify_peer = {};
+    std::string max_version = {};
+    std::vector<std::string> ciphers = {};
+    std::vector<std::string> ciphersuites = {};
+    std::vector<std::string> key_exchange_groups = {};
+    std::string plaintext_remote = {};
+    std::string send_proxy = {};
+    std::string accept_proxy = {};
     std::string offload_requested = {};
     std::map<std::string, std::uint64_t> counters = {};
     std::uint32_t silent = 0;  ///< engines and relays that have not answered: what they count is missing

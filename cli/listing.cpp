@@ -158,6 +158,9 @@ std::string listing(const TlsService& as_it_came, const Style& style) {
     text += fmt::format("  connections: {} in the kernel, {} in userspace, {} negotiating, {} accepted so far\n",
                         counter_of(service, "active-kernel"), counter_of(service, "active-userspace"),
                         counter_of(service, "negotiating"), counter_of(service, "accepted"));
+    if (service.verify_peer == "none") {
+        text += fmt::format("  {}: any server is trusted (verify_peer = \"none\")\n", style.bad("not verified"));
+    }
     if (!service.open) {
         text += fmt::format("  {}: it listens no more until keysluice up {}\n", style.bad("down"), service.name);
     }

@@ -115,7 +115,11 @@ Connection printable(Connection connection) {
 
 TlsService printable(TlsService service) {
     make_printable({&service.name, &service.mode, &service.server_name, &service.client_certificate,
-                    &service.min_version, &service.offload_requested});
+                    &service.min_version, &service.verify_peer, &service.max_version, &service.plaintext_remote,
+                    &service.send_proxy, &service.accept_proxy, &service.offload_requested});
+    make_printable(service.ciphers);
+    make_printable(service.ciphersuites);
+    make_printable(service.key_exchange_groups);
     make_printable(service.groups);
     make_printable(service.listen);
     make_printable(service.connect);

@@ -255,4 +255,20 @@ std::string subject_of(const X509& certificate) {
     return {bytes, static_cast<std::size_t>(size)};
 }
 
+std::string common_name_of(const X509& certificate) {
+    const X509_NAME* subject = X509_get_subject_name(&certificate);
+    const int place = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (place < 0) {
+        return {};
+    }
+    unsigned char* octets = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&octets, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
+    if (size < 0) {
+        return {};
+    }
+    std::string name(reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size));
+    OPENSSL_free(octets);
+    return name.contains('\0') ? std::string() : name;
+}
+
 }  // namespace keysluice::crypto

@@ -39,4 +39,8 @@ Result<std::vector<RevocationListPtr>> read_revocation_lists(const std::filesyst
 /// "CN=shop.example,O=Shop", escaped as RFC 2253 says, so that no control character of a peer's gets through.
 std::string subject_of(const X509& certificate);
 
+/// The first common name of its subject, in UTF-8 as it stands there; empty where there is none, or one with a zero
+/// octet.
+std::string common_name_of(const X509& certificate);
+
 }  // namespace keysluice::crypto

@@ -114,8 +114,11 @@ Summary Session::summary() const {
         .version = SSL_version(ssl) == TLS1_3_VERSION ? Version::tls13 : Version::tls12,
         .cipher = cipher_of(*suite),
         .cipher_suite = SSL_CIPHER_standard_name(suite),
+        .openssl_suite = SSL_CIPHER_get_name(suite),
         .server_name = printable(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
+        .peer_certified = peer != nullptr,
         .peer_certificate = peer != nullptr ? crypto::subject_of(*peer) : std::string(),
+        .peer_common_name = peer != nullptr ? crypto::common_name_of(*peer) : std::string(),
     };
 }
 

@@ -23,8 +23,11 @@ struct Summary {
     Version version = Version::tls13;
     Cipher cipher = Cipher::other;
     std::string cipher_suite;      ///< "TLS_AES_128_GCM_SHA256", the standard name
+    std::string openssl_suite;     ///< the same as OpenSSL calls it, "ECDHE-RSA-AES128-GCM-SHA256"
     std::string server_name;       ///< SNI; empty when none was sent
-    std::string peer_certificate;  ///< the verified peer's subject; empty when it sent none
+    bool peer_certified = false;   ///< the peer has shown a certificate
+    std::string peer_certificate;  ///< its subject, which may be empty
+    std::string peer_common_name;  ///< the first one in that; empty where there is none
 };
 
 enum class Read {

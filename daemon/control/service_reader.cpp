@@ -145,6 +145,8 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     section.choice("plaintext_remote", kPlaintextRemoteNames, service.plaintext_remote);
     section.choice("offload", kOffloadNames, service.offload);
     read_deliver(section);
+    section.choice("send_proxy", kSendProxyNames, service.send_proxy);
+    section.choice("accept_proxy", kAcceptProxyNames, service.accept_proxy);
     section.duration("handshake_timeout", kHandshakeRange, service.handshake_timeout);
     section.duration("connect_timeout", kConnectRange, service.connect_timeout);
     section.duration("close_timeout", kCloseRange, service.close_timeout);

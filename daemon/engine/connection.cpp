@@ -1,62 +1,108 @@
 #include "daemon/engine/connection.hpp"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
+#include <cerrno>
+#include <cstring>
+
+#include "daemon/engine/proxy_header.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/session_listing.hpp"
 #include "daemon/shared/sockets.hpp"
+#include "ktls/alert.hpp"
+#include "ktls/record.hpp"
 
 namespace keysluice {
 
 Connection::Connection(Host& host, std::shared_ptr<ServedService> service, Accepted accepted)
-    : host_(host), service_(std::move(service)), peer_(accepted.peer) {
-    negotiation_ = std::make_unique<Negotiation>(host_.loop(), *this, service_->settings, *service_->context,
-                                                 std::move(accepted.socket));
+    : host_(host), service_(std::move(service)), peer_(accepted.peer), accepted_(std::move(accepted.socket)) {
     host_.counters().add(service_->id, counter::kNegotiating);
 }
 
 Connection::~Connection() = default;
 
 void Connection::start() {
-    const std::size_t first_target = service_->settings.mode == Mode::client ? service_->next_target++ : 0;
-    negotiation_->start(now() + service_->settings.handshake_timeout, first_target);
+    const TlsService& settings = service_->settings;
+    until_ = now() + settings.handshake_timeout;
+    if (settings.accept_proxy == AcceptProxy::none) {
+        negotiate();
+        return;
+    }
+    intake_ = std::make_unique<HeaderIntake>(host_.loop(), accepted_.get(), versions_of(settings.accept_proxy),
+                                             [this](Result<proxy::Header> header) { on_header(std::move(header)); });
+    intake_->start(until_);
+}
+
+void Connection::on_header(Result<proxy::Header> header) {
+    host_.loop().bury(std::move(intake_));
+    if (!header) {
+        host_.counters().add(service_->id, counter::kNegotiating, -1);
+        reset_on_close(accepted_.get());
+        fail_with(header.error());
+        return;
+    }
+    peer_ = client_of(header->ends).value_or(peer_);
+    told_ = std::make_unique<proxy::Header>(*std::move(header));
+    negotiate();
+}
+
+void Connection::negotiate() {
+    const TlsService& settings = service_->settings;
+    const bool told = told_ && !std::holds_alternative<std::monostate>(told_->ends);
+    if (settings.send_proxy == SendProxy::none) {
+        told_.reset();
+    } else if (!told) {
+        told_ = std::make_unique<proxy::Header>(proxy::Header{.ends = ends_of(accepted_.get())});
+    }
+    const bool client_mode = settings.mode == Mode::client;
+    negotiation_ =
+        std::make_unique<Negotiation>(host_.loop(), *this, settings, *service_->context, std::move(accepted_));
+    negotiation_->start(until_, client_mode ? service_->next_target++ : 0,
+                        client_mode && told_ ? preface_of(settings.send_proxy, *told_) : std::vector<std::uint8_t>());
 }
 
 void Connection::on_established(Negotiation& /*negotiation*/, Negotiated result) {
     host_.counters().add(service_->id, counter::kNegotiating, -1);
     host_.loop().bury(std::move(negotiation_));
+    established_ = std::move(result);
+    if (told_ && service_->settings.mode == Mode::server) {
+        describe_tls(established_.session->summary(), *told_);
+        preface_ = preface_of(service_->settings.send_proxy, *told_);
+    }
+    told_.reset();
     if (service_->settings.offload == Offload::off) {
-        stay_in_userspace(std::move(result), "offload-off");
+        stay_in_userspace("offload-off");
         return;
     }
-    const auto placement = place(result.tls.get(), *result.session, host_.kernel());
+    auto placement = place(established_.tls.get(), *established_.session, host_.kernel());
     if (!placement) {
-        reset_on_close(result.tls.get());
+        reset_on_close(established_.tls.get());
         fail_with(placement.error());
         return;
     }
-    switch (placement->carrier) {
+    carrier_ = placement->carrier;
+    secrets_ = std::move(placement->secrets);
+    switch (carrier_) {
         case Carrier::kernel:
-            leave_for_kernel(std::move(result), placement->secrets);
-            return;
+            return preface_.empty() ? leave_for_kernel() : connect_backend();
         case Carrier::userspace:
-            stay_in_userspace(std::move(result), placement->reason);
-            return;
+            return stay_in_userspace(placement->reason);
     }
 }
 
-void Connection::leave_for_kernel(Negotiated result, std::shared_ptr<const TrafficSecrets> secrets) {
-    const tls::Summary summary = result.session->summary();
-    result.session.reset();
+void Connection::leave_for_kernel() {
+    const tls::Summary summary = established_.session->summary();
+    established_.session.reset();
     std::vector<UniqueFd> sockets;
-    sockets.push_back(std::move(result.tls));
-    if (result.plain) {
-        sockets.push_back(std::move(result.plain));
+    sockets.push_back(std::move(established_.tls));
+    if (established_.plain) {
+        sockets.push_back(std::move(established_.plain));
     }
     const Carried connection{
         .service = service_->id, .tls13 = summary.version == tls::Version::tls13, .since = now()};
-    if (!host_.hand_over(connection, std::move(secrets), std::move(sockets))) {
+    if (!host_.hand_over(connection, std::move(secrets_), std::move(sockets))) {
         fail_with({"keeper-busy", "too many connections wait for the keeper or its relay already"});
         return;
     }
@@ -68,36 +114,40 @@ void Connection::leave_for_kernel(Negotiated result, std::shared_ptr<const Traff
     over();
 }
 
-void Connection::stay_in_userspace(Negotiated result, std::string_view why) {
+void Connection::stay_in_userspace(std::string_view why) {
     if (service_->settings.offload == Offload::require) {
         refuse(
             {"offload-required", fmt::format("the kernel can't carry this connection ({}), and offload = \"require\" "
                                              "refuses any other",
                                              why)},
-            std::move(result.tls));
+            std::move(established_.tls));
         return;
     }
     host_.counters().add(service_->id, counter::kEstablishedUserspace);
     host_.counters().add(service_->id, fmt::format("{}{}", counter::kWhyUserspace, why));
-    const tls::Summary summary = result.session->summary();
-    listed_ = {.id = session_id_of(result.tls.get()),
+    const int socket = established_.tls.get();
+    const tls::Summary summary = established_.session->summary();
+    listed_ = {.id = session_id_of(socket),
                .service = service_->id,
                .since = now(),
                .tls13 = summary.version == tls::Version::tls13,
                .suite = summary.cipher_suite,
-               .local = describe_local(result.tls.get()),
-               .remote = describe_peer(result.tls.get()),
+               .local = describe_local(socket),
+               .remote = service_->settings.mode == Mode::server ? describe_peer(peer_) : describe_peer(socket),
                .backend = {},
                .why = std::string(why)};
     if (logs(LogLevel::debug)) {
         log_debug("{}: {}: {} {}, carried by this process ({})", service_->settings.name, describe_peer(peer_),
                   tls::name_of(summary.version), summary.cipher_suite, why);
     }
-    established_ = std::move(result);
     if (established_.plain) {
         relay();
-        return;
+    } else {
+        connect_backend();
     }
+}
+
+void Connection::connect_backend() {
     const TlsService& settings = service_->settings;
     connector_ =
         std::make_unique<Connector>(host_.loop(), settings.connect, service_->next_target++, settings.connect_timeout,
@@ -108,20 +158,53 @@ void Connection::stay_in_userspace(Negotiated result, std::string_view why) {
 void Connection::on_backend(Result<UniqueFd> backend) {
     host_.loop().bury(std::move(connector_));
     if (!backend) {
-        // RFC 8446 6.2 internal_error would say more, but OpenSSL sends no alert on request; a reset is no clean end.
-        reset_on_close(established_.tls.get());
-        fail_with(backend.error());
+        give_up_backend(backend.error());
         return;
     }
     established_.plain = std::move(*backend);
-    relay();
+    switch (carrier_) {
+        case Carrier::kernel:
+            return send_preface();
+        case Carrier::userspace:
+            return relay();
+    }
+}
+
+void Connection::send_preface() {
+    const int plain = established_.plain.get();
+    reset_on_close(plain);
+    const ssize_t size = send(plain, preface_.data(), preface_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    // A new connection has room for all of it, and who is told a part of it is told nothing.
+    if (size != static_cast<ssize_t>(preface_.size())) {
+        give_up_backend({"plain-side-reset", fmt::format("the plaintext side did not take the PROXY header: {}",
+                                                         size < 0 ? std::strerror(errno) : "it has no room")});
+        return;
+    }
+    leave_for_kernel();
+}
+
+void Connection::give_up_backend(const Error& error) {
+    switch (carrier_) {
+        case Carrier::kernel: {
+            const auto alert = ktls::encode_alert(ktls::AlertDescription::internal_error);
+            static_cast<void>(ktls::send_control(established_.tls.get(), ktls::ContentType::alert, alert));
+            refuse(error, std::move(established_.tls));
+            return;
+        }
+        case Carrier::userspace:
+            // RFC 8446 6.2 internal_error would say more, but OpenSSL sends no alert on request; a reset is no clean
+            // end.
+            reset_on_close(established_.tls.get());
+            fail_with(error);
+            return;
+    }
 }
 
 void Connection::relay() {
     host_.counters().add(service_->id, counter::kActiveUserspace);
     active_userspace_ = true;
     relay_ = std::make_unique<UserspaceRelay>(host_.loop(), *this, std::move(established_),
-                                              service_->settings.close_timeout);
+                                              service_->settings.close_timeout, std::move(preface_));
     relay_->start();
 }
 
@@ -138,8 +221,9 @@ void Connection::cut_off(const Error& error) {
         relay_->cut_off(error);
         return;
     }
-    if (negotiation_) {
+    if (intake_ || negotiation_) {
         host_.counters().add(service_->id, counter::kNegotiating, -1);
+        host_.loop().bury(std::move(intake_));
         host_.loop().bury(std::move(negotiation_));
     } else {
         host_.loop().bury(std::move(connector_));

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "daemon/engine/acceptor.hpp"
+#include "daemon/engine/header_intake.hpp"
 #include "daemon/engine/installation.hpp"
 #include "daemon/engine/negotiation.hpp"
 #include "daemon/engine/userspace_relay.hpp"
@@ -14,6 +15,7 @@
 #include "daemon/shared/messages.hpp"
 #include "daemon/shared/service.hpp"
 #include "ktls/probe.hpp"
+#include "proxy/header.hpp"
 
 namespace keysluice {
 
@@ -27,8 +29,11 @@ struct ServedService {
 
 /// One accepted connection while it lives in the engine.
 ///
-///     negotiating ─┬─► kernel: both descriptors leave for the keeper, this object ends
-///                  └─► userspace: (server mode: connecting to the backend) ─► relaying ─► ended
+///     (PROXY header) ─► negotiating ─┬─► kernel: its descriptors leave for the keeper, this object ends
+///                                    └─► userspace: (server mode: connecting to the backend) ─► relaying ─► ended
+///
+/// Whoever connects to the backend sends it the PROXY header (send_proxy), as its first bytes. Towards a backend that
+/// gets one we connect here, whoever carries the connection then.
 class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner {
    public:
     /// What the engine lends to its connections.
@@ -66,9 +71,14 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
     void on_failed(Negotiation& negotiation, const Error& error, UniqueFd tls) override;
     void on_ended(UserspaceRelay& relay, const Error* error, UniqueFd farewell) override;
 
-    void leave_for_kernel(Negotiated result, std::shared_ptr<const TrafficSecrets> secrets);
-    void stay_in_userspace(Negotiated result, std::string_view why);
+    void on_header(Result<proxy::Header> header);
+    void negotiate();
+    void leave_for_kernel();
+    void stay_in_userspace(std::string_view why);
+    void connect_backend();
     void on_backend(Result<UniqueFd> backend);
+    void send_preface();
+    void give_up_backend(const Error& error);
     void relay();
     void refuse(const Error& error, UniqueFd tls);
     void fail_with(const Error& error);
@@ -76,12 +86,19 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
 
     Host& host_;
     std::shared_ptr<ServedService> service_;
-    SocketAddress peer_;
+    SocketAddress peer_;                   ///< the client: who connected, or whom accept_proxy names
+    UniqueFd accepted_;                    ///< until it is negotiated on
+    Instant until_{};                      ///< for PROXY header and handshake together
+    std::unique_ptr<proxy::Header> told_;  ///< of the client, as long as it is to be told to somebody
+    std::unique_ptr<HeaderIntake> intake_;
     std::unique_ptr<Negotiation> negotiation_;
     std::unique_ptr<Connector> connector_;
     std::unique_ptr<UserspaceRelay> relay_;
     Negotiated established_;
-    std::optional<ListedSession> listed_;  ///< but for the backend
+    Carrier carrier_ = Carrier::userspace;           ///< of established_
+    std::shared_ptr<const TrafficSecrets> secrets_;  ///< of established_, where the kernel can change its keys
+    std::vector<std::uint8_t> preface_;              ///< not sent yet
+    std::optional<ListedSession> listed_;            ///< but for the backend
     bool active_userspace_ = false;
 };
 

@@ -22,7 +22,8 @@ Negotiation::~Negotiation() {
     leave();
 }
 
-void Negotiation::start(Instant until, std::size_t first_target) {
+void Negotiation::start(Instant until, std::size_t first_target, std::vector<std::uint8_t> preface) {
+    preface_ = std::move(preface);
     loop_.arm(*this, until);
     if (service_.mode == Mode::server) {
         watch(EPOLLIN);
@@ -125,9 +126,21 @@ Result<void> Negotiation::feed_record() {
     return fed;
 }
 
+Bytes Negotiation::unsent() const {
+    return preface_.empty() ? session_->output() : Bytes(preface_);
+}
+
+void Negotiation::sent(std::size_t count) {
+    if (preface_.empty()) {
+        session_->sent(count);
+    } else {
+        preface_.erase(preface_.begin(), preface_.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+}
+
 bool Negotiation::flush() {
-    while (!session_->output().empty()) {
-        const Bytes output = session_->output();
+    while (!unsent().empty()) {
+        const Bytes output = unsent();
         const ssize_t size = send(tls_.get(), output.data(), output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (size < 0) {
             if (errno == EAGAIN) {
@@ -135,10 +148,11 @@ bool Negotiation::flush() {
                 return false;
             }
             // A broken connection shows itself in the next read; nothing can be sent any more.
-            session_->sent(output.size());
+            preface_ = {};
+            session_->sent(session_->output().size());
             break;
         }
-        session_->sent(static_cast<std::size_t>(size));
+        sent(static_cast<std::size_t>(size));
     }
     watch(EPOLLIN);
     return true;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
@@ -45,8 +46,9 @@ class Negotiation final : Watcher, Deadline {
     Negotiation(Loop& loop, Owner& owner, const TlsService& service, const tls::Context& context, UniqueFd accepted);
     ~Negotiation() override;
 
-    /// Arms the timeout and waits for the first byte, or connects to the `first` target in client mode.
-    void start(Instant until, std::size_t first_target);
+    /// Arms the timeout and waits for the first byte; in client mode, connects to the `first` target and says
+    /// `preface` there, in front of the handshake.
+    void start(Instant until, std::size_t first_target, std::vector<std::uint8_t> preface = {});
 
    private:
     enum class State : std::uint8_t { connecting, silent, handshaking, flushing, over };
@@ -63,7 +65,10 @@ class Negotiation final : Watcher, Deadline {
     /// A whole record is there; true as above.
     [[nodiscard]] bool on_record();
     [[nodiscard]] Result<void> feed_record();
-    /// Writes the session's output; true when nothing is left.
+    /// What is to be sent next: the preface, and then the session's output.
+    [[nodiscard]] Bytes unsent() const;
+    void sent(std::size_t count);
+    /// Writes it; true when nothing is left.
     [[nodiscard]] bool flush();
     void watch(std::uint32_t events);
     void finish();
@@ -79,6 +84,7 @@ class Negotiation final : Watcher, Deadline {
     std::unique_ptr<tls::Session> session_;
     std::unique_ptr<Connector> connector_;
     tls::RecordReader reader_;
+    std::vector<std::uint8_t> preface_;
     State state_ = State::silent;
     std::uint32_t watched_ = 0;
 };

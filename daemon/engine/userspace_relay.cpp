@@ -45,12 +45,14 @@ int take_error(int fd) {
 
 }  // namespace
 
-UserspaceRelay::UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout)
+UserspaceRelay::UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout,
+                               std::vector<std::uint8_t> preface)
     : loop_(loop),
       owner_(owner),
       tls_(*this),
       plain_(*this),
       session_(std::move(connection.session)),
+      to_plain_(std::move(preface)),
       close_timer_(*this),
       close_timeout_(close_timeout) {
     tls_.fd = std::move(connection.tls);
@@ -71,7 +73,7 @@ void UserspaceRelay::start() {
     set_interest(tls_, true, false);
     set_interest(plain_, true, false);
     // The first request often came together with the end of the handshake.
-    if (read_tls()) {
+    if (write_plain({}) && read_tls()) {
         advance();
     }
 }

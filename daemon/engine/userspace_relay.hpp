@@ -25,7 +25,9 @@ class UserspaceRelay final {
         virtual void on_ended(UserspaceRelay& relay, const Error* error, UniqueFd farewell) = 0;
     };
 
-    UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout);
+    /// `preface` goes to the plaintext side before anything else.
+    UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout,
+                   std::vector<std::uint8_t> preface = {});
     ~UserspaceRelay();
 
     void start();

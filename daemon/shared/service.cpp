@@ -168,6 +168,8 @@ std::vector<std::uint8_t> encode(const TlsService& service) {
     put(out, service.ciphersuites);
     put(out, service.key_exchange_groups);
     out.be(static_cast<std::uint8_t>(service.offload));
+    out.be(static_cast<std::uint8_t>(service.send_proxy));
+    out.be(static_cast<std::uint8_t>(service.accept_proxy));
     put(out, service.handshake_timeout);
     put(out, service.connect_timeout);
     put(out, service.close_timeout);
@@ -202,6 +204,8 @@ Result<TlsService> decode_service(Bytes message) {
     service.ciphersuites = in.algorithms();
     service.key_exchange_groups = in.algorithms();
     service.offload = in.choice<Offload>(kOffloadNames);
+    service.send_proxy = in.choice<SendProxy>(kSendProxyNames);
+    service.accept_proxy = in.choice<AcceptProxy>(kAcceptProxyNames);
     service.handshake_timeout = in.timeout();
     service.connect_timeout = in.timeout();
     service.close_timeout = in.timeout();

@@ -24,6 +24,10 @@ enum class VerifyPeer : std::uint8_t { full, none };
 enum class PlaintextRemote : std::uint8_t { refuse, allow };
 /// automatic: kTLS where it works. require: refuse the connection otherwise. off: always the userspace record layer.
 enum class Offload : std::uint8_t { automatic, require, off };
+/// Which version of the PROXY protocol tells the other side of `connect` about the client.
+enum class SendProxy : std::uint8_t { none, v1, v2 };
+/// Which versions of it are expected in front of every connection that is accepted.
+enum class AcceptProxy : std::uint8_t { none, v1, v2, any };
 
 /// The spellings of the configuration, in the order of the enumerators.
 inline constexpr std::array<std::string_view, 2> kModeNames{"server", "client"};
@@ -32,6 +36,8 @@ inline constexpr std::array<std::string_view, 2> kTlsVersionNames{"1.2", "1.3"};
 inline constexpr std::array<std::string_view, 2> kVerifyPeerNames{"full", "none"};
 inline constexpr std::array<std::string_view, 2> kPlaintextRemoteNames{"refuse", "allow"};
 inline constexpr std::array<std::string_view, 3> kOffloadNames{"auto", "require", "off"};
+inline constexpr std::array<std::string_view, 3> kSendProxyNames{"none", "v1", "v2"};
+inline constexpr std::array<std::string_view, 4> kAcceptProxyNames{"none", "v1", "v2", "any"};
 
 [[nodiscard]] constexpr std::string_view to_string(Mode mode) {
     return kModeNames[static_cast<std::size_t>(mode)];
@@ -80,6 +86,8 @@ struct TlsService {
     std::vector<std::string> key_exchange_groups{};  ///< as tls::check_group() has them; none: OpenSSL's own choice
     PlaintextRemote plaintext_remote = PlaintextRemote::refuse;  ///< keysluiced's to see to: no other is told
     Offload offload = Offload::automatic;
+    SendProxy send_proxy = SendProxy::none;
+    AcceptProxy accept_proxy = AcceptProxy::none;
     std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
     std::chrono::milliseconds close_timeout = std::chrono::seconds(60);

@@ -4,8 +4,7 @@ import subprocess
 
 from support.certificates import NAME
 from support.ends import CurlEnd, ProgramEnd, SocketEnd
-from support.backends import connect
-from support.scenario import eventually
+from support.backends import await_listener, connect
 from support import processes
 from support.world import free_port
 
@@ -63,23 +62,13 @@ def _stunnel_choice(version, cipher):
     return [f"sslVersion = TLSv{version}", f"{option} = {_OPENSSL[version, cipher]}"]
 
 
-def _await_listener(world, port, process):
-    def listens():
-        if process.poll() is not None:
-            return True
-        with open("/proc/net/tcp") as table:
-            return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in table)
-
-    eventually(listens, world.patience(20), f"a program listens on port {port}")
-
-
 def stunnel_client(world, port, version, cipher):
     near = free_port()
     process = _stunnel(world, "stunnel-client", [
         "[out]", "client = yes", f"accept = 127.0.0.1:{near}", f"connect = 127.0.0.1:{port}", f"sni = {NAME}",
         f"CAfile = {world.certificates.ca}", "verifyChain = yes", f"checkHost = {NAME}",
         *_stunnel_choice(version, cipher)])
-    _await_listener(world, near, process)
+    await_listener(world, near, process)
     return SocketEnd(connect(("127.0.0.1", near), world.patience(60)))
 
 
@@ -89,7 +78,7 @@ def openssl_server(world, port, version, cipher, *more, identity="server"):
         "openssl", "s_server", "-quiet", "-naccept", "1", "-accept", f"127.0.0.1:{port}",
         "-cert", world.certificates.certificate(identity), "-key", world.certificates.key(identity),
         *_openssl_choice(version, cipher), *more])
-    _await_listener(world, port, end.process)
+    await_listener(world, port, end.process)
     return end
 
 
@@ -99,7 +88,7 @@ def openssl_server_that_answers(world, port, *options, identity="server"):
         "openssl", "s_server", "-rev", "-quiet", "-accept", f"127.0.0.1:{port}",
         "-cert", world.certificates.certificate(identity), "-key", world.certificates.key(identity), *options],
         world.directory / "s_server.log", stdin=subprocess.DEVNULL)
-    _await_listener(world, port, process)
+    await_listener(world, port, process)
     return process
 
 
@@ -109,4 +98,4 @@ def stunnel_server(world, port, version, cipher, behind, *more):
         "[in]", f"accept = 127.0.0.1:{port}", f"connect = 127.0.0.1:{behind}",
         f"cert = {world.certificates.certificate('server')}", f"key = {world.certificates.key('server')}",
         *_stunnel_choice(version, cipher), *more])
-    _await_listener(world, port, process)
+    await_listener(world, port, process)

@@ -169,3 +169,14 @@ def connect(address, within, source_address=None):
         connection.settimeout(within)
         return connection
     return socket.create_connection(address, within, source_address)
+
+
+def await_listener(world, port, process):
+    """Until a program listens on this IPv4 port, or has ended, without a connection to it."""
+    def listens():
+        if process.poll() is not None:
+            return True
+        with open("/proc/net/tcp") as table:
+            return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in table)
+
+    eventually(listens, world.patience(20), f"a program listens on port {port}")

@@ -28,11 +28,13 @@ def client_context(world, version=None, ciphers=None, identity=None):
 
 
 class TlsClient:
-    """Blocking. Connects and shakes hands in the constructor; `address` is ("host", port) or a unix path."""
+    """Blocking. Connects, says `preface` as it is and shakes hands in the constructor; `address` is ("host", port) or a
+    unix path."""
 
-    def __init__(self, world, address, context=None, source=None):
+    def __init__(self, world, address, context=None, source=None, preface=b""):
         self.world = world
         self.socket = connect(address, world.patience(30), source)
+        self.socket.sendall(preface)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = context or client_context(world)
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=NAME)

@@ -4,7 +4,8 @@
 
 namespace keysluice::test {
 
-UserspaceRelayed::UserspaceRelayed(const testing::Suite& suite, PlainPair pair, Duration close_timeout)
+UserspaceRelayed::UserspaceRelayed(const testing::Suite& suite, PlainPair pair, Duration close_timeout,
+                                   std::vector<std::uint8_t> preface)
     : plain(std::move(pair.test)), farewells_(loop_) {
     testing::TlsPair sessions(testing::server_context(), testing::client_context(testing::only(suite)));
     sessions.shake_hands();
@@ -15,7 +16,7 @@ UserspaceRelayed::UserspaceRelayed(const testing::Suite& suite, PlainPair pair, 
     relay_socket_ = sockets.server.get();
     relay_ = std::make_unique<UserspaceRelay>(
         loop_, *this, Negotiated{std::move(sockets.server), std::move(pair.relay), std::move(sessions.server)},
-        close_timeout);
+        close_timeout, std::move(preface));
     relay_->start();
 }
 

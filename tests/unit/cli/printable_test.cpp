@@ -90,11 +90,22 @@ TEST_SUITE("cli: printable") {
                                                         .server_name = kHostile,
                                                         .client_certificate = kHostile,
                                                         .min_version = kHostile,
+                                                        .verify_peer = kHostile,
+                                                        .max_version = kHostile,
+                                                        .ciphers = {kHostile},
+                                                        .ciphersuites = {kHostile},
+                                                        .key_exchange_groups = {kHostile},
+                                                        .plaintext_remote = kHostile,
+                                                        .send_proxy = kHostile,
+                                                        .accept_proxy = kHostile,
                                                         .offload_requested = kHostile,
                                                         .counters = {{kHostile, 1}}});
-        for (const std::string& each : {service.name, service.mode, service.listen.front(), service.connect.front(),
-                                        service.server_name, service.client_certificate, service.min_version,
-                                        service.offload_requested, service.counters.begin()->first}) {
+        for (const std::string& each :
+             {service.name, service.mode, service.listen.front(), service.connect.front(), service.server_name,
+              service.client_certificate, service.min_version, service.verify_peer, service.max_version,
+              service.ciphers.front(), service.ciphersuites.front(), service.key_exchange_groups.front(),
+              service.plaintext_remote, service.send_proxy, service.accept_proxy, service.offload_requested,
+              service.counters.begin()->first}) {
             CHECK(is_harmless(each));
         }
         const Event event = printable(Event{.kind = kHostile,

@@ -65,6 +65,8 @@ server_name = "shop.example"         # client mode: SNI and the name that the ce
 min_version = "1.2"                  # "1.2" or "1.3"
 offload = "auto"                     # auto: kTLS if possible. require: refuse otherwise. off: userspace
 deliver = "relay"                    # relay or handoff
+send_proxy = "none"                  # none, v1, v2: tell the backend who the client is
+accept_proxy = "none"                # none, v1, v2, any: a proxy in front tells us
 )";
 
 }  // namespace
@@ -101,6 +103,7 @@ TEST_CASE("every key that isn't at its default") {
         "ca = \"/ca\"\nverify_peer = \"none\"\nserver_name = \"192.0.2.1\"\nmin_version = \"1.3\"\n"
         "ciphersuites = [\"TLS_AES_256_GCM_SHA384\"]\nkey_exchange_groups = [\"?X25519MLKEM768\", \"X448\"]\n"
         "plaintext_remote = \"allow\"\noffload = \"require\"\n"
+        "send_proxy = \"v1\"\naccept_proxy = \"v2\"\n"
         "handshake_timeout = \"500ms\"\nconnect_timeout = \"1h\"\nclose_timeout = \"2min\"\ndrain_timeout = \"7s\"\n",
         "f", "/run/credentials/x");
     REQUIRE(result);
@@ -121,6 +124,8 @@ TEST_CASE("every key that isn't at its default") {
                      .key_exchange_groups = {"?X25519MLKEM768", "X448"},
                      .plaintext_remote = PlaintextRemote::allow,
                      .offload = Offload::require,
+                     .send_proxy = SendProxy::v1,
+                     .accept_proxy = AcceptProxy::v2,
                      .handshake_timeout = 500ms,
                      .connect_timeout = 1h,
                      .close_timeout = 2min,
@@ -188,6 +193,9 @@ TEST_CASE("what is wrong in a server's service") {
         {"deliver = \"handoff\"",
          "f:6:11: deliver = \"handoff\": this version of keysluice can't give the socket to an application yet; "
          "expected \"relay\""},
+        {"send_proxy = \"any\"", R"(f:6:14: send_proxy = "any": expected "none", "v1" or "v2")"},
+        {"accept_proxy = \"v3\"",
+         R"(f:6:16: accept_proxy = "v3": expected "none", "v1", "v2" or "any"; did you mean "v1"?)"},
         {"deliver = \"rely\"", R"(f:6:11: deliver = "rely": expected "relay" or "handoff"; did you mean "relay"?)"},
         {"ca = \"ca.pem\"", R"(f:6:6: ca = "ca.pem": expected an absolute path, as in "/etc/keysluice/shop.pem")"},
         {"client_certificate = \"required\"",

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "tests/support/tls_pair.hpp"
@@ -39,6 +40,27 @@ TEST_CASE("userspace relay: bytes pass both ways, with every cipher of both vers
         UserspaceRelayed relayed(suite);
         check_alive(relayed);
         CHECK(relayed.wake_ups() < 20);
+    }
+}
+
+TEST_CASE("userspace relay: a preface is the first thing that the plaintext side reads") {
+    SUBCASE("before the client says anything") {
+        UserspaceRelayed relayed(kTls13, plain_tcp_pair(), std::chrono::seconds(60), pattern(100));
+        CHECK(relayed.turn_until([&] { return relayed.plain.received.size() == 100; }));
+        relayed.client->say(as_bytes("question"));
+        CHECK(relayed.turn_until([&] { return relayed.plain.received.size() == 108; }));
+        CHECK(as_text(Bytes(relayed.plain.received).subspan(100)) == "question");
+    }
+    SUBCASE("by a backend that takes little at once") {
+        PlainPair pair = plain_tcp_pair();
+        set_buffers(pair.relay.get(), 1, 1);
+        set_buffers(pair.test.get(), 1, 1);
+        const auto preface = pattern(100'000);
+        UserspaceRelayed relayed(kTls13, std::move(pair), std::chrono::seconds(60), preface);
+        relayed.client->say(as_bytes("question"));
+        CHECK(relayed.turn_until([&] { return relayed.plain.received.size() == preface.size() + 8; }));
+        CHECK(std::ranges::equal(Bytes(relayed.plain.received).first(preface.size()), preface));
+        CHECK(as_text(Bytes(relayed.plain.received).subspan(preface.size())) == "question");
     }
 }
 

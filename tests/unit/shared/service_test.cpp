@@ -26,6 +26,8 @@ TlsService shop() {
             .ciphersuites = {"TLS_AES_256_GCM_SHA384"},
             .key_exchange_groups = {"?X25519MLKEM768", "P-256"},
             .offload = Offload::off,
+            .send_proxy = SendProxy::v2,
+            .accept_proxy = AcceptProxy::any,
             .handshake_timeout = 1ms,
             .connect_timeout = 2s,
             .close_timeout = 3min,
@@ -68,6 +70,8 @@ TEST_CASE("the defaults are the contract's") {
     CHECK(service.verify_peer == VerifyPeer::full);
     CHECK(service.plaintext_remote == PlaintextRemote::refuse);
     CHECK(service.offload == Offload::automatic);
+    CHECK(service.send_proxy == SendProxy::none);
+    CHECK(service.accept_proxy == AcceptProxy::none);
     CHECK(service.handshake_timeout == 10s);
     CHECK(service.connect_timeout == 5s);
     CHECK(service.close_timeout == 1min);
@@ -125,7 +129,7 @@ TEST_CASE("versions in the wrong order and too many algorithms are refused") {
     service.max_version = TlsVersion::tls12;
     CHECK(why(encode(service)) == "a service message has a version out of its range");
     auto message = encode(TlsService{.name = "a"});
-    const std::size_t groups = message.size() - 18;  // in front of offload and four timeouts
+    const std::size_t groups = message.size() - 20;  // in front of offload, both proxies and four timeouts
     REQUIRE(message[groups] == 0);
     message[groups] = 33;
     CHECK(why(message) == "a service message has the number of algorithms out of its range");
@@ -152,7 +156,8 @@ TEST_CASE("timeouts and enumerators are checked") {
         std::string_view what;
     };
     for (const Case& test :
-         {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"}, Case{size - 17, 3, "an enumerator"}}) {
+         {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"}, Case{size - 17, 4, "an enumerator"},
+          Case{size - 18, 3, "an enumerator"}, Case{size - 19, 3, "an enumerator"}}) {
         auto message = encode(shop());
         message[test.place] = test.value;
         CHECK(why(message) == "a service message has " + std::string(test.what) + " out of its range");
