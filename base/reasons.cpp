@@ -198,9 +198,9 @@ constexpr std::array kReasons{
     Reason{"file-unreadable", ReasonArea::configuration,
            "The configuration can't be read; look at its path and permissions."},
     Reason{"file-unwritable", ReasonArea::configuration,
-           "A connection that a program added is to be kept in a file of its own in conf.d beside the configuration, "
-           "and "
-           "that could not be written or removed. Nothing has changed; look at the folder's permissions."},
+           "A file that keysluiced keeps for itself could not be written or removed: a connection that a program "
+           "added, in conf.d beside the configuration, or what --serve was told. Nothing has changed; look at the "
+           "folder's permissions."},
     Reason{"group-left-out", ReasonArea::configuration,
            "A note: key_exchange_groups names a group with \"?\" in front that this machine's OpenSSL lacks, so it "
            "is not "
@@ -365,6 +365,9 @@ constexpr std::array kReasons{
            "differ."},
     Reason{"no-route", ReasonArea::ike,
            "There is no way to the peer, so its connection waits for one. Look at the routes."},
+    Reason{"no-runtime-directory", ReasonArea::configuration,
+           "--serve has no place for its sockets: only root may write to /run. Set XDG_RUNTIME_DIR, or say "
+           "--runtime-directory."},
     Reason{"no-shared-cipher", ReasonArea::tls,
            "The client and this service have no cipher suite in common; see ciphers."},
     Reason{"no-shared-group", ReasonArea::tls,

@@ -14,6 +14,7 @@
 #include "daemon/control/ike_loading.hpp"
 #include "daemon/control/plaintext.hpp"
 #include "daemon/control/preparation.hpp"
+#include "daemon/control/serve_options.hpp"
 #include "daemon/keeper/children.hpp"
 #include "dbus/bus_thread.hpp"
 
@@ -32,6 +33,7 @@ struct Options {
     bool null_kernel = false;
     std::string demo_backend;
     std::string reason;
+    ServeOptions serve;
 };
 
 int complain(const Diagnostics& diagnostics) {
@@ -112,10 +114,45 @@ int run(const Options& options) {
                        options.null_kernel ? IkeService::Kernel::null : IkeService::Kernel::real, publish);
 }
 
+void add_serve(CLI::App& app, ServeOptions& serve) {
+    CLI::Option* const ends = app.add_option("--serve", serve.ends,
+                                             "one TLS service without a configuration file: where it listens and "
+                                             "what it connects to (ADDRESS:PORT, PORT or unix:PATH)")
+                                  ->type_name("LISTEN CONNECT")
+                                  ->expected(2);
+    const auto add = [&](const std::string& name, std::string& into, const std::string& what) {
+        app.add_option(name, into, "with --serve: " + what)->needs(ends);
+    };
+    add("--mode", serve.mode, "server (TLS comes in) or client (TLS goes out)");
+    add("--certificate", serve.certificate, "PEM file, leaf first");
+    add("--private-key", serve.private_key, "its key: a PEM file, file:PATH or credential:NAME");
+    add("--ca", serve.ca, "PEM file with whom to trust");
+    add("--client-certificate", serve.client_certificate, "none, optional or required");
+    add("--server-name", serve.server_name, "in client mode, the name that the server's certificate must carry");
+    add("--runtime-directory", serve.runtime_directory, "where its sockets are");
+}
+
+/// The file that takes the place of one.
+bool take_serve(Options& options) {
+    auto file = write_configuration(options.serve);
+    if (!file) {
+        std::fprintf(stderr, "%s\n", file.error().sentence.c_str());
+        return false;
+    }
+    options.config = *std::move(file);
+    options.all_in_one = !options.check && !options.status;
+    if (options.all_in_one) {
+        std::fprintf(stderr, "the configuration is %s\n", options.config.c_str());
+    }
+    return true;
+}
+
 int read_command_line(int argc, char** argv) {
     CLI::App app{"keysluiced negotiates TLS and IKEv2 and lets the kernel carry the traffic."};
     Options options;
-    app.add_option("--config", options.config, "configuration file")->capture_default_str();
+    auto* const config = app.add_option("--config", options.config, "configuration file")->capture_default_str();
+    add_serve(app, options.serve);
+    config->excludes("--serve");
     app.add_flag("--all-in-one", options.all_in_one, "run everything in the foreground, log to standard error");
     app.add_flag("--check", options.check, "read the configuration, report every error, exit 0 or 1");
     app.add_flag("--without-keys", options.without_keys,
@@ -132,7 +169,10 @@ int read_command_line(int argc, char** argv) {
                                   ->expected(0, 1);
     app.set_version_flag("--version", std::string(KEYSLUICE_VERSION));
     CLI11_PARSE(app, argc, argv);
-    return explanation->count() > 0 ? print_explanation(options.reason) : run(options);
+    if (explanation->count() > 0) {
+        return print_explanation(options.reason);
+    }
+    return !options.serve.ends.empty() && !take_serve(options) ? 1 : run(options);
 }
 
 }  // namespace

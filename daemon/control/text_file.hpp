@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace keysluice::control {
+
+/// So that a rename or a removal in it outlives a loss of power.
+void flush_folder(const std::filesystem::path& folder);
+
+/// A file that everybody may read, in a folder that is made where there is none: it is there as a whole or as it was,
+/// whenever the machine stops. Blocks. Error: `file-unwritable`.
+[[nodiscard]] Result<void> write_text_file(const std::filesystem::path& path, std::string_view text);
+
+/// `file-unwritable`, with errno.
+[[nodiscard]] Error unwritable(const std::filesystem::path& path, std::string_view step);
+
+}  // namespace keysluice::control
