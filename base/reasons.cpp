@@ -443,6 +443,11 @@ constexpr std::array kReasons{
            "A warning: with verify_peer = \"none\" anybody on the way can pose as the server, read everything and "
            "change "
            "it. Set ca and server_name instead; for a server with a certificate of its own making, ca can be that."},
+    Reason{"peer-not-welcome", ReasonArea::tls,
+           "The peer's certificate is verified, and the service takes others only: peer_subjects, peer_names and "
+           "peer_keys say which."},
+    Reason{"peer-rule-malformed", ReasonArea::configuration,
+           "A rule in peer_subjects, peer_names or peer_keys can't be read; the sentence says what is expected."},
     Reason{"peer-silent", ReasonArea::ike,
            "The peer does not answer. Is it there, and do packets pass between the UDP ports (500, 4500) of both?"},
     Reason{"permission-denied", ReasonArea::configuration,
@@ -508,6 +513,9 @@ constexpr std::array kReasons{
     Reason{"rekey-refused", ReasonArea::ike,
            "The peer refused to rekey the IKE SA. It is tried again; when the peer's lifetime is over, it may close "
            "the IKE SA."},
+    Reason{"rule-without-certificate", ReasonArea::configuration,
+           "A key says whose certificate is welcome, where none is asked for or believed. Ask for one, or leave the "
+           "key out: it would keep nobody out."},
     Reason{
         "sa-expired", ReasonArea::ike,
         "The kernel deleted an SA at its hard limit, far behind the time at which it should have been rekeyed. The "

@@ -82,7 +82,26 @@ Result<void> use_certificate(SSL_CTX* context, const std::filesystem::path& file
     return {};
 }
 
-Result<void> trust(SSL_CTX* context, const std::filesystem::path& file, bool announce) {
+Result<void> revoke(SSL_CTX* context, const std::vector<std::filesystem::path>& files) {
+    X509_STORE* store = SSL_CTX_get_cert_store(context);
+    for (const std::filesystem::path& file : files) {
+        const auto lists = crypto::read_revocation_lists(file);
+        if (!lists) {
+            return std::unexpected(lists.error());
+        }
+        for (const crypto::RevocationListPtr& list : *lists) {
+            X509_STORE_add_crl(store, list.get());
+        }
+    }
+    if (!files.empty()) {
+        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    }
+    ERR_clear_error();  // one that is there twice
+    return {};
+}
+
+Result<void> trust(SSL_CTX* context, const std::filesystem::path& file,
+                   const std::vector<std::filesystem::path>& revocation_lists, bool announce) {
     const auto authorities = crypto::read_authorities(file);
     if (!authorities) {
         return std::unexpected(authorities.error());
@@ -95,7 +114,7 @@ Result<void> trust(SSL_CTX* context, const std::filesystem::path& file, bool ann
         }
     }
     ERR_clear_error();
-    return {};
+    return revoke(context, revocation_lists);
 }
 
 bool is_dns_name(std::string_view name) {
@@ -142,6 +161,10 @@ int verify_mode(ClientCertificate wanted) {
 
 }  // namespace
 
+Context::Context(SslContextPtr context, crypto::PeerRules rules)
+    : context_(std::move(context)),
+      rules_(rules.empty() ? nullptr : std::make_shared<const crypto::PeerRules>(std::move(rules))) {}
+
 Result<Context> Context::server(const ServerSettings& settings, std::chrono::system_clock::time_point now) {
     auto context = make_context(TLS_server_method(), settings.protocol);
     if (!context) {
@@ -157,13 +180,13 @@ Result<Context> Context::server(const ServerSettings& settings, std::chrono::sys
         if (settings.ca.empty()) {
             return fail("ca-missing", "client certificates are asked for, but ca does not say whom to trust");
         }
-        if (auto trusted = trust(context->get(), settings.ca, true); !trusted) {
+        if (auto trusted = trust(context->get(), settings.ca, settings.revocation_lists, true); !trusted) {
             return pass_on(std::move(trusted));
         }
     }
     SSL_CTX_set_verify(context->get(), verify_mode(settings.client_certificate), nullptr);
     observe_server(context->get());
-    return Context(std::move(*context));
+    return Context(std::move(*context), settings.rules);
 }
 
 Result<Context> Context::client(const ClientSettings& settings, std::chrono::system_clock::time_point now) {
@@ -175,7 +198,7 @@ Result<Context> Context::client(const ClientSettings& settings, std::chrono::sys
         return fail("ca-missing", "ca does not say whom to trust: no server could be verified");
     }
     if (settings.verify) {
-        if (auto trusted = trust(context->get(), settings.ca, false); !trusted) {
+        if (auto trusted = trust(context->get(), settings.ca, settings.revocation_lists, false); !trusted) {
             return pass_on(std::move(trusted));
         }
     }
@@ -190,7 +213,7 @@ Result<Context> Context::client(const ClientSettings& settings, std::chrono::sys
         }
     }
     observe_client(context->get(), settings.verify);
-    return Context(std::move(*context));
+    return Context(std::move(*context), settings.rules);
 }
 
 }  // namespace keysluice::tls

@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
+#include "crypto/peer_rules.hpp"
 #include "tls/openssl.hpp"
 #include "tls/types.hpp"
 
@@ -31,14 +33,18 @@ struct ServerSettings {
     std::filesystem::path certificate;  ///< PEM chain, leaf first
     std::filesystem::path private_key;
     std::filesystem::path ca;  ///< who may sign client certificates; empty only with ClientCertificate::none
+    std::vector<std::filesystem::path> revocation_lists{};
     ClientCertificate client_certificate = ClientCertificate::none;
+    crypto::PeerRules rules{};  ///< of client certificates
     Protocol protocol;
 };
 
 struct ClientSettings {
     /// Off: any certificate will do, and so will any impostor. `ca` is not read then, and `server_name` may be empty.
     bool verify = true;
-    std::filesystem::path ca;           ///< who may sign the server's certificate
+    std::filesystem::path ca;  ///< who may sign the server's certificate
+    std::vector<std::filesystem::path> revocation_lists{};
+    crypto::PeerRules rules{};          ///< of the server's certificate; without `verify`, its keys only
     std::string server_name;            ///< DNS name or IP address: sent (a name only), and checked
     std::filesystem::path certificate;  ///< our own, with its key; empty: none
     std::filesystem::path private_key;
@@ -51,6 +57,9 @@ struct ClientSettings {
 /// The rules: TLS 1.2 with ECDHE, an AEAD cipher and the extended master secret (RFC 7627) or TLS 1.3; no
 /// renegotiation, compression, tickets, resumption or early data. `now` is only for the certificates in the files.
 ///
+/// With revocation lists, a peer needs a current one of its certificate's issuer; intermediate authorities of whose
+/// issuer there is none are taken as they are.
+///
 /// Reasons of failure: those of credentials.hpp, certificate-missing, certificate-refused, ca-missing,
 /// server-name-missing, server-name-malformed, version-range-empty, those of check_cipher() and usable_groups().
 class Context {
@@ -59,11 +68,14 @@ class Context {
     static Result<Context> client(const ClientSettings& settings, std::chrono::system_clock::time_point now);
 
     [[nodiscard]] SSL_CTX* get() const { return context_.get(); }
+    /// Whose certificate is welcome; null: any that verifies.
+    [[nodiscard]] const std::shared_ptr<const crypto::PeerRules>& rules() const { return rules_; }
 
    private:
-    explicit Context(SslContextPtr context) : context_(std::move(context)) {}
+    Context(SslContextPtr context, crypto::PeerRules rules);
 
     SslContextPtr context_;
+    std::shared_ptr<const crypto::PeerRules> rules_;
 };
 
 }  // namespace keysluice::tls

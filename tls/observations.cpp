@@ -70,6 +70,19 @@ void on_message(int written, int /*version*/, int content_type, const void* byte
     }
 }
 
+/// Whether the rules let the peer's own certificate in.
+bool welcome(Observations& seen, const X509* certificate, X509_STORE_CTX& store) {
+    if (!seen.rules) {
+        return true;
+    }
+    const auto objection = certificate != nullptr ? crypto::objection(*seen.rules, *certificate) : "there is none";
+    if (objection) {
+        seen.objection = *objection;
+        X509_STORE_CTX_set_error(&store, X509_V_ERR_CERT_REJECTED);  // the alert is bad_certificate
+    }
+    return !objection;
+}
+
 int on_certificate(int verified, X509_STORE_CTX* store) {
     const auto* ssl =
         static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
@@ -82,11 +95,18 @@ int on_certificate(int verified, X509_STORE_CTX* store) {
         X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
         return 0;
     }
-    if (verified == 0) {
-        const X509* certificate = X509_STORE_CTX_get_current_cert(store);
-        seen.rejected_subject = certificate != nullptr ? crypto::subject_of(*certificate) : std::string();
+    // Of whose issuer there is no revocation list: an intermediate authority is taken as it is.
+    if (verified == 0 && X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL &&
+        X509_STORE_CTX_get_error_depth(store) > 0) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
     }
-    return verified;
+    const X509* certificate = X509_STORE_CTX_get_current_cert(store);
+    if (verified != 0 && (X509_STORE_CTX_get_error_depth(store) > 0 || welcome(seen, certificate, *store))) {
+        return 1;
+    }
+    seen.rejected_subject = certificate != nullptr ? crypto::subject_of(*certificate) : std::string();
+    return 0;
 }
 
 /// For a client that verifies nobody. Its peers need the extended master secret all the same: so it asks OpenSSL to

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/flood_guard.hpp"
 #include "base/secret.hpp"
+#include "crypto/peer_rules.hpp"
 #include "tls/openssl.hpp"
 
 namespace keysluice::tls {
@@ -16,7 +18,9 @@ struct Observations {
     bool extended_master_secret = false;  ///< a client's view: the last ServerHello had the extension
     /// The handshake was stopped because it would have been TLS 1.2 without the extended master secret.
     bool stopped_without_extended_master_secret = false;
-    std::string rejected_subject;  ///< whose certificate did not verify
+    std::shared_ptr<const crypto::PeerRules> rules;  ///< null: none
+    std::string rejected_subject;                    ///< whose certificate did not verify, or is not welcome
+    std::string objection;                           ///< what the rules have against it
     FloodGuard flood;
 };
 

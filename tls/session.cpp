@@ -45,6 +45,7 @@ Session::Session(const Context& context, Role role) : role_(role), ssl_(SSL_new(
     }
     SSL_set_bio(ssl_.get(), bio, bio);
     attach(ssl_.get(), seen_);
+    seen_.rules = context.rules();
     if (role == Role::server) {
         SSL_set_accept_state(ssl_.get());
     } else {
@@ -95,6 +96,10 @@ Error Session::failure(std::string_view fallback) {
     if (seen_.stopped_without_extended_master_secret) {
         return {"no-extended-master-secret",
                 "the peer offers TLS 1.2 without the extended master secret (RFC 7627); it needs that or TLS 1.3"};
+    }
+    if (!seen_.objection.empty()) {
+        return {"peer-not-welcome",
+                fmt::format("the certificate of {}: {}", seen_.rejected_subject, seen_.objection)};
     }
     if (error.reason == "certificate-rejected") {
         error.sentence = fmt::format("the certificate of {} does not verify: {}", seen_.rejected_subject,

@@ -62,7 +62,7 @@ class Session {
     ~Session() = default;
 
     /// Takes exactly one record of the handshake. Reasons: those of take_failure(), no-extended-master-secret,
-    /// handshake-failed, not-one-record.
+    /// peer-not-welcome, handshake-failed, not-one-record.
     Result<void> feed(Bytes record);
     [[nodiscard]] bool established() const { return seen_.established; }
 

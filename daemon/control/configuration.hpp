@@ -35,6 +35,7 @@ struct ServiceSource {
     Position certificate;
     Position private_key;
     Position ca;
+    Position crl{};
     Position verify_peer{};
     Position key_exchange_groups{};
     std::vector<Position> listen;     ///< one for each of the service's listen endpoints

@@ -19,7 +19,7 @@ struct OthersReach {
 };
 
 void doubt_client(const TlsService& service, const ServiceSource& source, Diagnostics& doubts) {
-    if (service.verify_peer == VerifyPeer::none) {
+    if (service.verify_peer == VerifyPeer::none && service.peer_keys.empty()) {
         doubts.push_back(
             {source.verify_peer, "peer-not-verified",
              fmt::format("WARNING: verify_peer = \"none\": {} trusts any server. Anybody on the way can pose "

@@ -25,6 +25,9 @@ const Position& blame(const ServiceSource& source, std::string_view reason) {
     if (reason.starts_with("certificate")) {
         return source.certificate;
     }
+    if (reason.starts_with("crl-")) {
+        return source.crl;
+    }
     if (reason.starts_with("ca-")) {
         return source.ca;
     }

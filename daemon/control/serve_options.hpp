@@ -23,8 +23,8 @@ struct ServeOptions {
 /// connected to on 127.0.0.1. Paths become absolute. Everything else is the configuration's to judge.
 [[nodiscard]] std::string configuration_text(const ServeOptions& options);
 
-/// Writes it as keysluice.toml into the runtime directory, which only this user may enter, so that the service's other
-/// processes, a reload and --status read the same; answers with the file's path.
+/// Writes it as keysluice.toml into the runtime directory, which only this user may enter, so that the service's
+/// other processes, a reload and --status read the same; answers with the file's path.
 ///
 /// Errors: `no-runtime-directory` (not root, and no $XDG_RUNTIME_DIR), `file-unwritable`.
 [[nodiscard]] Result<std::string> write_configuration(ServeOptions options);

@@ -13,6 +13,7 @@
 #include "daemon/control/cryptography_reader.hpp"
 #include "daemon/control/secret_reference.hpp"
 #include "daemon/control/section.hpp"
+#include "daemon/control/trust_reader.hpp"
 #include "daemon/shared/quoted.hpp"
 
 namespace keysluice::control {
@@ -141,6 +142,7 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     section.choice("client_certificate", kClientCertificateNames, service.client_certificate);
     read_server_name(section, service.server_name);
     section.choice("verify_peer", kVerifyPeerNames, service.verify_peer);
+    read_trust(section, service, entry.source);
     read_cryptography(section, service);
     section.choice("plaintext_remote", kPlaintextRemoteNames, service.plaintext_remote);
     section.choice("offload", kOffloadNames, service.offload);

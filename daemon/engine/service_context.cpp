@@ -39,6 +39,32 @@ tls::Protocol protocol_of(const TlsService& service, bool export_keys) {
             .export_keys = export_keys};
 }
 
+std::vector<std::filesystem::path> paths(const std::vector<std::string>& files) {
+    return {files.begin(), files.end()};
+}
+
+/// keysluiced has read them already: what it did not like is no rule.
+Result<crypto::PeerRules> rules_of(const TlsService& service) {
+    crypto::PeerRules rules;
+    const auto take = [](const std::vector<std::string>& from, auto parse, auto& into) -> Result<void> {
+        for (const std::string& text : from) {
+            auto rule = parse(text);
+            if (!rule) {
+                return pass_on(std::move(rule));
+            }
+            into.push_back(*std::move(rule));
+        }
+        return {};
+    };
+    auto taken = take(service.peer_subjects, crypto::parse_subject_rule, rules.subjects);
+    taken = taken ? take(service.peer_names, crypto::parse_name_rule, rules.names) : std::move(taken);
+    taken = taken ? take(service.peer_keys, crypto::parse_key_pin, rules.keys) : std::move(taken);
+    if (!taken) {
+        return pass_on(std::move(taken));
+    }
+    return rules;
+}
+
 }  // namespace
 
 Result<tls::Context> make_context(const TlsService& service, bool export_keys,
@@ -47,16 +73,24 @@ Result<tls::Context> make_context(const TlsService& service, bool export_keys,
     if (!private_key) {
         return std::unexpected(private_key.error());
     }
+    auto rules = rules_of(service);
+    if (!rules) {
+        return pass_on(std::move(rules));
+    }
     if (service.mode == Mode::server) {
         return tls::Context::server({.certificate = service.certificate,
                                      .private_key = *private_key,
                                      .ca = service.ca,
+                                     .revocation_lists = paths(service.crl),
                                      .client_certificate = to_tls(service.client_certificate),
+                                     .rules = *std::move(rules),
                                      .protocol = protocol_of(service, export_keys)},
                                     now);
     }
     return tls::Context::client({.verify = service.verify_peer == VerifyPeer::full,
                                  .ca = service.ca,
+                                 .revocation_lists = paths(service.crl),
+                                 .rules = *std::move(rules),
                                  .server_name = service.server_name,
                                  .certificate = service.certificate,
                                  .private_key = *private_key,

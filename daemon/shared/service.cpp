@@ -27,11 +27,11 @@ void put(Writer& out, const std::vector<Endpoint>& endpoints) {
     }
 }
 
-void put(Writer& out, const std::vector<std::string>& algorithms) {
-    assert(algorithms.size() <= kMostAlgorithms);
-    out.be(static_cast<std::uint8_t>(algorithms.size()));
-    for (const std::string& algorithm : algorithms) {
-        put(out, algorithm);
+void put(Writer& out, const std::vector<std::string>& texts) {
+    assert(texts.size() <= kMostAlgorithms);
+    out.be(static_cast<std::uint8_t>(texts.size()));
+    for (const std::string& text : texts) {
+        put(out, text);
     }
 }
 
@@ -97,6 +97,27 @@ class Decoder {
         return algorithms;
     }
 
+    std::vector<std::string> paths(std::size_t most) {
+        const std::size_t count = byte();
+        expect(count <= most, "the number of paths");
+        std::vector<std::string> paths;
+        for (std::size_t i = 0; i < count && ok(); ++i) {
+            paths.push_back(path());
+        }
+        return paths;
+    }
+
+    std::vector<std::string> peer_rules() {
+        const std::size_t count = byte();
+        expect(count <= kMostPeerRules, "the number of rules");
+        std::vector<std::string> rules;
+        for (std::size_t i = 0; i < count && ok(); ++i) {
+            rules.push_back(text());
+            expect(rules.back().size() <= kLongestPeerRule, "a rule");
+        }
+        return rules;
+    }
+
     template <typename Enum>
     Enum choice(std::span<const std::string_view> names) {
         const std::uint8_t value = byte();
@@ -159,7 +180,11 @@ std::vector<std::uint8_t> encode(const TlsService& service) {
     put(out, service.certificate);
     put(out, service.private_key);
     put(out, service.ca);
+    put(out, service.crl);
     out.be(static_cast<std::uint8_t>(service.client_certificate));
+    put(out, service.peer_subjects);
+    put(out, service.peer_names);
+    put(out, service.peer_keys);
     out.be(static_cast<std::uint8_t>(service.verify_peer));
     put(out, service.server_name);
     out.be(static_cast<std::uint8_t>(service.min_version));
@@ -194,7 +219,11 @@ Result<TlsService> decode_service(Bytes message) {
     service.certificate = in.path();
     service.private_key = in.secret();
     service.ca = in.path();
+    service.crl = in.paths(kMostRevocationLists);
     service.client_certificate = in.choice<ClientCertificate>(kClientCertificateNames);
+    service.peer_subjects = in.peer_rules();
+    service.peer_names = in.peer_rules();
+    service.peer_keys = in.peer_rules();
     service.verify_peer = in.choice<VerifyPeer>(kVerifyPeerNames);
     service.server_name = in.text();
     service.min_version = in.choice<TlsVersion>(kTlsVersionNames);

@@ -60,6 +60,10 @@ inline constexpr std::size_t kLongestServiceName = 64;
 /// Of the names of algorithms: how many of a kind, and how long.
 inline constexpr std::size_t kMostAlgorithms = 32;
 inline constexpr std::size_t kLongestAlgorithm = 64;
+/// Of whose certificate is welcome: how many rules of a kind, and how long.
+inline constexpr std::size_t kMostPeerRules = 32;
+inline constexpr std::size_t kLongestPeerRule = 255;
+inline constexpr std::size_t kMostRevocationLists = 4;
 /// PATH_MAX without its terminator.
 inline constexpr std::size_t kLongestPath = 4095;
 inline constexpr std::chrono::milliseconds kShortestTimeout{1};
@@ -76,7 +80,11 @@ struct TlsService {
     std::string certificate{};        ///< PEM chain, leaf first
     std::string private_key{};        ///< PEM file, or "credential:NAME" of the engine (secret_path())
     std::string ca{};                 ///< PEM bundle of whom to trust
+    std::vector<std::string> crl{};   ///< files of revocation lists
     ClientCertificate client_certificate = ClientCertificate::none;
+    std::vector<std::string> peer_subjects{};  ///< as crypto::parse_subject_rule() has them
+    std::vector<std::string> peer_names{};     ///< as crypto::parse_name_rule() has them
+    std::vector<std::string> peer_keys{};      ///< as crypto::parse_key_pin() has them
     VerifyPeer verify_peer = VerifyPeer::full;
     std::string server_name{};  ///< client mode: SNI, and the name that the certificate must carry
     TlsVersion min_version = TlsVersion::tls12;

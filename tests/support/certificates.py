@@ -57,6 +57,16 @@ class Certificates:
     def key(self, name):
         return self.directory / f"{name}.key"
 
+    def revoke(self, name):
+        """A revocation list of the CA that has this certificate, and no other."""
+        revoked = self.directory / f"revoked-{name}.crl"
+        if not revoked.exists():
+            config = self.directory / f"issue-{name}" / "config"
+            signer = ("-config", config, "-cert", self.ca, "-keyfile", self.key("ca"))
+            openssl("ca", *signer, "-revoke", self.certificate(name))
+            openssl("ca", *signer, "-gencrl", "-crldays", 30, "-out", revoked)
+        return revoked
+
     def _authority(self, name):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
                  "-subj", f"/CN=test {name}", "-addext", "basicConstraints=critical,CA:true",
