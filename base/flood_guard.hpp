@@ -12,8 +12,8 @@ namespace keysluice {
 /// Limits what a peer can make an established TLS connection do without sending data. OpenSSL bounds empty records
 /// and warning alerts itself, but neither KeyUpdates (since 1.1.1b) nor renegotiation attempts.
 ///
-/// Each handshake message costs one credit; application data and time earn credits back. A peer that changes its keys
-/// now and then never runs out, one that alternates KeyUpdates with single bytes does.
+/// Each handshake message costs one credit; application data, in either direction, and time earn credits back. A peer
+/// that changes its keys now and then never runs out, one that alternates KeyUpdates with single bytes does.
 class FloodGuard {
    public:
     static constexpr std::uint32_t kBurst = 32;                  ///< messages in a row

@@ -14,6 +14,9 @@ constexpr std::array kReasons{
            "address in listen."},
     Reason{"address-not-available", ReasonArea::configuration,
            "This host does not have the address that listen names. Correct it, or bring the interface up first."},
+    Reason{"address-still-needed", ReasonArea::configuration,
+           "A reload would give an address of this service to another one, or the other way round, and the other "
+           "service stays as it was: so this one does. Mend the other one and reload."},
     Reason{"answer-not-offered", ReasonArea::ike,
            "The peer's answer has a proposal, a group or an SPI that our offer does not contain. Its implementation "
            "is at fault; its log and version tell more."},
@@ -55,6 +58,7 @@ constexpr std::array kReasons{
     Reason{"bad-record-mac", ReasonArea::tls,
            "A record did not decrypt: it was changed on the way, or the peer uses other keys. The connection was "
            "closed."},
+    Reason{"bad-rekey-after", ReasonArea::configuration, "rekey_after is a volume, a time, or one of each."},
     Reason{"bad-request", ReasonArea::internal,
            "A caller on the bus sent a filter, an option, a cursor or a value that does not exist; the sentence "
            "says what is expected."},
@@ -190,6 +194,12 @@ constexpr std::array kReasons{
     Reason{"duplicate-listen", ReasonArea::configuration, "Two services listen on the same address."},
     Reason{"duplicate-name", ReasonArea::configuration, "Two services, connections or children have the same name."},
     Reason{"empty-handshake-record", ReasonArea::tls, "The peer sent an empty handshake record, which TLS forbids."},
+    Reason{"engine-silent", ReasonArea::internal,
+           "An engine or relay did not say within 30 seconds whether it can load a service, so the service stays as "
+           "it was. It hangs, or this machine is overloaded; reload again."},
+    Reason{"engines-missing", ReasonArea::configuration,
+           "keysluiced began with no TLS service, and so without engines: restart keysluice, and services are "
+           "served."},
     Reason{"file-is-directory", ReasonArea::configuration,
            "The configuration is a directory; a file in TOML is expected."},
     Reason{"file-not-utf8", ReasonArea::configuration, "The configuration is not UTF-8. Save it as UTF-8 text."},
@@ -266,10 +276,10 @@ constexpr std::array kReasons{
            "The kernel lacks an algorithm or a feature of IPsec; the sentence names the option and the module that "
            "bring it."},
     Reason{"kernel-no-rekey", ReasonArea::kernel,
-           "The TLS peer of a connection in the kernel changed its keys, which the kernel can't follow (Linux 6.14 "
-           "can), or the relay was not allowed to keep the secrets for it (LimitMEMLOCK=): the peer got an "
-           "internal_error "
-           "alert. With `offload = \"off\"` a service follows all changes."},
+           "The TLS peer of a connection in the kernel changed its keys, or ours were used up (rekey_after, or what "
+           "AES bears), and the kernel can't follow (Linux 6.14 can), or the relay was not allowed to keep the "
+           "secrets for it (LimitMEMLOCK=): the peer got an internal_error alert. With `offload = \"off\"` a service "
+           "follows all changes."},
     Reason{"kernel-without-esp", ReasonArea::kernel,
            "The kernel has no ESP, so IKE does not run; TLS services do. The sentence names option and module."},
     Reason{"kernel-without-ktls", ReasonArea::kernel,
@@ -507,6 +517,9 @@ constexpr std::array kReasons{
     Reason{"record-receive-failed", ReasonArea::tls,
            "A record could not be received; the sentence quotes the kernel."},
     Reason{"record-send-failed", ReasonArea::tls, "A record could not be sent; the sentence quotes the kernel."},
+    Reason{"rekey-not-in-kernel", ReasonArea::kernel,
+           "The connection stays in userspace: its service says rekey_after, and the kernel can't change keys (Linux "
+           "6.14 can)."},
     Reason{"rekey-pending", ReasonArea::tls,
            "The TLS peer has changed its keys, and the kernel waits for the new ones, which nobody installed. Please "
            "report it."},
@@ -546,6 +559,10 @@ constexpr std::array kReasons{
     Reason{"service-not-running", ReasonArea::internal,
            "Nobody has the name org.keysluice1 on the bus that the keysluice command asked. Start keysluiced, look "
            "into its journal, or name the bus that its configuration names with --bus."},
+    Reason{
+        "service-too-large", ReasonArea::configuration,
+        "What one TLS service is told of names, paths and rules is more than keysluice's processes tell each other. "
+        "Use fewer or shorter ones."},
     Reason{"signature-hash", ReasonArea::ike,
            "The peer knows none of the hash functions that signatures with our key need (RFC 7427, RFC 8420). Update "
            "it, or use a certificate with another kind of key."},

@@ -94,6 +94,7 @@ class TlsServiceObject final : public Exported<org::keysluice1::TlsService_adapt
     ~TlsServiceObject() { withdraw(); }
 
     void update(bool open);
+    [[nodiscard]] const TlsService& settings() const { return service_; }
 
    private:
     std::string Name() override { return service_.name; }

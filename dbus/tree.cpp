@@ -19,13 +19,20 @@ void Tree::put(const control::Setup& setup) {
         }
         connections_[view.name] = std::move(object);
     }
+    auto services = std::exchange(services_, {});
     for (const control::ServiceView& service : setup.services) {
-        auto& object = services_[service.settings.name];
-        if (object) {
-            object->update(service.open);  // nothing else of it changes while keysluiced runs
-        } else {
-            object = std::make_unique<TlsServiceObject>(connection_, commands_, inquiries_, service);
+        auto same = services.extract(service.settings.name);
+        if (same && same.mapped()->settings() == service.settings) {
+            same.mapped()->update(service.open);
+            services_.insert(std::move(same));
+            continue;
         }
+        same = {};
+        auto object = std::make_unique<TlsServiceObject>(connection_, commands_, inquiries_, service);
+        if (public_) {
+            object->announce();
+        }
+        services_[service.settings.name] = std::move(object);
     }
 }
 

@@ -186,6 +186,9 @@ Result<Context> Context::server(const ServerSettings& settings, std::chrono::sys
     }
     SSL_CTX_set_verify(context->get(), verify_mode(settings.client_certificate), nullptr);
     observe_server(context->get());
+    if (settings.resumption.office) {
+        resume_sessions(context->get(), settings.resumption, std::to_underlying(settings.client_certificate));
+    }
     return Context(std::move(*context), settings.rules);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/result.hpp"
 #include "crypto/peer_rules.hpp"
 #include "tls/openssl.hpp"
+#include "tls/tickets.hpp"
 #include "tls/types.hpp"
 
 namespace keysluice::tls {
@@ -27,7 +29,7 @@ struct Protocol {
     bool export_keys = false;
 };
 
-enum class ClientCertificate { none, optional, required };
+enum class ClientCertificate : std::uint8_t { none, optional, required };
 
 struct ServerSettings {
     std::filesystem::path certificate;  ///< PEM chain, leaf first
@@ -37,6 +39,7 @@ struct ServerSettings {
     ClientCertificate client_certificate = ClientCertificate::none;
     crypto::PeerRules rules{};  ///< of client certificates
     Protocol protocol;
+    Resumption resumption{};
 };
 
 struct ClientSettings {
@@ -55,7 +58,8 @@ struct ClientSettings {
 /// files; a session keeps what it needs of it alive.
 ///
 /// The rules: TLS 1.2 with ECDHE, an AEAD cipher and the extended master secret (RFC 7627) or TLS 1.3; no
-/// renegotiation, compression, tickets, resumption or early data. `now` is only for the certificates in the files.
+/// renegotiation, compression or early data; sessions are resumed by tickets, and only where `resumption` says so.
+/// `now` is only for the certificates in the files.
 ///
 /// With revocation lists, a peer needs a current one of its certificate's issuer; intermediate authorities of whose
 /// issuer there is none are taken as they are.

@@ -13,10 +13,6 @@ namespace keysluice::tls {
 
 namespace {
 
-Observations& observations_of(const SSL* ssl) {
-    return *static_cast<Observations*>(SSL_get_app_data(ssl));
-}
-
 unsigned nibble(char digit) {
     return static_cast<unsigned>(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
 }
@@ -58,14 +54,24 @@ int on_client_hello(SSL* ssl, int* alert, void* /*argument*/) {
 
 void on_message(int written, int /*version*/, int content_type, const void* bytes, std::size_t size, SSL* ssl,
                 void* /*argument*/) {
-    if (written != 0 || size == 0) {
+    if (content_type != SSL3_RT_HANDSHAKE || size == 0) {
         return;
     }
     Observations& seen = observations_of(ssl);
     const Bytes message{static_cast<const std::uint8_t*>(bytes), size};
-    if (seen.established && content_type == SSL3_RT_HANDSHAKE) {
-        seen.flood.handshake_message(message[0]);
-    } else if (content_type == SSL3_RT_HANDSHAKE && message[0] == SSL3_MT_SERVER_HELLO) {
+    const bool key_update = message[0] == SSL3_MT_KEY_UPDATE;
+    if (written != 0) {
+        if (key_update) {
+            seen.keys.changed_ours(false);
+        }
+    } else if (seen.established) {
+        if (!key_update || seen.keys.asked == 0) {
+            seen.flood.handshake_message(message[0]);
+        }
+        if (key_update) {
+            seen.keys.changed_theirs();
+        }
+    } else if (message[0] == SSL3_MT_SERVER_HELLO) {
         seen.extended_master_secret = has_extended_master_secret(message);
     }
 }
@@ -134,6 +140,10 @@ void observe_secrets(SSL_CTX* context) {
 
 void attach(SSL* ssl, Observations& observations) {
     SSL_set_app_data(ssl, &observations);
+}
+
+Observations& observations_of(const SSL* ssl) {
+    return *static_cast<Observations*>(SSL_get_app_data(ssl));
 }
 
 }  // namespace keysluice::tls

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "base/flood_guard.hpp"
+#include "base/instant.hpp"
+#include "base/key_use.hpp"
 #include "base/secret.hpp"
 #include "crypto/peer_rules.hpp"
 #include "tls/openssl.hpp"
@@ -12,6 +14,7 @@ namespace keysluice::tls {
 
 /// What OpenSSL tells through callbacks about one connection.
 struct Observations {
+    Instant begun{};                   ///< for the age of sessions that are resumed
     Secret<48> client_traffic_secret;  ///< client_application_traffic_secret_0 of RFC 8446 section 7.1
     Secret<48> server_traffic_secret;
     bool established = false;             ///< set by the session: what comes from now on counts as a possible flood
@@ -22,6 +25,7 @@ struct Observations {
     std::string rejected_subject;                    ///< whose certificate did not verify, or is not welcome
     std::string objection;                           ///< what the rules have against it
     FloodGuard flood;
+    KeyUse keys;
 };
 
 /// Makes every session of the context report. Each must `attach` its own Observations before it starts.
@@ -31,5 +35,6 @@ void observe_client(SSL_CTX* context, bool verify);
 void observe_secrets(SSL_CTX* context);
 
 void attach(SSL* ssl, Observations& observations);
+Observations& observations_of(const SSL* ssl);
 
 }  // namespace keysluice::tls

@@ -53,8 +53,11 @@ Session::Session(const Context& context, Role role) : role_(role), ssl_(SSL_new(
     }
 }
 
-Result<std::unique_ptr<Session>> Session::accept(const Context& context) {
-    return std::unique_ptr<Session>(new Session(context, Role::server));
+Result<std::unique_ptr<Session>> Session::accept(const Context& context, Instant now) {
+    std::unique_ptr<Session> session(new Session(context, Role::server));
+    session->seen_.begun = now;
+    prepare_tickets(session->ssl_.get());
+    return session;
 }
 
 Result<std::unique_ptr<Session>> Session::connect(const Context& context) {
@@ -116,7 +119,7 @@ Summary Session::summary() const {
     const SSL_CIPHER* suite = SSL_get_current_cipher(ssl);
     const X509* peer = SSL_get0_peer_certificate(ssl);
     return {
-        .version = SSL_version(ssl) == TLS1_3_VERSION ? Version::tls13 : Version::tls12,
+        .version = version(),
         .cipher = cipher_of(*suite),
         .cipher_suite = SSL_CIPHER_standard_name(suite),
         .openssl_suite = SSL_CIPHER_get_name(suite),
@@ -124,7 +127,12 @@ Summary Session::summary() const {
         .peer_certified = peer != nullptr,
         .peer_certificate = peer != nullptr ? crypto::subject_of(*peer) : std::string(),
         .peer_common_name = peer != nullptr ? crypto::common_name_of(*peer) : std::string(),
+        .resumed = SSL_session_reused(ssl) == 1,
     };
+}
+
+Version Session::version() const {
+    return SSL_version(ssl_.get()) == TLS1_3_VERSION ? Version::tls13 : Version::tls12;
 }
 
 std::optional<std::string_view> Session::kernel_obstacle() const {
@@ -185,6 +193,7 @@ Result<ReadOutcome> Session::read(MutableBytes into) {
     const int error = SSL_get_error(ssl_.get(), result);
     if (result == 1) {
         seen_.flood.data(count);
+        seen_.keys.receive(count);
     }
     if (auto flood = seen_.flood.verdict()) {
         wire_.input = {};
@@ -210,6 +219,19 @@ Result<void> Session::write(Bytes plaintext) {
     if (!plaintext.empty() && SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &count) != 1) {
         return std::unexpected(failure("record-layer-failed"));
     }
+    seen_.flood.data(count);
+    seen_.keys.send(count);
+    return {};
+}
+
+Result<void> Session::change_keys(bool asking) {
+    ERR_clear_error();
+    asking = asking && SSL_get_key_update_type(ssl_.get()) == SSL_KEY_UPDATE_NONE;
+    const int kind = asking ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED;
+    if (SSL_key_update(ssl_.get(), kind) != 1 || SSL_do_handshake(ssl_.get()) != 1) {
+        return std::unexpected(failure("record-layer-failed"));
+    }
+    seen_.keys.changed_ours(asking);
     return {};
 }
 

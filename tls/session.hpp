@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "base/bytes.hpp"
+#include "base/instant.hpp"
+#include "base/key_use.hpp"
 #include "base/result.hpp"
 #include "tls/context.hpp"
 #include "tls/key_schedule.hpp"
@@ -28,6 +30,7 @@ struct Summary {
     bool peer_certified = false;   ///< the peer has shown a certificate
     std::string peer_certificate;  ///< its subject, which may be empty
     std::string peer_common_name;  ///< the first one in that; empty where there is none
+    bool resumed = false;          ///< an earlier session goes on
 };
 
 enum class Read {
@@ -53,7 +56,8 @@ struct ReadOutcome {
 /// When anything fails, output() may hold the alert for the peer: send it, then close.
 class Session {
    public:
-    static Result<std::unique_ptr<Session>> accept(const Context& context);
+    /// `now` is only for the lifetime of sessions that are resumed.
+    static Result<std::unique_ptr<Session>> accept(const Context& context, Instant now = {});
     /// output() then holds the ClientHello.
     static Result<std::unique_ptr<Session>> connect(const Context& context);
 
@@ -72,6 +76,7 @@ class Session {
 
     /// Once established.
     [[nodiscard]] Summary summary() const;
+    [[nodiscard]] Version version() const;
     /// Why the kernel can't carry this connection, whatever it supports: "cipher-not-in-kernel",
     /// "max-fragment-length" (RFC 6066 section 4: the kernel writes records of 2^14 bytes) or "plaintext-pending".
     [[nodiscard]] std::optional<std::string_view> kernel_obstacle() const;
@@ -84,6 +89,12 @@ class Session {
     /// Reasons: those of take_failure(), key-update-flood, record-layer-failed.
     Result<ReadOutcome> read(MutableBytes into);
     Result<void> write(Bytes plaintext);
+    /// What read() and write() have had under the keys in force.
+    [[nodiscard]] const KeyUse& key_use() const { return seen_.keys; }
+    /// Changes our keys, and `asking` the peer to change its own: output() has the KeyUpdate. Where an answer to the
+    /// peer is due, which OpenSSL sends in front of our next data otherwise, this is it, and asks for nothing. For
+    /// TLS 1.3, before close_notify(). OpenSSL itself minds no limit (openssl #23566). Reason: record-layer-failed.
+    Result<void> change_keys(bool asking);
     /// Ends our direction; the peer's stays open. A second time does nothing.
     Result<void> close_notify();
 

@@ -15,6 +15,7 @@
 #include "daemon/control/status_server.hpp"
 #include "daemon/keeper/children.hpp"
 #include "daemon/shared/accept_balance.hpp"
+#include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/scheduling.hpp"
 #include "daemon/shared/service_manager.hpp"
@@ -34,9 +35,19 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
               {ProcessKind::control, 0, static_cast<std::uint32_t>(getpid())}, *this),
       ike_kernel_(ike_kernel),
       store_(std::move(store)),
+      tickets_(loop, store_, [this] { return longest_session(); }),
       signers_(loop),
       changes_(loop),
-      sessions_(loop, configuration_.services, [this](const Message& message) { return send_all(message); }) {
+      sessions_(
+          loop, [this](ServiceId id) { return find_service(id); },
+          [this](const Message& message) { return send_all(message); }),
+      loading_(loop, [this](const Hello& process, const Message& message) {
+          const auto peer = std::ranges::find(peers_, process, &Peer::hello);
+          if (peer != peers_.end()) {
+              static_cast<void>(peer->channel->send(message));
+          }
+      }) {
+    set_services(services_of(configuration_));
     keeper_.connect();
     if (!configuration_.ike.connections.empty()) {
         start_ike();
@@ -65,19 +76,9 @@ void Control::start_ike() {
     }
 }
 
-void Control::reload(Configuration fresh, Occasion occasion) {
-    const auto restart = [](std::string_view what) {
-        log_warning("{} has changed: that takes a restart of keysluice", what);
-    };
-    if (fresh.daemon != configuration_.daemon) {
-        restart("[daemon]");
-    }
-    if (fresh.services != configuration_.services) {
-        restart("a [[tls.service]]");
-    }
-    if (fresh.ike.settings != configuration_.ike.settings) {
-        restart("[ike]");
-    }
+void Control::reload(Configuration fresh, Occasion occasion, Reloaded done) {
+    warn_of_restart(fresh);
+    auto services = services_of(fresh);
     configuration_.ike.connections = std::move(fresh.ike.connections);
     log_info("the configuration was read anew: {} connections", configuration_.ike.connections.size());
     if (ike_) {
@@ -88,6 +89,14 @@ void Control::reload(Configuration fresh, Occasion occasion) {
         start_ike();
     }
     changes_.reloaded();
+    switch (occasion) {
+        case Occasion::reload:
+            reload_services(std::move(services), std::move(done));
+            return;
+        case Occasion::change:
+            done({});
+            return;
+    }
 }
 
 void Control::count(StatusServer::Counted then) {
@@ -114,11 +123,15 @@ StatusServer::Document Control::collect_status(std::vector<ProcessCounters> proc
         const IkeView refused{.running = false, .reason = ike_refused_, .null_kernel = false, .sas = {}};
         ike = ike_ ? ike_->view() : refused;
     }
-    Configuration shown;
-    shown.services = configuration_.services;
+    ServicesView shown{.services = configuration_.services, .removed = {}, .reload_problems = reload_problems_};
+    for (const auto& [id, service] : removed_.all()) {
+        shown.removed.push_back(service);
+    }
     return
         [capabilities = kernel_, shown = std::move(shown), processes = std::move(processes), ike = std::move(ike)] {
-            return to_json(shown, processes, look_at_kernel(capabilities, shown.services), ike ? &*ike : nullptr);
+            auto all = shown.services;
+            all.insert(all.end(), shown.removed.begin(), shown.removed.end());
+            return to_json(shown, processes, look_at_kernel(capabilities, all), ike ? &*ike : nullptr);
         };
 }
 
@@ -164,6 +177,7 @@ void Control::start_serving() {
     status_ = std::make_unique<StatusServer>(
         loop_, std::move(*status), [this](std::uint32_t token) { return send_all(AskCounters{token}); },
         [this](std::vector<ProcessCounters> processes) { return collect_status(std::move(processes)); });
+    removal_.arm(now() + kRemovalTick);
     on_ready_();
 }
 
@@ -216,9 +230,13 @@ void Control::share_unix_sockets() {
         if (!std::ranges::any_of(configuration_.services[index].listen, is_shared_by_engines)) {
             continue;
         }
+        UniqueFd& place = balances_[service_id(configuration_.services[index].name)];
+        if (place) {
+            continue;
+        }
         auto balance = AcceptBalance::create(configuration_.daemon.engines);
         if (balance) {
-            balances_[index] = std::move(*balance);
+            place = std::move(*balance);
         } else {
             log_warning("unix sockets are not spread evenly over the engines: {} ({})", balance.error().sentence,
                         balance.error().reason);
@@ -284,32 +302,43 @@ void Control::note_arrival(const std::string& name, std::uint32_t pid) {
 }
 
 void Control::tell_services(Peer& peer) {
+    tell_tickets(peer);
     for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
         tell_service(peer, index);
     }
     if (peer.hello.kind == ProcessKind::engine) {
         signers_.joined(*peer.channel);
+    } else {
+        for (const auto& [id, service] : removed_.all()) {
+            static_cast<void>(peer.channel->send(Service{.id = id, .settings = encode(service)}));
+        }
     }
     static_cast<void>(peer.channel->send(ServicesComplete{}));
 }
 
 void Control::on_loaded(const Peer& peer, const ServiceLoaded& loaded) {
-    if (loaded.id.value >= configuration_.services.size()) {
+    if (loaded.load != 0) {
+        loading_.on_loaded(peer.hello, loaded);
         return;
     }
-    const TlsService& service = configuration_.services[loaded.id.value];
+    const auto index = index_of(loaded.id);
+    if (!index) {
+        return;
+    }
+    const TlsService& service = configuration_.services[*index];
     if (!loaded.reason.empty()) {
         log_error("{}: service {}: engine {} can't serve it: {} ({})",
-                  to_string(configuration_.sources[loaded.id.value].section), service.name, peer.hello.index,
-                  loaded.sentence, loaded.reason);
+                  to_string(configuration_.sources[*index].section), service.name, peer.hello.index, loaded.sentence,
+                  loaded.reason);
         // Before anything was served, a person is waiting for the answer; later the others go on.
         if (loaded_.empty()) {
             on_failed_();
         }
         return;
     }
-    const bool is_new = loaded_.emplace(peer.hello.index, loaded.id.value).second;
-    if (is_new && loaded_.size() == configuration_.services.size() * configuration_.daemon.engines) {
+    loaded_.emplace(peer.hello.index, loaded.id);
+    if (!said_ready_ && loaded_.size() == configuration_.services.size() * configuration_.daemon.engines) {
+        said_ready_ = true;
         log_info("ready: {} services, {} engines; {}", configuration_.services.size(), configuration_.daemon.engines,
                  kernel_.carries_any() ? "the kernel carries the records"
                                        : fmt::format("records stay in userspace: {}",
@@ -325,6 +354,7 @@ void Control::on_closed(Channel& channel, std::string_view why) {
     signers_.left(*peer->channel);
     if (peer->known) {
         sessions_.left(peer->hello);
+        loading_.left(peer->hello);
     }
     loop_.bury(std::move(peer->channel));
     peers_.erase(peer);
@@ -353,17 +383,21 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
         manager.ready();
     });
     manager.show([&] {
-        return control.status() + (reload_problem.empty() ? "" : "; the last reload was refused: " + reload_problem);
+        return control.status() + (reload_problem.empty() ? "" : "; wrong at the last reload: " + reload_problem);
     });
-    const auto reloaded = [&](std::string_view problem) {
-        reload_problem = problem;
+    const auto reloaded = [&](const Diagnostics& wrong) {
+        reload_problem = wrong.empty() ? "" : to_string(wrong.front());
+        control.note_reload(wrong);
         if (ready) {
             manager.ready();
         }
     };
     Reloader reloader(
         loop, file.path, file.credentials,
-        [&](Configuration fresh, Occasion occasion) { control.reload(std::move(fresh), occasion); }, reloaded);
+        [&](Configuration fresh, Occasion occasion, Reloader::Used used) {
+            control.reload(std::move(fresh), occasion, std::move(used));
+        },
+        reloaded);
     FrontDesk desk(loop, control, reloader);
     std::unique_ptr<MetricsServer> metrics;
     if (auto socket = bind_metrics(directory)) {

@@ -4,16 +4,22 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "daemon/control/configuration.hpp"
 #include "daemon/control/front_desk.hpp"
 #include "daemon/control/ike_service.hpp"
+#include "daemon/control/removed_services.hpp"
+#include "daemon/control/service_loading.hpp"
+#include "daemon/control/service_plan.hpp"
 #include "daemon/control/signers.hpp"
 #include "daemon/control/status_server.hpp"
+#include "daemon/control/ticket_keys.hpp"
 #include "daemon/control/tls_sessions.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
@@ -37,9 +43,14 @@ class Control final : public Uplink::Owner, public Channel::Owner {
         OnReady on_ready = [] {});
     ~Control() override;
 
-    /// Takes over the connections of IKE from a configuration that was read anew. No standing SA notices. What else
-    /// has changed takes a restart, and the log says so.
-    void reload(Configuration fresh, Occasion occasion);
+    /// What could not be taken over of a configuration, and stays as it was.
+    using Reloaded = std::move_only_function<void(Diagnostics left_out)>;
+    /// Takes over a configuration that was read anew: IKE's connections, and the TLS services unless only a
+    /// connection is another one. No standing SA and no connection notices. The rest takes a restart, and the log
+    /// says so. `done` is called once; until then, this is not called again.
+    void reload(Configuration fresh, Occasion occasion, Reloaded done);
+    /// What is wrong since the last reload, for the status.
+    void note_reload(Diagnostics wrong) { reload_problems_ = std::move(wrong); }
 
     /// Whether another process can go on with everything when this one just ends.
     [[nodiscard]] bool outlived() const { return !ike_ || ike_->outlived(); }
@@ -53,14 +64,16 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void count(StatusServer::Counted then);
 
     [[nodiscard]] TlsSessions& sessions() { return sessions_; }
-    /// Whether the service of this position takes connections, as far as its configuration goes.
-    [[nodiscard]] bool is_open(std::size_t service) const { return !closed_.contains(service); }
+    /// Services that are configured no more and have connections.
+    [[nodiscard]] const RemovedServices& removed() const { return removed_; }
+    /// Whether the service takes connections, as far as its configuration goes.
+    [[nodiscard]] bool is_open(ServiceId service) const { return !closed_.contains(service); }
     /// Listens again on the addresses of a service that was closed; one that is open stays as it is. Fails as
-    /// bind_listener() does.
-    [[nodiscard]] Result<void> open_service(std::size_t index);
+    /// bind_listener() does, and with "not-found".
+    [[nodiscard]] Result<void> open_service(ServiceId id);
     /// Takes no connection for it any more and resets those that it has; `done` is called once, as
     /// TlsSessions::end_all_of() does it.
-    void close_service(std::size_t index, TlsSessions::Ended done);
+    void close_service(ServiceId id, TlsSessions::Ended done);
 
     /// Takes leave of IKE's peers; `done` follows within IkeService::kFarewell.
     void stop(std::function<void()> done);
@@ -81,6 +94,10 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void on_message(Channel& channel, Message message, Descriptors descriptors) override;
     void on_closed(Channel& channel, std::string_view why) override;
 
+    /// Removed services are looked at so often.
+    static constexpr Duration kRemovalTick = std::chrono::seconds(10);
+    using Sockets = std::map<std::string, UniqueFd>;  ///< by listener_name()
+
     /// A process is here: the first of its name, or one that has taken over from it.
     void note_arrival(const std::string& name, std::uint32_t pid);
     void start_ike();
@@ -89,12 +106,43 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     [[nodiscard]] bool bind_missing();
     [[nodiscard]] bool bind_service(std::size_t index);
     [[nodiscard]] Result<void> bind_endpoint(const Endpoint& endpoint);
+    /// Binds what is not among listeners_.
+    [[nodiscard]] Result<void> bind_endpoint(const Endpoint& endpoint, Sockets& sockets);
+    [[nodiscard]] bool has_neighbour(const Endpoint& endpoint) const;
+    void hold(const std::string& name, UniqueFd listener);
     void forget_unused();
     /// Listens on its addresses no more.
-    void forget(std::size_t service);
+    void forget(const TlsService& service);
     void share_unix_sockets();
+    [[nodiscard]] std::chrono::milliseconds longest_session() const;
+    void tell_tickets(Peer& peer);
     void tell_services(Peer& peer);
-    void tell_service(Peer& peer, std::size_t index);
+    void tell_service(Peer& peer, std::size_t index, std::uint32_t load = 0);
+    [[nodiscard]] std::optional<std::size_t> index_of(ServiceId id) const;
+    /// Of a service that is or was configured; null where nobody knows it.
+    [[nodiscard]] const TlsService* find_service(ServiceId id) const;
+    void set_services(std::vector<ServiceEntry> services);
+
+    /// A reload of the services, from reading the configuration until they are used.
+    struct ServiceReload {
+        std::vector<ServiceEntry> fresh;
+        Reloaded done;
+        Sockets sockets = {};
+        std::map<std::string, Diagnostic> wrong = {};  ///< by the service's name
+    };
+    void warn_of_restart(const Configuration& fresh) const;
+    void reload_services(std::vector<ServiceEntry> fresh, Reloaded done);
+    void bind_fresh(const ServiceEntry& entry);
+    void load_services();
+    void use_services(ServiceLoading::Outcome outcome);
+    void blame(const ServiceLoading::Outcome& outcome);
+    void remove_services(const ServicePlan& plan);
+    void take_sockets();
+    void tell_news(const ServicePlan& plan, const ServiceLoading::Outcome& outcome);
+    void finish_reload(const ServicePlan& plan);
+    /// Looks whether removed services have ended.
+    void look_at_removed();
+    void forget_idle(const std::vector<ProcessCounters>& counted);
     void on_answer(const Peer& peer, Message message);
     void on_failures(const Failures& failures);
     [[nodiscard]] std::vector<Hello> send_all(const Message& message);
@@ -106,23 +154,31 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     OnFailed on_failed_;
     OnReady on_ready_;
     ktls::Capabilities kernel_;
-    std::map<std::string, UniqueFd> listeners_;
-    std::map<std::size_t, UniqueFd> balances_;  ///< AcceptBalance's files, of services that listen on unix sockets
+    std::unordered_map<ServiceId, std::size_t> index_;  ///< of services in configuration_
+    Sockets listeners_;
+    std::map<ServiceId, UniqueFd> balances_;  ///< AcceptBalance's files, of services that listen on unix sockets
     std::list<Peer> peers_;
-    std::set<std::size_t> closed_;  ///< services that were taken down
+    std::set<ServiceId> closed_;  ///< services that were taken down
+    RemovedServices removed_;
+    Timer removal_{loop_, [this] { look_at_removed(); }};
     Uplink keeper_;
     std::unique_ptr<ChannelListener> door_;
     std::unique_ptr<StatusServer> status_;
     IkeService::Kernel ike_kernel_;
     DescriptorStore store_;
+    TicketKeys tickets_;
     Signers signers_;
     ChangeCollector changes_;
     std::map<std::string, std::uint32_t> seen_;  ///< by the names of processes, the last one's pid; 0: not known
     TlsSessions sessions_;
+    ServiceLoading loading_;
+    std::optional<ServiceReload> reload_;  ///< that is under way
+    Diagnostics reload_problems_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured
     /// Which engine has loaded which service: an engine that dies and comes back loads everything again.
-    std::set<std::pair<std::uint16_t, std::uint16_t>> loaded_;
+    std::set<std::pair<std::uint16_t, ServiceId>> loaded_;
+    bool said_ready_ = false;
 };
 
 struct ConfigurationFile {

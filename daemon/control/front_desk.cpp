@@ -93,11 +93,16 @@ Setup FrontDesk::setup() const {
                 .ike_failure = control_.ike_refused(),
                 .null_kernel = ike != nullptr && ike->null_kernel(),
                 .connections = {},
-                .services = {}};
+                .services = {},
+                .removed = {}};
     const std::size_t services = std::min(configuration.services.size(), Setup::kMostListed);
     setup.services.reserve(services);
     for (std::size_t index = 0; index < services; ++index) {
-        setup.services.push_back({.settings = configuration.services[index], .open = control_.is_open(index)});
+        const TlsService& service = configuration.services[index];
+        setup.services.push_back({.settings = service, .open = control_.is_open(service_id(service.name))});
+    }
+    for (const auto& [id, service] : control_.removed().all()) {
+        setup.removed.push_back(service.name);
     }
     for (const IkeConnection& connection : configuration.ike.connections) {
         if (setup.connections.size() < Setup::kMostListed) {
@@ -144,21 +149,20 @@ void FrontDesk::news(std::move_only_function<void(News)> then) {
 }
 
 void FrontDesk::counts(const std::string& service, std::move_only_function<void(Counts)> then) {
-    const auto& services = control_.configuration().services;
-    const auto index = std::ranges::find(services, service, &TlsService::name) - services.begin();
-    control_.count([index, then = std::move(then)](const std::vector<ProcessCounters>& processes) mutable {
-        Counts counts;
-        for (const ProcessCounters& process : processes) {
-            counts.silent += process.answered ? 0 : 1;
-            for (const Count& count : process.counts) {
-                if (count.service.value == index) {
-                    // Gauges go up in one process and may go down in another: modulo 2^64.
-                    counts.values[count.name] += count.value;
+    control_.count(
+        [id = service_id(service), then = std::move(then)](const std::vector<ProcessCounters>& processes) mutable {
+            Counts counts;
+            for (const ProcessCounters& process : processes) {
+                counts.silent += process.answered ? 0 : 1;
+                for (const Count& count : process.counts) {
+                    if (count.service == id) {
+                        // Gauges go up in one process and may go down in another: modulo 2^64.
+                        counts.values[count.name] += count.value;
+                    }
                 }
             }
-        }
-        then(std::move(counts));
-    });
+            then(std::move(counts));
+        });
 }
 
 void FrontDesk::sa_counters(ike::IkeSpi spi, SaCounters::Answer answer) const {
@@ -181,20 +185,26 @@ Result<const ike::Sa*> FrontDesk::find(ike::IkeSpi spi) const {
 
 void FrontDesk::tls_sessions(const TlsFilter& filter, TlsSessionId after, std::size_t limit,
                              TlsSessions::Listed then) {
-    std::vector<ServiceId> wanted;
-    const auto& services = control_.configuration().services;
-    for (std::size_t index = 0; index < services.size(); ++index) {
-        if ((!filter.service || services[index].name == *filter.service) &&
-            (!filter.group || in_group(services[index].groups, *filter.group))) {
-            wanted.push_back({static_cast<std::uint16_t>(index)});
+    const auto asked_for = [&filter](const TlsService& service) {
+        return (!filter.service || service.name == *filter.service) &&
+               (!filter.group || in_group(service.groups, *filter.group));
+    };
+    std::vector<ServiceId> wanted;  // none: all, of whatever service
+    if (filter.service || filter.group) {
+        for (const TlsService& service : control_.configuration().services) {
+            if (asked_for(service)) {
+                wanted.push_back(service_id(service.name));
+            }
         }
-    }
-    if (wanted.empty()) {
-        then(TlsSessionPage{});
-        return;
-    }
-    if (wanted.size() == services.size()) {
-        wanted.clear();  // all
+        for (const auto& [id, service] : control_.removed().all()) {
+            if (asked_for(service)) {
+                wanted.push_back(id);
+            }
+        }
+        if (wanted.empty()) {
+            then(TlsSessionPage{});
+            return;
+        }
     }
     control_.sessions().list(std::move(wanted), after, limit, std::move(then));
 }

@@ -51,6 +51,7 @@ struct Setup {
     bool null_kernel = false;
     std::vector<ConnectionView> connections;  ///< the first kMostListed
     std::vector<ServiceView> services;        ///< the first kMostListed
+    std::vector<std::string> removed;         ///< services that are configured no more, and have connections
 
     static constexpr std::size_t kMostListed = 4096;
 };
@@ -153,11 +154,11 @@ class FrontDesk {
     [[nodiscard]] Error not_running() const;
     [[nodiscard]] Result<const ike::Sa*> find(ike::IkeSpi spi) const;
     [[nodiscard]] Result<std::vector<ike::ConnectionPtr>> connections_for(const Command& command) const;
-    [[nodiscard]] std::vector<std::size_t> services_for(const Command& command) const;
+    [[nodiscard]] std::vector<ServiceId> services_for(const Command& command) const;
     [[nodiscard]] Result<std::uint32_t> command_one(const Command& command, ike::IkeSpi spi) const;
     void begin(UnderWay fresh);
-    void close_services(std::vector<std::size_t> services, UnderWay fresh);
-    void open_services(const std::vector<std::size_t>& services, UnderWay& fresh);
+    void close_services(std::vector<ServiceId> services, UnderWay fresh);
+    void open_services(const std::vector<ServiceId>& services, UnderWay& fresh);
     void work();
     void work_on(UnderWay& now, const ike::Connection& rules);
     [[nodiscard]] Reloader::Outcome counting(Reloaded answer) const;

@@ -98,29 +98,29 @@ void FrontDesk::command(const Command& command, Answer answer) {
 }
 
 /// A service of that name and, where neither it nor a connection has it, those of the group.
-std::vector<std::size_t> FrontDesk::services_for(const Command& command) const {
+std::vector<ServiceId> FrontDesk::services_for(const Command& command) const {
     const auto& connections = control_.configuration().ike.connections;
     const bool is_connection =
         std::ranges::any_of(connections, [&](const IkeConnection& each) { return each.rules->name == command.name; });
-    std::vector<std::size_t> found;
+    std::vector<ServiceId> found;
     if (command.among == Command::Among::connections || !command.child.empty() || is_connection) {
         return found;
     }
     const auto& services = control_.configuration().services;
-    for (std::size_t index = 0; index < services.size(); ++index) {
-        if (services[index].name == command.name) {
-            return {index};
+    for (const TlsService& service : services) {
+        if (service.name == command.name) {
+            return {service_id(service.name)};
         }
-        if (command.among == Command::Among::all && in_group(services[index].groups, command.name)) {
-            found.push_back(index);
+        if (command.among == Command::Among::all && in_group(service.groups, command.name)) {
+            found.push_back(service_id(service.name));
         }
     }
     return found;
 }
 
-void FrontDesk::open_services(const std::vector<std::size_t>& services, UnderWay& fresh) {
-    for (const std::size_t index : services) {
-        if (auto opened = control_.open_service(index); opened) {
+void FrontDesk::open_services(const std::vector<ServiceId>& services, UnderWay& fresh) {
+    for (const ServiceId id : services) {
+        if (auto opened = control_.open_service(id); opened) {
             ++fresh.count;
         } else {
             fresh.refused = std::move(opened).error();
@@ -131,16 +131,16 @@ void FrontDesk::open_services(const std::vector<std::size_t>& services, UnderWay
     }
 }
 
-void FrontDesk::close_services(std::vector<std::size_t> services, UnderWay fresh) {
+void FrontDesk::close_services(std::vector<ServiceId> services, UnderWay fresh) {
     if (services.empty()) {
         begin(std::move(fresh));
         return;
     }
-    const std::size_t index = services.back();
+    const ServiceId id = services.back();
     services.pop_back();
     control_.changes().reloaded();
-    control_.close_service(index, [this, services = std::move(services),
-                                   fresh = std::move(fresh)](const Result<std::uint32_t>& ended) mutable {
+    control_.close_service(id, [this, services = std::move(services),
+                                fresh = std::move(fresh)](const Result<std::uint32_t>& ended) mutable {
         if (ended) {
             fresh.count += *ended;
         } else {

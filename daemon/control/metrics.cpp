@@ -125,6 +125,10 @@ void write_tls(Writer& writer, const Metrics& metrics) {
                    {"keysluice_tls_established", "counter",
                     "TLS connections that were established, by who carries them.", "_total"},
                    {{counter::kEstablishedKernel, "kernel"}, {counter::kEstablishedUserspace, "userspace"}});
+    write_services(writer, metrics,
+                   {"keysluice_tls_resumed", "counter",
+                    "Of the established TLS connections those that resumed a session.", "_total"},
+                   {{counter::kResumed, ""}});
     write_reasons(writer, metrics,
                   {"keysluice_tls_failed", "counter", "Connections that failed, by keysluice-reasons(7).", "_total"},
                   counter::kFailed);

@@ -41,9 +41,13 @@ void MetricsServer::asked() {
 
 void MetricsServer::ask_services() {
     const Setup setup = desk_.setup();
-    missing_ = setup.services.size();
+    std::vector<std::string> names = setup.removed;
     for (const ServiceView& service : setup.services) {
-        desk_.counts(service.settings.name, [this, name = service.settings.name](FrontDesk::Counts counts) {
+        names.push_back(service.settings.name);
+    }
+    missing_ = names.size();
+    for (const std::string& name : names) {
+        desk_.counts(name, [this, name](FrontDesk::Counts counts) {
             metrics_.services[name] = std::move(counts.values);
             metrics_.silent = std::max<std::uint64_t>(metrics_.silent, counts.silent);
             if (--missing_ == 0) {
@@ -51,7 +55,7 @@ void MetricsServer::ask_services() {
             }
         });
     }
-    if (setup.services.empty()) {
+    if (names.empty()) {
         look_at_sas({});
     }
 }

@@ -15,9 +15,6 @@
 
 namespace keysluice::control {
 
-namespace {
-
-/// The line to blame for an error of tls::Context.
 const Position& blame(const ServiceSource& source, std::string_view reason) {
     if (reason.starts_with("private-key") || reason == "no-credentials") {
         return source.private_key;
@@ -33,6 +30,8 @@ const Position& blame(const ServiceSource& source, std::string_view reason) {
     }
     return source.section;
 }
+
+namespace {
 
 std::vector<Endpoint> look_up(const HostEndpoint& host, std::string& why) {
     addrinfo hints{};

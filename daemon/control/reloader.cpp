@@ -89,23 +89,38 @@ void Reloader::on_read(Read read) {
     for (const Diagnostic& warning : read.warnings) {
         log_warning("{} ({})", to_string(warning), warning.reason);
     }
-    Request request = std::move(requests_.front());
-    const auto* const wrong = read.configuration ? nullptr : std::get_if<Diagnostics>(&read.configuration.error());
     if (read.configuration) {
         added_ = std::move(read.added);
-        use_(*std::move(read.configuration), request.change ? Occasion::change : Occasion::reload);
-    } else if (wrong != nullptr && !request.change) {  // a caller of change() hears it, and nobody else has to
+        use_(*std::move(read.configuration), requests_.front().change ? Occasion::change : Occasion::reload,
+             [this](Diagnostics left_out) {
+                 for (const Diagnostic& each : left_out) {
+                     log_error("{} ({})", to_string(each), each.reason);
+                 }
+                 if (!requests_.front().change) {
+                     log_info("the reload is complete{}", left_out.empty() ? "" : ", but for what is wrong");
+                 }
+                 conclude(left_out.empty() ? std::expected<void, Refusal>()
+                                           : std::unexpected(Refusal(std::move(left_out))));
+             });
+        return;
+    }
+    const auto* const wrong = std::get_if<Diagnostics>(&read.configuration.error());
+    if (wrong != nullptr && !requests_.front().change) {  // a caller of change() hears it, and nobody else has to
         tell(*wrong);
     }
-    const std::expected<void, Refusal> outcome =
-        read.configuration ? std::expected<void, Refusal>() : std::unexpected(read.configuration.error());
+    conclude(std::unexpected(std::move(read.configuration).error()));
+}
+
+void Reloader::conclude(std::expected<void, Refusal> outcome) {
+    Request request = std::move(requests_.front());
     for (Outcome& then : request.then) {
         then(outcome);
     }
     requests_.pop_front();
     const bool again = !requests_.empty() && !requests_.front().change;
     if (!request.change && !again) {
-        ended_(wrong == nullptr ? "" : to_string(wrong->front()));
+        const auto* const wrong = outcome ? nullptr : std::get_if<Diagnostics>(&outcome.error());
+        ended_(wrong == nullptr ? Diagnostics{} : *wrong);
     }
     if (!requests_.empty()) {
         begin();

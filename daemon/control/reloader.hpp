@@ -19,16 +19,19 @@ namespace keysluice::control {
 /// may take its time. What is wrong with it goes into the log, place by place, and then nothing of it is used.
 class Reloader {
    public:
-    /// Called on the loop, with a configuration that is good as far as its files and IKE's are concerned.
-    using Use = std::function<void(Configuration, Occasion)>;
+    /// What of a configuration could not be used, and stays as it was.
+    using Used = std::move_only_function<void(Diagnostics left_out)>;
+    /// Called on the loop, with a configuration that is good as far as its files and IKE's are concerned. It calls
+    /// `used` once; until then, nothing else is read.
+    using Use = std::function<void(Configuration, Occasion, Used used)>;
 
-    /// After a reload, with the first thing that is wrong; empty: nothing is.
-    using Ended = std::function<void(std::string_view problem)>;
+    /// After a reload, with all that is wrong.
+    using Ended = std::function<void(const Diagnostics& wrong)>;
 
     /// `credentials` as for read_configuration().
-    Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended = [](std::string_view) {});
+    Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended = [](const Diagnostics&) {});
 
-    /// The configuration is in use, or why not.
+    /// The configuration is in use, or why not: as a whole, or what is said of its TLS services.
     using Outcome = std::move_only_function<void(const std::expected<void, Refusal>& outcome)>;
 
     /// Where it is being read already, it is read once more afterwards. `then`, where there is one, is called with
@@ -52,6 +55,7 @@ class Reloader {
     [[nodiscard]] static Read read(const std::string& file, const std::string& credentials, AddedTexts added,
                                    const std::optional<ConnectionChange>& change);
     void on_read(Read read);
+    void conclude(std::expected<void, Refusal> outcome);
     void tell(const Diagnostics& wrong) const;
     void begin();
 

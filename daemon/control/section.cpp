@@ -224,6 +224,16 @@ std::vector<PlacedText> Section::texts(std::string_view key, std::size_t most, s
     return texts;
 }
 
+std::vector<PlacedText> Section::one_or_more(std::string_view key, std::size_t most, std::string_view example) {
+    const TomlEntry* const entry = table_.find(key);
+    const auto* const text = entry == nullptr ? nullptr : std::get_if<std::string>(&entry->value.content);
+    if (text == nullptr) {
+        return texts(key, most, example);
+    }
+    known_.push_back(key);
+    return {{*text, entry->value.where}};
+}
+
 std::vector<PlacedTable> Section::tables(std::string_view key, std::string_view written) {
     const TomlValue* const found = value(key);
     const auto* const array = found == nullptr ? nullptr : std::get_if<TomlArray>(&found->content);

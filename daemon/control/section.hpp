@@ -65,6 +65,9 @@ class Section {
     /// An array of 1 to `most` strings; nothing where there is no such key or it is wrong. `example` is one string of
     /// it, in quotes.
     [[nodiscard]] std::vector<PlacedText> texts(std::string_view key, std::size_t most, std::string_view example);
+    /// The same, or one string alone.
+    [[nodiscard]] std::vector<PlacedText> one_or_more(std::string_view key, std::size_t most,
+                                                      std::string_view example);
     /// An array of tables, [[like.this]] (`written`), of which there may be none.
     [[nodiscard]] std::vector<PlacedTable> tables(std::string_view key, std::string_view written);
 

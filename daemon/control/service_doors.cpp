@@ -7,18 +7,29 @@
 // The part of Control that opens and closes the doors of TLS services, and hears from the processes behind them.
 
 namespace keysluice::control {
-namespace {
 
-ServiceId id_of(std::size_t index) {
-    return {static_cast<std::uint16_t>(index)};
+std::optional<std::size_t> Control::index_of(ServiceId id) const {
+    const auto found = index_.find(id);
+    return found == index_.end() ? std::nullopt : std::optional(found->second);
 }
 
-}  // namespace
+const TlsService* Control::find_service(ServiceId id) const {
+    const auto index = index_of(id);
+    return index ? &configuration_.services[*index] : removed_.find(id);
+}
 
-Result<void> Control::bind_endpoint(const Endpoint& endpoint) {
+void Control::set_services(std::vector<ServiceEntry> services) {
+    control::set_services(configuration_, std::move(services));
+    index_.clear();
+    for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
+        index_.emplace(service_id(configuration_.services[index].name), index);
+    }
+}
+
+Result<void> Control::bind_endpoint(const Endpoint& endpoint, Sockets& sockets) {
     const bool shared = is_shared_by_engines(endpoint);
-    const auto sockets = static_cast<std::uint16_t>(shared ? 1 : configuration_.daemon.engines);
-    for (std::uint16_t engine = 0; engine < sockets; ++engine) {
+    const auto count = static_cast<std::uint16_t>(shared ? 1 : configuration_.daemon.engines);
+    for (std::uint16_t engine = 0; engine < count; ++engine) {
         const std::string name = listener_name(endpoint, engine);
         if (listeners_.contains(name)) {
             continue;
@@ -27,20 +38,51 @@ Result<void> Control::bind_endpoint(const Endpoint& endpoint) {
         if (!listener) {
             return pass_on(std::move(listener));
         }
-        Descriptors copy;
-        copy.push_back(duplicate_fd(*listener));
-        listeners_[name] = std::move(*listener);
-        static_cast<void>(keeper_.send(Listener{name}, std::move(copy)));
+        sockets[name] = std::move(*listener);
     }
     return {};
 }
 
-void Control::tell_service(Peer& peer, std::size_t index) {
+std::chrono::milliseconds Control::longest_session() const {
+    std::chrono::milliseconds longest{0};
+    for (const TlsService& service : configuration_.services) {
+        longest = std::max(longest, service.mode == Mode::server ? service.session_lifetime : longest);
+    }
+    return longest;
+}
+
+void Control::tell_tickets(Peer& peer) {
+    Descriptors memory;
+    memory.push_back(tickets_.file());
+    if (peer.hello.kind == ProcessKind::engine && memory.front()) {
+        static_cast<void>(peer.channel->send(Tickets{}, std::move(memory)));
+    }
+}
+
+Result<void> Control::bind_endpoint(const Endpoint& endpoint) {
+    Sockets sockets;
+    auto bound = bind_endpoint(endpoint, sockets);
+    for (auto& [name, listener] : sockets) {
+        hold(name, std::move(listener));
+    }
+    return bound;
+}
+
+void Control::hold(const std::string& name, UniqueFd listener) {
+    Descriptors copy;
+    copy.push_back(duplicate_fd(listener));
+    listeners_[name] = std::move(listener);
+    static_cast<void>(keeper_.send(Listener{name}, std::move(copy)));
+}
+
+void Control::tell_service(Peer& peer, std::size_t index, std::uint32_t load) {
     const TlsService& service = configuration_.services[index];
+    const ServiceId id = service_id(service.name);
     Descriptors sockets;
-    const bool balanced = peer.hello.kind == ProcessKind::engine && balances_.contains(index);
+    const auto balance = balances_.find(id);
+    const bool balanced = peer.hello.kind == ProcessKind::engine && balance != balances_.end() && balance->second;
     if (balanced) {
-        sockets.push_back(duplicate_fd(balances_.at(index)));
+        sockets.push_back(duplicate_fd(balance->second));
     }
     if (peer.hello.kind == ProcessKind::engine) {
         for (const Endpoint& endpoint : service.listen) {
@@ -50,45 +92,51 @@ void Control::tell_service(Peer& peer, std::size_t index) {
             }
         }
     }
-    static_cast<void>(peer.channel->send(Service{id_of(index), encode(service), balanced}, std::move(sockets)));
-    if (!is_open(index)) {
-        static_cast<void>(peer.channel->send(CloseService{id_of(index)}));
+    static_cast<void>(peer.channel->send(
+        Service{.id = id, .settings = encode(service), .balanced = balanced, .load = load}, std::move(sockets)));
+    if (!is_open(id)) {
+        static_cast<void>(peer.channel->send(CloseService{id}));
     }
 }
 
-Result<void> Control::open_service(std::size_t index) {
-    if (is_open(index)) {
+Result<void> Control::open_service(ServiceId id) {
+    const auto index = index_of(id);
+    if (!index) {
+        return fail("not-found", "this service is not configured any more");
+    }
+    if (is_open(id)) {
         return {};
     }
+    const TlsService& service = configuration_.services[*index];
     // Whether somebody else has the address was asked when we had it first, and the keeper may hold our socket for a
     // moment yet.
-    for (const Endpoint& endpoint : configuration_.services[index].listen) {
+    for (const Endpoint& endpoint : service.listen) {
         if (auto bound = bind_endpoint(endpoint); !bound) {
-            forget(index);
+            forget(service);
             return bound;
         }
     }
-    closed_.erase(index);
+    closed_.erase(id);
     for (Peer& peer : peers_) {
         if (peer.known) {
-            tell_service(peer, index);
+            tell_service(peer, *index);
         }
     }
-    changes_.service("service-up", configuration_.services[index].name, {});
+    changes_.service("service-up", service.name, {});
     return {};
 }
 
-void Control::close_service(std::size_t index, TlsSessions::Ended done) {
-    if (closed_.insert(index).second) {
-        static_cast<void>(send_all(CloseService{id_of(index)}));
-        forget(index);
-        changes_.service("service-down", configuration_.services[index].name, {});
+void Control::close_service(ServiceId id, TlsSessions::Ended done) {
+    if (const auto index = index_of(id); index && closed_.insert(id).second) {
+        static_cast<void>(send_all(CloseService{id}));
+        forget(configuration_.services[*index]);
+        changes_.service("service-down", configuration_.services[*index].name, {});
     }
-    sessions_.end_all_of(id_of(index), std::move(done));
+    sessions_.end_all_of(id, std::move(done));
 }
 
-void Control::forget(std::size_t index) {
-    for (const Endpoint& endpoint : configuration_.services[index].listen) {
+void Control::forget(const TlsService& service) {
+    for (const Endpoint& endpoint : service.listen) {
         const auto engines = static_cast<std::uint16_t>(configuration_.daemon.engines);
         for (std::uint16_t engine = 0; engine < engines; ++engine) {
             const std::string name = listener_name(endpoint, engine);
@@ -123,8 +171,8 @@ void Control::on_answer(const Peer& peer, Message message) {
 
 void Control::on_failures(const Failures& failures) {
     for (const Failure& failure : failures.failures) {
-        if (failure.service.value < configuration_.services.size()) {
-            changes_.service("tls-failed", configuration_.services[failure.service.value].name, failure);
+        if (const TlsService* service = find_service(failure.service)) {
+            changes_.service("tls-failed", service->name, failure);
         }
     }
 }

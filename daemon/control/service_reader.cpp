@@ -11,6 +11,7 @@
 
 #include "base/suggestion.hpp"
 #include "daemon/control/cryptography_reader.hpp"
+#include "daemon/control/rekey_reader.hpp"
 #include "daemon/control/secret_reference.hpp"
 #include "daemon/control/section.hpp"
 #include "daemon/control/trust_reader.hpp"
@@ -25,6 +26,7 @@ using std::chrono::milliseconds;
 constexpr DurationRange kHandshakeRange{milliseconds(10), hours(1)};
 constexpr DurationRange kConnectRange{milliseconds(10), hours(1)};
 constexpr DurationRange kCloseRange{milliseconds(10), hours(24)};
+constexpr DurationRange kSessionRange{milliseconds(0), kLongestSession};
 constexpr DurationRange kDrainRange{milliseconds(10), kLongestTimeout};
 
 constexpr std::string_view kTitle = "[[tls.service]]";
@@ -79,6 +81,19 @@ void read_deliver(Section& section) {
     }
 }
 
+void read_resumption(Section& section, TlsService& service) {
+    milliseconds lifetime = service.session_lifetime;
+    section.duration("session_lifetime", kSessionRange, lifetime);
+    if (lifetime.count() == 0 || lifetime >= kShortestSession) {
+        service.session_lifetime = lifetime;
+    } else {
+        section.report(section.position("session_lifetime"), "out-of-range",
+                       "session_lifetime: expected a duration from 5s to 24h, or \"0s\" where no session is to be "
+                       "resumed");
+    }
+    section.integer("session_max_uses", 0, kMostSessionUses, service.session_max_uses);
+}
+
 void check_server(Section& section, const TlsService& service) {
     section.require("certificate", "mode = \"server\"");
     section.require("private_key", "mode = \"server\"");
@@ -108,6 +123,17 @@ void check_client(Section& section, const TlsService& service) {
                        fmt::format("client_certificate = \"{}\" is for mode = \"server\": to show a certificate of "
                                    "our own to the server, set certificate and private_key",
                                    to_string(service.client_certificate)));
+    }
+}
+
+void check_resumption(Section& section, const TlsService& service) {
+    for (const std::string_view key : {"session_lifetime", "session_max_uses"}) {
+        if (service.mode == Mode::client && section.has(key)) {
+            section.report(section.position(key), "wrong-mode",
+                           fmt::format("{} is for mode = \"server\": how long a session may go on is the server's "
+                                       "to say",
+                                       key));
+        }
     }
 }
 
@@ -149,6 +175,8 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     read_deliver(section);
     section.choice("send_proxy", kSendProxyNames, service.send_proxy);
     section.choice("accept_proxy", kAcceptProxyNames, service.accept_proxy);
+    read_resumption(section, service);
+    read_rekey_after(section, service);
     section.duration("handshake_timeout", kHandshakeRange, service.handshake_timeout);
     section.duration("connect_timeout", kConnectRange, service.connect_timeout);
     section.duration("close_timeout", kCloseRange, service.close_timeout);
@@ -159,8 +187,14 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     }
     if (mode_known) {
         check_mode(section, service);
+        check_resumption(section, service);
     }
     section.refuse_the_rest();
+    if (const std::size_t size = encode(service).size(); size > kLargestService) {
+        section.report(where, "service-too-large",
+                       fmt::format("{}: names, paths and rules have {} octets together: expected at most {}", kTitle,
+                                   size, kLargestService));
+    }
     entry.source.section = where;
     entry.source.certificate = section.position("certificate");
     entry.source.private_key = section.position("private_key");

@@ -37,8 +37,17 @@ struct KernelView {
 [[nodiscard]] KernelView look_at_kernel(const ktls::Capabilities& capabilities,
                                         const std::vector<TlsService>& services);
 
+/// What has connections of a service that was removed before this process began.
+inline constexpr std::string_view kRemovedName = "(removed)";
+
+struct ServicesView {
+    std::vector<TlsService> services;
+    std::vector<TlsService> removed;  ///< they are configured no more, and have connections
+    Diagnostics reload_problems;      ///< of the last reload: what of it is not used
+};
+
 /// The status as one JSON document, version 1. `ike` is null where the configuration has no connection of IKE.
-[[nodiscard]] std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,
+[[nodiscard]] std::string to_json(const ServicesView& shown, const std::vector<ProcessCounters>& processes,
                                   const KernelView& kernel, const IkeView* ike = nullptr);
 
 /// The status document as a table for a person. Error: `status-malformed`.

@@ -26,6 +26,7 @@ json empty_service(const TlsService& service) {
             {"active", {{"kernel", 0}, {"userspace", 0}}},
             {"negotiating", 0},
             {"established", {{"kernel", 0}, {"userspace", 0}}},
+            {"resumed", 0},
             {"reasons", json::object()},
             {"failed", json::object()},
             {"accepted_by_engine", json::object()}};
@@ -67,6 +68,14 @@ json kernel_to_json(const KernelView& kernel) {
             {"reason", kernel.reason},
             {"sockets", groups},
             {"decrypt_errors", kernel.decrypt_errors}};
+}
+
+json problems_to_json(const Diagnostics& problems) {
+    json list = json::array();
+    for (const Diagnostic& each : problems) {
+        list.push_back({{"where", to_string(each.where)}, {"reason", each.reason}, {"sentence", each.sentence}});
+    }
+    return list;
 }
 
 json or_null(const std::optional<std::int64_t>& seconds) {
@@ -289,22 +298,50 @@ std::string tls_table_of(const json& status) {
     return table;
 }
 
+std::string problem_lines(const json& status) {
+    std::string lines;
+    for (const json& each : status.value("reload_problems", json::array())) {
+        const auto text = [&each](const char* key) { return each.at(key).get<std::string>(); };
+        lines += fmt::format("WARNING: wrong at the last reload: {}: {} ({})\n", text("where"), text("sentence"),
+                             text("reason"));
+    }
+    return lines;
+}
+
 std::string table_of(const json& status) {
     const bool tls = !status.at("services").empty() || !status.contains("ike");
-    return (tls ? tls_table_of(status) : "") + (status.contains("ike") ? ike_table_of(status.at("ike")) : "");
+    return problem_lines(status) + (tls ? tls_table_of(status) : "") +
+           (status.contains("ike") ? ike_table_of(status.at("ike")) : "");
 }
 
 }  // namespace
 
-std::string to_json(const Configuration& configuration, const std::vector<ProcessCounters>& processes,
+std::string to_json(const ServicesView& shown, const std::vector<ProcessCounters>& processes,
                     const KernelView& kernel, const IkeView* ike) {
     json services = json::array();
-    for (const TlsService& service : configuration.services) {
-        json& one = services.emplace_back(empty_service(service));
+    std::map<ServiceId, std::size_t> places;
+    const auto add = [&](const TlsService& service) -> json& {
+        places.emplace(service_id(service.name), services.size());
+        return services.emplace_back(empty_service(service));
+    };
+    for (const TlsService& service : shown.services) {
+        json& one = add(service);
         for (const Endpoint& endpoint : service.listen) {
             one["listen"].push_back(to_string(endpoint));
         }
     }
+    for (const TlsService& service : shown.removed) {
+        add(service)["removed"] = true;
+    }
+    const auto place_of = [&](ServiceId id) {
+        if (!places.contains(id)) {
+            if (!places.contains(service_id(kRemovedName))) {
+                add({.name = std::string(kRemovedName)})["removed"] = true;
+            }
+            places[id] = places[service_id(kRemovedName)];
+        }
+        return places[id];
+    };
     json list = json::array();
     for (const ProcessCounters& process : processes) {
         json& one = list.emplace_back(json{{"kind", name_of(process.process.kind)},
@@ -315,12 +352,13 @@ std::string to_json(const Configuration& configuration, const std::vector<Proces
             one["longest_round_us"] = std::chrono::floor<std::chrono::microseconds>(*process.longest_round).count();
         }
         for (const Count& count : process.counts) {
-            if (count.service.value < services.size()) {
-                add_count(services[count.service.value], process.process, count);
-            }
+            add_count(services[place_of(count.service)], process.process, count);
         }
     }
     json document{{"version", 1}, {"services", services}, {"processes", list}, {"kernel", kernel_to_json(kernel)}};
+    if (!shown.reload_problems.empty()) {
+        document["reload_problems"] = problems_to_json(shown.reload_problems);
+    }
     if (ike != nullptr) {
         document["ike"] = ike_to_json(*ike);
     }

@@ -1,6 +1,7 @@
 #include "daemon/control/status_server.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "daemon/shared/clock.hpp"
@@ -40,10 +41,14 @@ void StatusServer::on_counters(const Hello& from, Counters counters) {
     }
     const auto asked =
         std::ranges::find_if(collected_, [&](const ProcessCounters& one) { return one.process == from; });
-    if (asked == collected_.end() || std::exchange(asked->answered, true)) {
+    if (asked == collected_.end() || asked->answered) {
         return;
     }
-    asked->counts = std::move(counters.counts);
+    std::ranges::move(counters.counts, std::back_inserter(asked->counts));
+    asked->answered = !counters.more;
+    if (counters.more) {
+        return;
+    }
     if (--missing_ == 0) {
         loop_.disarm(*this);
         on_answers();

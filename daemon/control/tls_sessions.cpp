@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/control/status.hpp"
 #include "daemon/control/tls_session_view.hpp"
 #include "daemon/shared/clock.hpp"
 
 namespace keysluice::control {
 
-TlsSessions::TlsSessions(Loop& loop, const std::vector<TlsService>& services, Send send)
-    : services_(services),
+TlsSessions::TlsSessions(Loop& loop, Find find, Send send)
+    : find_(std::move(find)),
       send_(std::move(send)),
       patience_(loop, [this] { on_deadline(); }),
       kernel_(loop, 1, kMostUnderWay) {}
@@ -125,9 +126,9 @@ void TlsSessions::look_up(Answers answers, std::size_t limit, Listed then) {
                         .silent = answers.silent};
     page.sessions.reserve(sessions.size());
     for (const ListedSession& session : sessions) {
-        if (session.service.value < services_.size()) {
-            page.sessions.push_back(view_of(session, services_[session.service.value]));
-        }
+        static const TlsService kRemoved{.name = std::string(kRemovedName)};
+        const TlsService* service = find_(session.service);
+        page.sessions.push_back(view_of(session, service == nullptr ? kRemoved : *service));
     }
     kernel_.submit([page = std::move(page), then = std::move(then)]() mutable -> WorkerPool::Done {
         ask_kernel(page.sessions);

@@ -51,8 +51,10 @@ class TlsSessions final {
     /// Sends it to all processes; returns those that it went to.
     using Send = std::function<std::vector<Hello>(const Message& message)>;
 
-    /// `services` are those of the configuration, in its order.
-    TlsSessions(Loop& loop, const std::vector<TlsService>& services, Send send);
+    /// A service by its number; null where nobody knows it any more.
+    using Find = std::function<const TlsService*(ServiceId id)>;
+
+    TlsSessions(Loop& loop, Find find, Send send);
 
     /// Calls `then` once. Those of `services` only, of all where it is empty. Fails with "too-many-calls".
     using Listed = std::move_only_function<void(Result<TlsSessionPage>)>;
@@ -91,7 +93,7 @@ class TlsSessions final {
     void on_deadline();
     void look_up(Answers answers, std::size_t limit, Listed then);
 
-    const std::vector<TlsService>& services_;
+    Find find_;
     Send send_;
     std::uint32_t token_ = 0;
     Questions questions_;  ///< the oldest first

@@ -76,7 +76,8 @@ void Connection::on_established(Negotiation& /*negotiation*/, Negotiated result)
         stay_in_userspace("offload-off");
         return;
     }
-    auto placement = place(established_.tls.get(), *established_.session, host_.kernel());
+    auto placement =
+        place(established_.tls.get(), *established_.session, host_.kernel(), service_->settings.rekey_after.set());
     if (!placement) {
         reset_on_close(established_.tls.get());
         fail_with(placement.error());
@@ -89,6 +90,13 @@ void Connection::on_established(Negotiation& /*negotiation*/, Negotiated result)
             return preface_.empty() ? leave_for_kernel() : connect_backend();
         case Carrier::userspace:
             return stay_in_userspace(placement->reason);
+    }
+}
+
+void Connection::count_established(std::string_view where, const tls::Summary& summary) {
+    host_.counters().add(service_->id, where);
+    if (summary.resumed) {
+        host_.counters().add(service_->id, counter::kResumed);
     }
 }
 
@@ -106,7 +114,7 @@ void Connection::leave_for_kernel() {
         fail_with({"keeper-busy", "too many connections wait for the keeper or its relay already"});
         return;
     }
-    host_.counters().add(service_->id, counter::kEstablishedKernel);
+    count_established(counter::kEstablishedKernel, summary);
     if (logs(LogLevel::debug)) {
         log_debug("{}: {}: {} {}, carried by the kernel", service_->settings.name, describe_peer(peer_),
                   tls::name_of(summary.version), summary.cipher_suite);
@@ -123,10 +131,10 @@ void Connection::stay_in_userspace(std::string_view why) {
             std::move(established_.tls));
         return;
     }
-    host_.counters().add(service_->id, counter::kEstablishedUserspace);
-    host_.counters().add(service_->id, fmt::format("{}{}", counter::kWhyUserspace, why));
     const int socket = established_.tls.get();
     const tls::Summary summary = established_.session->summary();
+    count_established(counter::kEstablishedUserspace, summary);
+    host_.counters().add(service_->id, fmt::format("{}{}", counter::kWhyUserspace, why));
     listed_ = {.id = session_id_of(socket),
                .service = service_->id,
                .since = now(),
@@ -204,7 +212,8 @@ void Connection::relay() {
     host_.counters().add(service_->id, counter::kActiveUserspace);
     active_userspace_ = true;
     relay_ = std::make_unique<UserspaceRelay>(host_.loop(), *this, std::move(established_),
-                                              service_->settings.close_timeout, std::move(preface_));
+                                              service_->settings.close_timeout, std::move(preface_),
+                                              service_->settings.rekey_after);
     relay_->start();
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "daemon/engine/acceptor.hpp"
+#include "daemon/engine/file_stamps.hpp"
 #include "daemon/engine/header_intake.hpp"
 #include "daemon/engine/installation.hpp"
 #include "daemon/engine/negotiation.hpp"
@@ -24,6 +25,7 @@ struct ServedService {
     ServiceId id;
     TlsService settings;
     std::unique_ptr<const tls::Context> context;
+    FileStamps files{};           ///< that the context was made of
     std::size_t next_target = 0;  ///< round robin over settings.connect
 };
 
@@ -73,6 +75,7 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
 
     void on_header(Result<proxy::Header> header);
     void negotiate();
+    void count_established(std::string_view where, const tls::Summary& summary);
     void leave_for_kernel();
     void stay_in_userspace(std::string_view why);
     void connect_backend();

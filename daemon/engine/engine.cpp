@@ -56,6 +56,7 @@ Engine::~Engine() {
 
 void Engine::on_connected(Uplink& uplink) {
     if (&uplink != &keeper_) {
+        told_.emplace();
         return;
     }
     if (draining_) {
@@ -78,22 +79,35 @@ void Engine::on_message(Uplink& uplink, Message message, Descriptors descriptors
 void Engine::on_control_message(const Message& message, Descriptors descriptors) {
     if (const auto* service = std::get_if<Service>(&message)) {
         serve(*service, std::move(descriptors));
+    } else if (std::holds_alternative<Tickets>(message)) {
+        take_tickets(std::move(descriptors));
+    } else if (const auto* wanted = std::get_if<LoadService>(&message)) {
+        load_service(*wanted);
     } else if (std::holds_alternative<ServicesComplete>(message)) {
-        if (!std::exchange(ready_, true)) {
-            on_ready_();
-        }
+        on_all_told();
     } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
-        static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
+        for (const Counters& counters : counters_.answer_to(ask->token)) {
+            static_cast<void>(control_.send(counters));
+        }
     } else if (const auto* sessions = std::get_if<AskSessions>(&message)) {
         list(*sessions);
     } else if (const auto* end = std::get_if<EndSessions>(&message)) {
         end_sessions(*end);
     } else if (const auto* closed = std::get_if<CloseService>(&message)) {
         close_service(closed->id);
+    } else if (const auto* forgotten = std::get_if<ForgetService>(&message)) {
+        forget_service(forgotten->id);
     } else if (const auto* key = std::get_if<SigningKey>(&message)) {
         static_cast<void>(control_.send(signer_.load(*key)));
-    } else if (const auto* wanted = std::get_if<SignatureWanted>(&message)) {
-        static_cast<void>(control_.send(signer_.sign(*wanted)));
+    } else if (const auto* unsigned_yet = std::get_if<SignatureWanted>(&message)) {
+        static_cast<void>(control_.send(signer_.sign(*unsigned_yet)));
+    }
+}
+
+void Engine::take_tickets(Descriptors descriptors) {
+    const auto used = tickets_->use(descriptors.empty() ? UniqueFd() : std::move(descriptors.front()));
+    if (!used) {
+        log_warning("no session is resumed: {} ({})", used.error().sentence, used.error().reason);
     }
 }
 
@@ -111,48 +125,94 @@ std::shared_ptr<AcceptBalance> Engine::take_balance(const Service& offered, Desc
     return std::make_shared<AcceptBalance>(std::move(*balance));
 }
 
+void Engine::load_service(const LoadService& wanted) {
+    if (std::exchange(load_, wanted.load) != wanted.load) {
+        loaded_.clear();
+    }
+    ServiceLoaded answer{.id = wanted.id, .reason = {}, .sentence = {}, .load = wanted.load};
+    const auto offer = offers_.find(wanted.id);
+    const bool same = offer != offers_.end() && offer->second.service && offer->second.encoded == wanted.settings &&
+                      offer->second.service->files.still_true();
+    if (!same && !draining_) {
+        if (auto service = load(wanted.id, wanted.settings)) {
+            loaded_[wanted.id] = {.service = std::move(*service), .encoded = wanted.settings};
+            answer.fresh = true;
+        } else {
+            answer.reason = service.error().reason;
+            answer.sentence = service.error().sentence;
+        }
+    }
+    static_cast<void>(control_.send(answer));
+}
+
 void Engine::serve(const Service& offered, Descriptors listeners) {
+    if (told_) {
+        told_->insert(offered.id);
+    }
     Offer& offer = offers_[offered.id];
     const auto balance = take_balance(offered, listeners);
-    if (draining_ || (offer.service && offer.encoded == offered.settings)) {
+    auto loaded = offered.load == load_ ? loaded_.extract(offered.id) : decltype(loaded_)::node_type{};
+    const bool is_loaded = loaded && loaded.mapped().encoded == offered.settings;
+    if (draining_ || (!is_loaded && offer.service && offer.encoded == offered.settings)) {
         // keysluiced came back and tells again what we know; only what the engines count together is new.
         std::ranges::for_each(offer.acceptors, [&](const auto& acceptor) { acceptor->share(balance); });
         return;
     }
-    auto settings = decode_service(offered.settings);
+    auto service = is_loaded ? std::move(loaded.mapped().service) : load(offered.id, offered.settings);
     ServiceLoaded answer{.id = offered.id, .reason = {}, .sentence = {}};
-    auto service = std::make_shared<ServedService>();
-    service->id = offered.id;
-    Result<void> loaded = settings ? Result<void>{} : std::unexpected(settings.error());
-    if (settings) {
-        service->settings = std::move(*settings);
-        loaded = load(*service);
-    }
-    if (!loaded) {
-        answer.reason = loaded.error().reason;
-        answer.sentence = loaded.error().sentence;
+    if (!service) {
+        answer.reason = service.error().reason;
+        answer.sentence = service.error().sentence;
         static_cast<void>(control_.send(answer));
         return;
     }
-    offer.service = service;
+    stop_accepting(offer);
+    offer.service = *service;
     offer.encoded = offered.settings;
-    offer.acceptors.clear();
     for (UniqueFd& listener : listeners) {
         const bool shared = is_unix_socket(listener.get());
         auto acceptor = std::make_unique<Acceptor>(loop_, *this, std::move(listener), shared ? balance : nullptr);
-        by_acceptor_[acceptor.get()] = service;
+        by_acceptor_[acceptor.get()] = *service;
         offer.acceptors.push_back(std::move(acceptor));
     }
     static_cast<void>(control_.send(answer));
 }
 
+void Engine::stop_accepting(Offer& offer) {
+    for (const auto& acceptor : offer.acceptors) {
+        by_acceptor_.erase(acceptor.get());
+    }
+    offer.acceptors.clear();
+}
+
 void Engine::close_service(ServiceId id) {
     if (const auto found = offers_.find(id); found != offers_.end()) {
-        for (const auto& acceptor : found->second.acceptors) {
-            by_acceptor_.erase(acceptor.get());
-        }
-        found->second.acceptors.clear();
+        stop_accepting(found->second);
         found->second.encoded.clear();  // it is new to us when it comes again
+    }
+}
+
+void Engine::forget_service(ServiceId id) {
+    if (std::ranges::none_of(connections_, [id](const auto& each) { return each->service() == id; })) {
+        close_service(id);
+        offers_.erase(id);
+        counters_.forget(id);
+    }
+}
+
+void Engine::on_all_told() {
+    if (told_) {
+        // keysluiced began anew, and does not know of these any more.
+        for (const auto& [id, offer] : offers_) {
+            if (!told_->contains(id)) {
+                close_service(id);
+            }
+        }
+        told_.reset();
+    }
+    loaded_.clear();
+    if (!std::exchange(ready_, true)) {
+        on_ready_();
     }
 }
 
@@ -183,19 +243,28 @@ void Engine::end_sessions(const EndSessions& end) {
     static_cast<void>(control_.send(SessionsEnded{.token = end.token, .count = count}));
 }
 
-Result<void> Engine::load(ServedService& service) {
-    if (service.settings.offload == Offload::require && !kernel_.carries_any()) {
+Result<std::shared_ptr<ServedService>> Engine::load(ServiceId id, const std::vector<std::uint8_t>& encoded) {
+    auto settings = decode_service(encoded);
+    if (!settings) {
+        return pass_on(std::move(settings));
+    }
+    auto service = std::make_shared<ServedService>();
+    service->id = id;
+    service->settings = std::move(*settings);
+    if (service->settings.offload == Offload::require && !kernel_.carries_any()) {
         return fail("offload-required",
-                    fmt::format("service {} says offload = \"require\", but {}", service.settings.name,
+                    fmt::format("service {} says offload = \"require\", but {}", service->settings.name,
                                 kernel_.absent ? kernel_.absent->sentence : "the kernel takes no keys"));
     }
-    const bool export_keys = kernel_.carries_any() && service.settings.offload != Offload::off;
-    auto context = make_context(service.settings, export_keys, std::chrono::system_clock::now());
+    const bool export_keys = kernel_.carries_any() && service->settings.offload != Offload::off;
+    const auto time = std::chrono::system_clock::now();
+    service->files = FileStamps(service->settings, time);  // first: who writes meanwhile is found out later
+    auto context = make_context(service->settings, export_keys, time, tickets_);
     if (!context) {
         return pass_on(std::move(context));
     }
-    service.context = std::make_unique<const tls::Context>(std::move(*context));
-    return {};
+    service->context = std::make_unique<const tls::Context>(std::move(*context));
+    return service;
 }
 
 bool Engine::has_room() {

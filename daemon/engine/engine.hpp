@@ -4,12 +4,15 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "daemon/engine/acceptor.hpp"
 #include "daemon/engine/connection.hpp"
 #include "daemon/engine/handovers.hpp"
 #include "daemon/engine/signer.hpp"
+#include "daemon/engine/ticket_memory.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
 
@@ -42,6 +45,11 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
         std::vector<std::uint8_t> encoded;
         std::list<std::unique_ptr<Acceptor>> acceptors;
     };
+    /// What LoadService brought, until it is used or dropped.
+    struct Loaded {
+        std::shared_ptr<ServedService> service;
+        std::vector<std::uint8_t> encoded;
+    };
     struct DrainTimer final : Deadline {
         explicit DrainTimer(Loop& its_loop) : owner(its_loop) {}
         void on_deadline() override { owner.stop(); }
@@ -65,13 +73,18 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     void on_connected(Uplink& uplink) override;
     void on_control_message(const Message& message, Descriptors descriptors);
     void serve(const Service& offered, Descriptors listeners);
+    void load_service(const LoadService& wanted);
     void close_service(ServiceId id);
+    void forget_service(ServiceId id);
+    void stop_accepting(Offer& offer);
+    void on_all_told();
     void list(const AskSessions& ask);
     void end_sessions(const EndSessions& end);
+    void take_tickets(Descriptors descriptors);
     /// The descriptor in front of the listening sockets; null where there is none.
     [[nodiscard]] std::shared_ptr<AcceptBalance> take_balance(const Service& offered, Descriptors& descriptors) const;
     void end_if_drained();
-    [[nodiscard]] Result<void> load(ServedService& service);
+    [[nodiscard]] Result<std::shared_ptr<ServedService>> load(ServiceId id, const std::vector<std::uint8_t>& encoded);
 
     Loop& loop_;
     std::uint16_t index_;
@@ -79,9 +92,14 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     OnReady on_ready_;
     ktls::Capabilities kernel_;
     CounterSet counters_;
+    std::shared_ptr<TicketMemory> tickets_ = std::make_shared<TicketMemory>();
     Signer signer_;
     Farewells farewells_;
     std::map<ServiceId, Offer> offers_;
+    std::map<ServiceId, Loaded> loaded_;
+    std::uint32_t load_ = 0;  ///< the number of what is in loaded_
+    /// Since keysluiced was called (again) and until it has told all: what it tells of.
+    std::optional<std::set<ServiceId>> told_;
     std::map<const Acceptor*, std::shared_ptr<ServedService>> by_acceptor_;
     std::list<std::unique_ptr<Connection>> connections_;
     Uplink keeper_;

@@ -35,7 +35,7 @@ std::string_view to_string(Carrier carrier) {
     return "";
 }
 
-Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities& kernel) {
+Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities& kernel, bool rekey) {
     if (!kernel.carries_any()) {
         return stays(kernel.absent ? kernel.absent->reason : "cipher-not-in-kernel");
     }
@@ -46,6 +46,11 @@ Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities&
     const auto cipher = to_kernel(summary.cipher);
     if (!cipher || !kernel.carries(to_kernel(summary.version), *cipher)) {
         return stays("cipher-not-in-kernel");
+    }
+    const bool tls13 = summary.version == tls::Version::tls13;
+    const bool kernel_rekeys = kernel.rekeys_receiving && kernel.rekeys_sending;
+    if (rekey && tls13 && !kernel_rekeys) {
+        return stays("rekey-not-in-kernel");
     }
     auto exported = session.export_keys();
     if (!exported) {
@@ -69,7 +74,7 @@ Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities&
         return pass_on(std::move(same));
     }
     Placement placement{.carrier = Carrier::kernel, .reason = {}};
-    if (exported->version == tls::Version::tls13 && kernel.rekeys_receiving && kernel.rekeys_sending) {
+    if (tls13 && kernel_rekeys) {
         placement.secrets = std::make_shared<TrafficSecrets>(TrafficSecrets{
             .receive = std::move(exported->read.traffic_secret), .send = std::move(exported->write.traffic_secret)});
     }

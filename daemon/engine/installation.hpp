@@ -27,7 +27,9 @@ struct Placement {
 /// that point. A failure behind it is this function's failure, and the connection must be closed without another
 /// byte: neither side may go on with keys whose sequence numbers are in doubt. On success with Carrier::kernel both
 /// directions were read back, and the session must not encrypt or decrypt again.
-[[nodiscard]] Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities& kernel);
+///
+/// `rekey`: its keys must change (RekeyAfter). TLS 1.2 can't do that, whoever carries it.
+[[nodiscard]] Result<Placement> place(int fd, tls::Session& session, const ktls::Capabilities& kernel, bool rekey);
 
 /// Fails with "ktls-read-back-differs" where the kernel uses other keys for this socket, or none.
 [[nodiscard]] Result<void> read_back(int fd, const KernelKeys& keys);

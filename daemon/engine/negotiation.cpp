@@ -114,7 +114,7 @@ bool Negotiation::on_record() {
 
 Result<void> Negotiation::feed_record() {
     if (!session_) {
-        auto session = tls::Session::accept(context_);
+        auto session = tls::Session::accept(context_, now());
         if (!session) {
             return pass_on(std::move(session));
         }

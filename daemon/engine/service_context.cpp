@@ -65,10 +65,19 @@ Result<crypto::PeerRules> rules_of(const TlsService& service) {
     return rules;
 }
 
+tls::Resumption resumption_of(const TlsService& service, const std::shared_ptr<tls::TicketOffice>& tickets) {
+    const bool wanted = service.session_lifetime.count() > 0;
+    return {.office = wanted ? tickets : nullptr,
+            .audience = service.name,
+            .lifetime = service.session_lifetime,
+            .max_uses = service.session_max_uses};
+}
+
 }  // namespace
 
 Result<tls::Context> make_context(const TlsService& service, bool export_keys,
-                                  std::chrono::system_clock::time_point now) {
+                                  std::chrono::system_clock::time_point now,
+                                  const std::shared_ptr<tls::TicketOffice>& tickets) {
     const auto private_key = secret_path(service.private_key);
     if (!private_key) {
         return std::unexpected(private_key.error());
@@ -84,7 +93,8 @@ Result<tls::Context> make_context(const TlsService& service, bool export_keys,
                                      .revocation_lists = paths(service.crl),
                                      .client_certificate = to_tls(service.client_certificate),
                                      .rules = *std::move(rules),
-                                     .protocol = protocol_of(service, export_keys)},
+                                     .protocol = protocol_of(service, export_keys),
+                                     .resumption = resumption_of(service, tickets)},
                                     now);
     }
     return tls::Context::client({.verify = service.verify_peer == VerifyPeer::full,

@@ -46,7 +46,7 @@ int take_error(int fd) {
 }  // namespace
 
 UserspaceRelay::UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout,
-                               std::vector<std::uint8_t> preface)
+                               std::vector<std::uint8_t> preface, RekeyAfter rekey_after)
     : loop_(loop),
       owner_(owner),
       tls_(*this),
@@ -54,13 +54,16 @@ UserspaceRelay::UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, 
       session_(std::move(connection.session)),
       to_plain_(std::move(preface)),
       close_timer_(*this),
-      close_timeout_(close_timeout) {
+      close_timeout_(close_timeout),
+      rekey_after_(rekey_after),
+      rekey_timer_(*this) {
     tls_.fd = std::move(connection.tls);
     plain_.fd = std::move(connection.plain);
 }
 
 UserspaceRelay::~UserspaceRelay() {
     loop_.disarm(close_timer_);
+    loop_.disarm(rekey_timer_);
     for (const Side* side : {&tls_, &plain_}) {
         if (side->watched) {
             loop_.forget(*side);
@@ -69,6 +72,10 @@ UserspaceRelay::~UserspaceRelay() {
 }
 
 void UserspaceRelay::start() {
+    if (session_->version() == tls::Version::tls13) {
+        key_limits_.sent = key_limits_.received = rekey_after_.volume_or(kMostOctetsOfKeys);
+        arm_rekeying();
+    }
     reset_on_close(plain_.fd.get());
     set_interest(tls_, true, false);
     set_interest(plain_, true, false);
@@ -80,6 +87,17 @@ void UserspaceRelay::start() {
 
 void UserspaceRelay::CloseTimer::on_deadline() {
     owner.abort({"close-timeout", "one side has ended and the other neither sends nor ends"});
+}
+
+void UserspaceRelay::arm_rekeying() {
+    if (rekey_after_.time.count() != 0) {
+        loop_.arm(rekey_timer_, now() + rekey_after_.time);
+    }
+}
+
+void UserspaceRelay::RekeyTimer::on_deadline() {
+    owner.keys_too_old_ = true;
+    owner.advance();
 }
 
 void UserspaceRelay::on_events(Side& side, std::uint32_t events) {
@@ -240,8 +258,23 @@ bool UserspaceRelay::write_tls() {
     return true;
 }
 
+bool UserspaceRelay::renew_keys() {
+    const KeyUse& keys = session_->key_use();
+    // Behind a close_notify nothing may be said; a peer that takes nothing gets no second KeyUpdate.
+    if (!(keys_too_old_ || keys.used_up(key_limits_, !tls_.ended)) || plain_.ended || !session_->output().empty()) {
+        return true;
+    }
+    if (auto changed = session_->change_keys(keys.asked == 0 && !tls_.ended); !changed) {
+        abort(changed.error());
+        return false;
+    }
+    keys_too_old_ = false;
+    arm_rekeying();
+    return write_tls();
+}
+
 void UserspaceRelay::advance() {
-    if (over_) {
+    if (over_ || !renew_keys()) {
         return;
     }
     if (tls_.ended && to_plain_.empty() && !std::exchange(plain_.shut, true)) {
@@ -299,6 +332,7 @@ void UserspaceRelay::part(const Error* error) {
 void UserspaceRelay::end(const Error* error, UniqueFd farewell) {
     if (!std::exchange(over_, true)) {
         loop_.disarm(close_timer_);
+        loop_.disarm(rekey_timer_);
         owner_.on_ended(*this, error, std::move(farewell));
     }
 }

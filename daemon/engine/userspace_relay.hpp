@@ -8,6 +8,7 @@
 #include "base/unique_fd.hpp"
 #include "daemon/engine/negotiation.hpp"
 #include "daemon/shared/loop.hpp"
+#include "daemon/shared/service.hpp"
 
 namespace keysluice {
 
@@ -27,7 +28,7 @@ class UserspaceRelay final {
 
     /// `preface` goes to the plaintext side before anything else.
     UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout,
-                   std::vector<std::uint8_t> preface = {});
+                   std::vector<std::uint8_t> preface = {}, RekeyAfter rekey_after = {});
     ~UserspaceRelay();
 
     void start();
@@ -57,14 +58,23 @@ class UserspaceRelay final {
         UserspaceRelay& owner;
     };
 
+    struct RekeyTimer final : Deadline {
+        explicit RekeyTimer(UserspaceRelay& relay) : owner(relay) {}
+        void on_deadline() override;
+        UserspaceRelay& owner;
+    };
+
     void on_events(Side& side, std::uint32_t events);
     void advance();
+    void arm_rekeying();
     /// Each returns false when the connection is over.
     [[nodiscard]] bool read_tls();
     [[nodiscard]] bool decrypt_all();
     [[nodiscard]] bool read_plain();
     [[nodiscard]] bool write_tls();
     [[nodiscard]] bool write_plain(Bytes fresh);
+    /// Changes the keys where they are used up.
+    [[nodiscard]] bool renew_keys();
     void plain_refuses(int error);
     void set_interest(Side& side, bool readable, bool writable);
     /// The ends of a connection: orderly; reset both ways; reset the plaintext side and let TLS read our last words.
@@ -81,6 +91,10 @@ class UserspaceRelay final {
     std::vector<std::uint8_t> to_plain_;  ///< decrypted, not yet taken by the plaintext side
     CloseTimer close_timer_;
     Duration close_timeout_;
+    RekeyAfter rekey_after_;
+    KeyLimits key_limits_;
+    RekeyTimer rekey_timer_;
+    bool keys_too_old_ = false;
     bool over_ = false;
 };
 

@@ -172,8 +172,8 @@ void RelayShare::take(const Carried& connection, Descriptors sockets, Origin ori
         kept_[slot.value].plain = std::move(sockets[1]);
     }
     table_.at(slot) = TableEntry{.used = 1,
-                                 .service = connection.service.value,
                                  .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0),
+                                 .service = connection.service.value,
                                  .since = connection.since};
     if (secrets != nullptr) {
         table_.keep(slot, *secrets);

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "daemon/relay/session.hpp"
-#include "daemon/shared/clock.hpp"
 
 namespace keysluice {
 
@@ -182,40 +181,6 @@ void Session::expect_key_update() {
             rekeying_.expect(update->requested);
         }
     }
-}
-
-Session::Step Session::on_key_update() {
-    if (!rekeying_.possible()) {
-        // RFC 8446 6.2, internal_error: "An internal error unrelated to the peer or the correctness of the protocol
-        // […] makes it impossible to continue."
-        return refuse(AlertDescription::internal_error,
-                      {"kernel-no-rekey", "the peer changes its keys, and this kernel can't: it takes Linux 6.14"});
-    }
-    const Instant moment = now();
-    flood_.rest(moment - std::exchange(last_key_update_, moment));
-    flood_.handshake_message(ktls::kKeyUpdate);
-    if (auto flood = flood_.verdict()) {
-        return refuse(AlertDescription::unexpected_message, *flood);
-    }
-    if (auto followed = rekeying_.follow(); !followed) {
-        return refuse(AlertDescription::internal_error, followed.error());
-    }
-    return Step::moved;
-}
-
-Session::Step Session::answer_key_update() {
-    // RFC 8446 4.6.3: "If the request_update field is set to "update_requested", then the receiver MUST send a
-    // KeyUpdate of its own with request_update set to "update_not_requested" prior to sending its next Application
-    // Data record."
-    if (!tls_.writable) {
-        return Step::stuck;
-    }
-    const auto sent = rekeying_.change(false);
-    if (!sent) {
-        return abort(sent.error());
-    }
-    tls_.writable = *sent == ktls::Sent::yes;
-    return tls_.writable ? Step::moved : Step::stuck;
 }
 
 void Session::expect_more_of_ticket(Bytes seen, std::size_t missing) {

@@ -54,18 +54,29 @@ void Relay::on_message(Uplink& uplink, Message message, Descriptors descriptors)
 void Relay::on_control_message(const Message& message) {
     if (const auto* service = std::get_if<Service>(&message)) {
         learn(*service);
+    } else if (const auto* wanted = std::get_if<LoadService>(&message)) {
+        // Of a service that is new here we must know before its first connection comes, by another channel.
+        if (!services_.contains(wanted->id)) {
+            learn({.id = wanted->id, .settings = wanted->settings});
+        }
+        static_cast<void>(
+            control_.send(ServiceLoaded{.id = wanted->id, .reason = {}, .sentence = {}, .load = wanted->load}));
     } else if (std::holds_alternative<ServicesComplete>(message)) {
         if (!std::exchange(keeper_called_, true)) {
             keeper_.connect();
         }
     } else if (const auto* ask = std::get_if<AskCounters>(&message)) {
-        static_cast<void>(control_.send(Counters{.token = ask->token, .counts = counters_.list()}));
+        for (const Counters& counters : counters_.answer_to(ask->token)) {
+            static_cast<void>(control_.send(counters));
+        }
     } else if (const auto* sessions = std::get_if<AskSessions>(&message)) {
         list(*sessions);
     } else if (const auto* end = std::get_if<EndSessions>(&message)) {
         end_sessions(*end);
     } else if (const auto* closed = std::get_if<CloseService>(&message)) {
         close_service(closed->id);
+    } else if (const auto* forgotten = std::get_if<ForgetService>(&message)) {
+        forget_service(forgotten->id);
     }
 }
 
@@ -86,6 +97,23 @@ void Relay::close_service(ServiceId id) {
     if (const auto service = services_.find(id); service != services_.end()) {
         service->second->closed = true;
     }
+}
+
+void Relay::forget_service(ServiceId id) {
+    if (std::ranges::none_of(held_, [id](const auto& each) { return each.second.service->id == id; })) {
+        services_.erase(id);
+        counters_.forget(id);
+    }
+}
+
+std::shared_ptr<RelayedService> Relay::service_of(const Adopt& adopted, bool connected) const {
+    if (const auto found = services_.find(adopted.connection.service); found != services_.end()) {
+        return found->second->closed ? nullptr : found->second;
+    }
+    // It was removed from the configuration before a relay, and then keysluiced, ended: what was connected goes on.
+    return connected ? std::make_shared<RelayedService>(
+                           RelayedService{.id = adopted.connection.service, .settings = {.name = "(removed)"}})
+                     : nullptr;
 }
 
 void Relay::list(const AskSessions& ask) {
@@ -292,11 +320,11 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
     if (held_.contains(adopted.slot)) {
         return;  // the keeper tells everything again when only the channel broke
     }
-    const auto service = services_.find(adopted.connection.service);
-    const bool known = table_.holds(adopted.slot) && !descriptors.empty() && service != services_.end();
-    if (!known || service->second->closed) {
-        if (!known) {
-            log_error("a connection of service {} can't be taken over: {}", adopted.connection.service.value,
+    auto service = service_of(adopted, descriptors.size() > 1);
+    const bool complete = table_.holds(adopted.slot) && !descriptors.empty();
+    if (!complete || !service) {
+        if (!complete || !services_.contains(adopted.connection.service)) {
+            log_error("a connection of service {:x} can't be taken over: {}", adopted.connection.service.value,
                       descriptors.empty() ? "its socket is missing" : "its service or place is not known here");
         }
         for (const UniqueFd& socket : descriptors) {
@@ -307,7 +335,7 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
         return;
     }
     Held& held = held_[adopted.slot];
-    held.service = service->second;
+    held.service = std::move(service);
     held.tls13 = adopted.connection.tls13;
     held.since = adopted.connection.since;
     held.tls = std::move(descriptors[0]);
@@ -348,10 +376,10 @@ void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
 
 void Relay::begin(Slot slot, UniqueFd plain) {
     Held& held = held_.at(slot);
-    held.session =
-        std::make_unique<Session>(*this, Session::Place{slot, table_.at(slot), table_.secrets(slot)},
-                                  held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls),
-                                  std::move(plain), held.service->settings.close_timeout);
+    held.session = std::make_unique<Session>(
+        *this, Session::Place{slot, table_.at(slot), table_.secrets(slot)},
+        held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls), std::move(plain),
+        held.service->settings.close_timeout, held.service->settings.rekey_after);
     held.session->start();
 }
 

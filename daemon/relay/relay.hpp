@@ -67,6 +67,9 @@ class Relay final : public Session::Host, public Uplink::Owner {
     void on_keeper_message(const Message& message, Descriptors descriptors);
     void learn(const Service& offered);
     void close_service(ServiceId id);
+    void forget_service(ServiceId id);
+    /// Null: it is not to be taken over. `connected`: to its backend.
+    [[nodiscard]] std::shared_ptr<RelayedService> service_of(const Adopt& adopted, bool connected) const;
     void list(const AskSessions& ask);
     [[nodiscard]] ListedSession describe(Slot slot) const;
     void end_sessions(const EndSessions& end);

@@ -47,7 +47,8 @@ Error broken(std::string_view reason, std::string_view side, int error) {
 
 }  // namespace
 
-Session::Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout)
+Session::Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout,
+                 RekeyAfter rekey_after)
     : host_(host),
       entry_(place.entry),
       slot_(place.slot),
@@ -55,6 +56,8 @@ Session::Session(Host& host, Place place, ktls::Version version, UniqueFd tls, U
       tls_(*this, std::move(tls)),
       plain_(*this, std::move(plain)),
       rekeying_(tls_.fd.get(), place.secrets),
+      rekey_after_(rekey_after),
+      rekey_timer_(*this),
       to_plain_{.noted_pipe = &place.entry.pipe_to_plain},
       to_tls_{.noted_pipe = &place.entry.pipe_to_tls},
       close_timer_(*this),
@@ -62,6 +65,7 @@ Session::Session(Host& host, Place place, ktls::Version version, UniqueFd tls, U
 
 Session::~Session() {
     host_.loop().disarm(close_timer_);
+    host_.loop().disarm(rekey_timer_);
     unwatch();
 }
 
@@ -76,6 +80,9 @@ void Session::start() {
     if (auto taken_up = rekeying_.take_up(); !taken_up) {
         static_cast<void>(refuse(ktls::AlertDescription::internal_error, taken_up.error()));
         return;
+    }
+    if (version_ == ktls::Version::tls13) {
+        limit_keys();
     }
     advance();
 }
@@ -134,9 +141,9 @@ Session::Step Session::move_to_plain() {
 }
 
 Session::Step Session::move_to_tls() {
-    if (rekeying_.answer_due() && !has(TableEntry::kNotifySent)) {
-        if (const Step answered = answer_key_update(); answered != Step::moved) {
-            return answered;
+    if (change_due()) {
+        if (const Step changed = change_keys(); changed != Step::moved) {
+            return changed;
         }
     }
     if (to_tls_.in_pipe == 0) {
@@ -162,6 +169,7 @@ Session::Step Session::fill_from_tls() {
             to_plain_.in_pipe += static_cast<std::size_t>(size);
             idle_records_ = 0;
             flood_.data(static_cast<std::size_t>(size));
+            entry_.keys.receive(static_cast<std::size_t>(size));
             continue;
         }
         const int error = errno;
@@ -224,6 +232,10 @@ Session::Step Session::drain(Flow& flow, Side& to) {
     const ssize_t size = splice_some(flow.pipe->read_end.get(), to.fd.get(), flow.in_pipe);
     if (size > 0) {
         flow.in_pipe -= static_cast<std::size_t>(size);
+        if (&to == &tls_) {
+            flood_.data(static_cast<std::size_t>(size));
+            entry_.keys.send(static_cast<std::size_t>(size));
+        }
         if (flow.in_pipe == 0) {
             return_pipe(flow);
         }
@@ -363,6 +375,7 @@ Session::Step Session::out_of_pipes() {
 Session::Step Session::end(const Error* error, UniqueFd farewell) {
     over_ = true;
     host_.loop().disarm(close_timer_);
+    host_.loop().disarm(rekey_timer_);
     for (Flow* flow : {&to_plain_, &to_tls_}) {
         if (flow->pipe != nullptr) {
             return_pipe(*flow);

@@ -12,6 +12,7 @@
 #include "daemon/relay/rekeying.hpp"
 #include "daemon/shared/connection_table.hpp"
 #include "daemon/shared/loop.hpp"
+#include "daemon/shared/service.hpp"
 #include "ktls/alert.hpp"
 #include "ktls/handshake.hpp"
 #include "ktls/record.hpp"
@@ -56,7 +57,8 @@ class Session final {
         KeptSecrets* secrets = nullptr;
     };
 
-    Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout);
+    Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout,
+            RekeyAfter rekey_after = {});
     ~Session();
 
     /// Takes up the bytes that a predecessor left in pipes, watches both sockets and moves what is there.
@@ -98,6 +100,11 @@ class Session final {
         void on_deadline() override;
         Session& owner;
     };
+    struct RekeyTimer final : Deadline {
+        explicit RekeyTimer(Session& session) : owner(session) {}
+        void on_deadline() override;
+        Session& owner;
+    };
     /// A handshake message's header as far as the last record had it.
     struct HandshakeStart {
         std::array<std::uint8_t, 3> bytes{};
@@ -124,8 +131,13 @@ class Session final {
     /// A record of type handshake waits: notes the KeyUpdate in it.
     void expect_key_update();
     [[nodiscard]] Step on_key_update();
+    /// Looks after the limits of the keys from now on.
+    void limit_keys();
+    void arm_rekeying();
+    /// We are to change our keys, because they are used up or because the peer waits for it.
+    [[nodiscard]] bool change_due() const;
     /// Our KeyUpdate, which goes before any other data.
-    [[nodiscard]] Step answer_key_update();
+    [[nodiscard]] Step change_keys();
     void expect_more_of_ticket(Bytes seen, std::size_t missing);
     [[nodiscard]] Step count_idle_record();
     [[nodiscard]] Step pass_ends_on();
@@ -159,6 +171,10 @@ class Session final {
     Rekeying rekeying_;
     FloodGuard flood_;
     Instant last_key_update_{};
+    RekeyAfter rekey_after_;
+    KeyLimits key_limits_;
+    RekeyTimer rekey_timer_;
+    bool keys_too_old_ = false;
     Flow to_plain_;
     Flow to_tls_;
     CloseTimer close_timer_;

@@ -14,7 +14,7 @@ namespace keysluice {
 
 namespace {
 
-constexpr std::size_t kLargestPacket = 128UL * 1024;
+constexpr std::size_t kLargestPacket = 64UL * 1024;
 
 Result<sockaddr_un> address_of(const std::string& path) {
     sockaddr_un address{};

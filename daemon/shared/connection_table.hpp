@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/instant.hpp"
+#include "base/key_use.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/shared/messages.hpp"
@@ -22,12 +23,14 @@ struct TableEntry {
     static constexpr std::uint8_t kPlainCutOff = 8;  ///< the plaintext side broke before its FIN
 
     std::uint16_t used = 0;
-    std::uint16_t service = 0;
     std::uint8_t tls13 = 0;
     std::uint8_t flags = 0;
     std::uint16_t pipe_to_plain = 0;  ///< PipeId + 1, 0: none
     std::uint16_t pipe_to_tls = 0;
-    Instant since{};  ///< of Carried
+    std::uint64_t service = 0;  ///< of Carried
+    Instant since{};            ///< of Carried
+    KeyUse keys{};
+    Instant keys_since{};  ///< when our keys came into force; the zero instant: with the connection
 };
 
 /// What the keys of a connection are changed with, and how far a change has come. Class Rekeying is the only one that

@@ -33,14 +33,21 @@ class CounterSet {
         return sum;
     }
 
-    [[nodiscard]] std::vector<Count> list() const {
-        std::vector<Count> counts;
+    /// The answer to a question with this token: one message or several.
+    [[nodiscard]] std::vector<Counters> answer_to(std::uint32_t token) const {
+        std::vector<Counters> pages(1, {.token = token, .counts = {}});
         for (const auto& [key, value] : values_) {
-            if (counts.size() < kMaximumListed) {
-                counts.push_back({.service = key.first, .name = key.second, .value = value});
+            if (pages.back().counts.size() == kMostCounts) {
+                pages.back().more = true;
+                pages.push_back({.token = token, .counts = {}});
             }
+            pages.back().counts.push_back({.service = key.first, .name = key.second, .value = value});
         }
-        return counts;
+        return pages;
+    }
+
+    void forget(ServiceId service) {
+        std::erase_if(values_, [service](const auto& each) { return each.first.first == service; });
     }
 
    private:
@@ -51,6 +58,7 @@ namespace counter {
 inline constexpr std::string_view kAccepted = "accepted";
 inline constexpr std::string_view kEstablishedKernel = "established-kernel";
 inline constexpr std::string_view kEstablishedUserspace = "established-userspace";
+inline constexpr std::string_view kResumed = "resumed";  ///< of those established
 inline constexpr std::string_view kActiveKernel = "active-kernel";
 inline constexpr std::string_view kActiveUserspace = "active-userspace";
 inline constexpr std::string_view kNegotiating = "negotiating";

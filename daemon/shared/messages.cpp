@@ -88,7 +88,7 @@ void put(Writer& to, const Carried& connection) {
     put(to, connection.since);
 }
 bool get(Reader& from, Carried& connection) {
-    connection.service = {from.be<std::uint16_t>()};
+    connection.service = {from.be<std::uint64_t>()};
     return get(from, connection.tls13) && get(from, connection.since);
 }
 
@@ -189,14 +189,20 @@ bool get(Reader& /*from*/, Draining& /*message*/) {
 }
 
 void put(Writer& to, const Service& service) {
-    to.be(service.id.value).prefixed<std::uint16_t>(service.settings);
+    to.be(service.id.value).prefixed<std::uint16_t>(service.settings).be(service.load);
     put(to, service.balanced);
 }
 bool get(Reader& from, Service& service) {
-    service.id = {from.be<std::uint16_t>()};
+    service.id = {from.be<std::uint64_t>()};
     const Bytes settings = from.prefixed<std::uint16_t>();
     service.settings.assign(settings.begin(), settings.end());
+    service.load = from.be<std::uint32_t>();
     return get(from, service.balanced);
+}
+
+void put(Writer& /*to*/, const Tickets& /*message*/) {}
+bool get(Reader& /*from*/, Tickets& /*message*/) {
+    return true;
 }
 
 void put(Writer& /*to*/, const ServicesComplete& /*message*/) {}
@@ -204,16 +210,30 @@ bool get(Reader& /*from*/, ServicesComplete& /*message*/) {
     return true;
 }
 
+void put(Writer& to, const LoadService& wanted) {
+    to.be(wanted.load).be(wanted.id.value).prefixed<std::uint16_t>(wanted.settings);
+}
+bool get(Reader& from, LoadService& wanted) {
+    wanted.load = from.be<std::uint32_t>();
+    wanted.id = {from.be<std::uint64_t>()};
+    const Bytes settings = from.prefixed<std::uint16_t>();
+    wanted.settings.assign(settings.begin(), settings.end());
+    return true;
+}
+
 void put(Writer& to, const ServiceLoaded& loaded) {
-    to.be(loaded.id.value)
-        .prefixed<std::uint8_t>(cut(loaded.reason, kMaximumName))
+    to.be(loaded.id.value).be(loaded.load);
+    put(to, loaded.fresh);
+    to.prefixed<std::uint8_t>(cut(loaded.reason, kMaximumName))
         .prefixed<std::uint16_t>(cut(loaded.sentence, kMaximumSentence));
 }
 bool get(Reader& from, ServiceLoaded& loaded) {
-    loaded.id = {from.be<std::uint16_t>()};
+    loaded.id = {from.be<std::uint64_t>()};
+    loaded.load = from.be<std::uint32_t>();
+    const bool known = get(from, loaded.fresh);
     loaded.reason = text_of(from.prefixed<std::uint8_t>());
     loaded.sentence = text_of(from.prefixed<std::uint16_t>());
-    return loaded.sentence.size() <= kMaximumSentence;
+    return known && loaded.sentence.size() <= kMaximumSentence;
 }
 
 void put(Writer& to, const AskCounters& ask) {
@@ -225,20 +245,23 @@ bool get(Reader& from, AskCounters& ask) {
 }
 
 void put(Writer& to, const Counters& counters) {
-    to.be(counters.token).be(static_cast<std::uint16_t>(counters.counts.size()));
+    to.be(counters.token);
+    put(to, counters.more);
+    to.be(static_cast<std::uint16_t>(counters.counts.size()));
     for (const Count& count : counters.counts) {
         to.be(count.service.value).prefixed<std::uint8_t>(cut(count.name, kMaximumName)).be(count.value);
     }
 }
 bool get(Reader& from, Counters& counters) {
     counters.token = from.be<std::uint32_t>();
+    const bool known = get(from, counters.more);
     const auto count = from.be<std::uint16_t>();
-    if (count > kMaximumListed) {
+    if (!known || count > kMaximumListed) {
         return false;
     }
     for (std::size_t i = 0; i < count && from.ok(); ++i) {
         Count one;
-        one.service = {from.be<std::uint16_t>()};
+        one.service = {from.be<std::uint64_t>()};
         one.name = text_of(from.prefixed<std::uint8_t>());
         one.value = from.be<std::uint64_t>();
         counters.counts.push_back(std::move(one));
@@ -325,7 +348,7 @@ void put(Writer& to, ServiceId service) {
     to.be(service.value);
 }
 bool get(Reader& from, ServiceId& service) {
-    service = {from.be<std::uint16_t>()};
+    service = {from.be<std::uint64_t>()};
     return true;
 }
 
@@ -340,7 +363,7 @@ void put(Writer& to, const ListedSession& session) {
 }
 bool get(Reader& from, ListedSession& session) {
     session.id = {from.be<std::uint64_t>()};
-    session.service = {from.be<std::uint16_t>()};
+    session.service = {from.be<std::uint64_t>()};
     const bool known = get(from, session.since) && get(from, session.tls13);
     for (std::string* text : {&session.suite, &session.local, &session.remote, &session.backend, &session.why}) {
         *text = text_of(from.prefixed<std::uint8_t>());
@@ -355,7 +378,7 @@ void put(Writer& to, const Failure& failure) {
         .prefixed<std::uint16_t>(cut(failure.sentence, kMaximumSentence));
 }
 bool get(Reader& from, Failure& failure) {
-    failure.service = {from.be<std::uint16_t>()};
+    failure.service = {from.be<std::uint64_t>()};
     failure.peer = text_of(from.prefixed<std::uint8_t>());
     failure.reason = text_of(from.prefixed<std::uint8_t>());
     failure.sentence = text_of(from.prefixed<std::uint16_t>());
@@ -406,7 +429,7 @@ void put(Writer& to, const EndSessions& end) {
 bool get(Reader& from, EndSessions& end) {
     end.token = from.be<std::uint32_t>();
     end.id = {from.be<std::uint64_t>()};
-    end.service = {from.be<std::uint16_t>()};
+    end.service = {from.be<std::uint64_t>()};
     return true;
 }
 
@@ -424,6 +447,13 @@ void put(Writer& to, const CloseService& close) {
 }
 bool get(Reader& from, CloseService& close) {
     return get(from, close.id);
+}
+
+void put(Writer& to, const ForgetService& forgotten) {
+    put(to, forgotten.id);
+}
+bool get(Reader& from, ForgetService& forgotten) {
+    return get(from, forgotten.id);
 }
 
 void put(Writer& to, const Failures& failures) {

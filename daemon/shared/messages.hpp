@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -19,13 +20,23 @@ namespace keysluice {
 
 /// A connection's place in the shared table of one relay.
 using Slot = StrongId<struct SlotTag, std::uint32_t>;
-/// A service's position in the configuration.
-using ServiceId = StrongId<struct ServiceIdTag, std::uint16_t>;
+/// A service, by its name: service_id().
+using ServiceId = StrongId<struct ServiceIdTag, std::uint64_t>;
 /// A pipe's position in the pool of one relay.
 using PipeId = StrongId<struct PipeIdTag, std::uint16_t>;
 /// The cookie of a session's socket on the TLS side (SO_COOKIE): never used twice while the system is up, and what
 /// `ss -e` shows as "sk:".
 using TlsSessionId = StrongId<struct TlsSessionIdTag, std::uint64_t>;
+
+/// The number that a service of this name has for every process, at any time: whatever is added, removed or
+/// restarted, a connection stays with its service, and nobody has to remember numbers (docs/decisions/0013). FNV-1a.
+[[nodiscard]] constexpr ServiceId service_id(std::string_view name) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char each : name) {
+        hash = (hash ^ static_cast<std::uint8_t>(each)) * 0x100000001b3;
+    }
+    return {hash};
+}
 
 enum class ProcessKind : std::uint8_t { control, engine, relay };
 [[nodiscard]] std::string_view name_of(ProcessKind kind);
@@ -113,24 +124,44 @@ struct Draining {
 
 /// keysluiced → engine, with its listening sockets, and keysluiced → relay. `settings` as encode(TlsService) wrote
 /// it. `balanced`: the engines share one of the listening sockets, and the first descriptor is the memory file of
-/// their AcceptBalance.
+/// their AcceptBalance. `load`: use what LoadService of this number has loaded; an engine that has loaded nothing so
+/// reads the files, unless it serves with these settings already.
 struct Service {
     ServiceId id;
     std::vector<std::uint8_t> settings;
     bool balanced = false;
+    std::uint32_t load = 0;
     bool operator==(const Service&) const = default;
 };
 
-/// keysluiced → engine and relay: that were all services; connections may come.
+/// keysluiced → engine, before the services, with the memory file of TicketMemory: what all engines' tickets rest on.
+struct Tickets {
+    bool operator==(const Tickets&) const = default;
+};
+
+/// keysluiced → engine and relay: that were all services; connections may come. What an engine has loaded and was not
+/// told to use, it drops.
 struct ServicesComplete {
     bool operator==(const ServicesComplete&) const = default;
 };
 
-/// engine → keysluiced: whether this service's certificate and key could be loaded. An empty reason: yes.
+/// keysluiced → engine: load certificates and key of this service, and serve as before until Service comes with this
+/// number. What was loaded under another number is dropped.
+struct LoadService {
+    std::uint32_t load = 0;
+    ServiceId id;
+    std::vector<std::uint8_t> settings;
+    bool operator==(const LoadService&) const = default;
+};
+
+/// engine → keysluiced: whether this service's certificate and key could be loaded. An empty reason: yes. `load`: the
+/// answer to LoadService, else to Service. `fresh`: it is not what this engine serves with already.
 struct ServiceLoaded {
     ServiceId id;
     std::string reason;
     std::string sentence;
+    std::uint32_t load = 0;
+    bool fresh = false;
     bool operator==(const ServiceLoaded&) const = default;
 };
 
@@ -147,10 +178,11 @@ struct Count {
     bool operator==(const Count&) const = default;
 };
 
-/// The answer to AskCounters, with its token.
+/// The answer to AskCounters, with its token. `more`: it goes on in the next one.
 struct Counters {
     std::uint32_t token = 0;
     std::vector<Count> counts;
+    bool more = false;
     bool operator==(const Counters&) const = default;
 };
 
@@ -205,6 +237,13 @@ struct SessionsEnded {
 struct CloseService {
     ServiceId id;
     bool operator==(const CloseService&) const = default;
+};
+
+/// keysluiced → engine and relay: this service is not configured any more, and its last connection has ended. Whoever
+/// has one yet leaves this unheard.
+struct ForgetService {
+    ServiceId id;
+    bool operator==(const ForgetService&) const = default;
 };
 
 /// A connection that came to nothing, or to a bad end.
@@ -279,10 +318,11 @@ struct HeldComplete {
     bool operator==(const HeldComplete&) const = default;
 };
 
-using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
-                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters,
-                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld,
-                             HeldComplete, AskSessions, Sessions, EndSessions, SessionsEnded, CloseService, Failures>;
+using Message =
+    std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release, Pipe, Table,
+                 Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters, SigningKey,
+                 SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld, HeldComplete, AskSessions,
+                 Sessions, EndSessions, SessionsEnded, CloseService, Failures, LoadService, ForgetService, Tickets>;
 
 inline constexpr std::uint16_t kMostEngines = 256;
 
@@ -300,6 +340,7 @@ inline constexpr std::size_t kLongestSignature = 2048;
 inline constexpr std::size_t kMaximumListed = 1024;
 /// Sessions and failures are long, and a packet has 64 KiB.
 inline constexpr std::size_t kMostSessions = 128;
+inline constexpr std::size_t kMostCounts = 768;
 inline constexpr std::size_t kMostFailures = 8;
 
 }  // namespace keysluice

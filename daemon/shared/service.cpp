@@ -39,6 +39,11 @@ void put(Writer& out, std::chrono::milliseconds timeout) {
     out.be(static_cast<std::uint32_t>(timeout.count()));
 }
 
+void put(Writer& out, const RekeyAfter& rekey_after) {
+    out.be(rekey_after.volume);
+    put(out, rekey_after.time);
+}
+
 bool is_plain(char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
@@ -131,6 +136,28 @@ class Decoder {
         return timeout;
     }
 
+    std::chrono::milliseconds session_lifetime() {
+        const std::chrono::milliseconds lifetime(in_.be<std::uint32_t>());
+        expect(lifetime.count() == 0 || (lifetime >= kShortestSession && lifetime <= kLongestSession), "a lifetime");
+        return lifetime;
+    }
+
+    std::uint32_t session_uses() {
+        const auto uses = in_.be<std::uint32_t>();
+        expect(uses <= kMostSessionUses, "a number of uses");
+        return uses;
+    }
+
+    RekeyAfter rekey_after() {
+        const RekeyAfter after{.volume = in_.be<std::uint64_t>(),
+                               .time = std::chrono::milliseconds(in_.be<std::uint32_t>())};
+        expect(after.volume == 0 || (after.volume >= RekeyAfter::kLeast && after.volume <= RekeyAfter::kMost),
+               "a volume");
+        expect(after.time.count() == 0 || (after.time >= RekeyAfter::kShortest && after.time <= RekeyAfter::kLongest),
+               "a time");
+        return after;
+    }
+
     void expect(bool as_expected, std::string_view what) {
         if (!as_expected && ok()) {
             wrong_ = what;
@@ -192,9 +219,12 @@ std::vector<std::uint8_t> encode(const TlsService& service) {
     put(out, service.ciphers);
     put(out, service.ciphersuites);
     put(out, service.key_exchange_groups);
+    put(out, service.session_lifetime);
+    out.be(service.session_max_uses);
     out.be(static_cast<std::uint8_t>(service.offload));
     out.be(static_cast<std::uint8_t>(service.send_proxy));
     out.be(static_cast<std::uint8_t>(service.accept_proxy));
+    put(out, service.rekey_after);
     put(out, service.handshake_timeout);
     put(out, service.connect_timeout);
     put(out, service.close_timeout);
@@ -232,9 +262,12 @@ Result<TlsService> decode_service(Bytes message) {
     service.ciphers = in.algorithms();
     service.ciphersuites = in.algorithms();
     service.key_exchange_groups = in.algorithms();
+    service.session_lifetime = in.session_lifetime();
+    service.session_max_uses = in.session_uses();
     service.offload = in.choice<Offload>(kOffloadNames);
     service.send_proxy = in.choice<SendProxy>(kSendProxyNames);
     service.accept_proxy = in.choice<AcceptProxy>(kAcceptProxyNames);
+    service.rekey_after = in.rekey_after();
     service.handshake_timeout = in.timeout();
     service.connect_timeout = in.timeout();
     service.close_timeout = in.timeout();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/key_use.hpp"
 #include "base/result.hpp"
 #include "daemon/shared/endpoint.hpp"
 
@@ -64,10 +65,31 @@ inline constexpr std::size_t kLongestAlgorithm = 64;
 inline constexpr std::size_t kMostPeerRules = 32;
 inline constexpr std::size_t kLongestPeerRule = 255;
 inline constexpr std::size_t kMostRevocationLists = 4;
+/// Encoded, so that a packet holds it.
+inline constexpr std::size_t kLargestService = 48UL * 1024;
 /// PATH_MAX without its terminator.
 inline constexpr std::size_t kLongestPath = 4095;
 inline constexpr std::chrono::milliseconds kShortestTimeout{1};
 inline constexpr std::chrono::milliseconds kLongestTimeout = std::chrono::hours(7 * 24);
+inline constexpr std::chrono::milliseconds kShortestSession = std::chrono::seconds(5);
+inline constexpr std::chrono::milliseconds kLongestSession = std::chrono::hours(24);
+inline constexpr std::uint32_t kMostSessionUses = 1'000'000;
+
+/// When keysluice changes the keys of a connection of TLS 1.3 by itself: after a volume in one of the directions,
+/// after a time, or whichever comes first. Zero: not set.
+struct RekeyAfter {
+    static constexpr std::uint64_t kLeast = 64ULL * 1024;
+    static constexpr std::uint64_t kMost = kMostOctetsOfKeys;
+    static constexpr std::chrono::milliseconds kShortest = std::chrono::seconds(1);
+    static constexpr std::chrono::milliseconds kLongest = kLongestTimeout;
+
+    std::uint64_t volume = 0;
+    std::chrono::milliseconds time{0};
+
+    [[nodiscard]] bool set() const { return volume != 0 || time.count() != 0; }
+    [[nodiscard]] std::uint64_t volume_or(std::uint64_t other) const { return volume != 0 ? volume : other; }
+    bool operator==(const RekeyAfter&) const = default;
+};
 
 /// One [[tls.service]] of the configuration, checked and with its defaults filled in: what the daemon tells an engine
 /// and a relay. It holds names of key files, never a key. Paths are absolute or empty (not set).
@@ -96,10 +118,14 @@ struct TlsService {
     Offload offload = Offload::automatic;
     SendProxy send_proxy = SendProxy::none;
     AcceptProxy accept_proxy = AcceptProxy::none;
+    RekeyAfter rekey_after{};
     std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
     std::chrono::milliseconds close_timeout = std::chrono::seconds(60);
     std::chrono::milliseconds drain_timeout = std::chrono::hours(1);
+    /// Server mode: so long after its full handshake a session may be resumed. 0: never.
+    std::chrono::milliseconds session_lifetime = std::chrono::minutes(5);
+    std::uint32_t session_max_uses = 0;  ///< so many connections may resume one session; 0: any number
 
     bool operator==(const TlsService&) const = default;
 };
@@ -111,7 +137,8 @@ struct TlsService {
 [[nodiscard]] bool is_algorithm_name(std::string_view text);
 
 /// For a channel between keysluice's own processes: a version byte, then the members in their order. Every value has
-/// exactly one encoding. The service must be within the limits above, as the configuration's are; less than 128 KiB.
+/// exactly one encoding. The service must be within the limits above, as the configuration's are; at most
+/// kLargestService.
 [[nodiscard]] std::vector<std::uint8_t> encode(const TlsService& service);
 
 /// Error: `bad-service-message`, also for a version that this program doesn't know and for anything left over.

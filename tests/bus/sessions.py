@@ -12,7 +12,7 @@ from support import processes
 from support.backends import Backend, echo
 from support.bus import NAME, Bus, CallFailed, Deaf
 from support.keysluice import Keysluice, server_service
-from support.scenario import Failure, eventually, expect, expect_equal, scenario
+from support.scenario import Failure, eventually, expect, expect_equal, expect_raises, scenario
 from support.tls_client import TlsClient, expect_echo
 from support.world import free_port
 
@@ -244,3 +244,33 @@ def silent(world):
         expect_equal(client.manager("ListTlsSessions", "a{sv}su", {}, "", 0)[2], 1, "processes that do not answer")
         processes.send_signal(stopped, signal.SIGCONT)
         eventually(lambda: client.manager("ListTlsSessions", "a{sv}su", {}, "", 0)[2] == 0, world.patience(20), "all answer again")
+
+
+@scenario("TLS services: added, changed and removed by Reload, and so are their objects; their sessions go on")
+def reloaded(world):
+    with open_shop(world) as (bus, client, shop), bus.events() as events:
+        (standing,) = shop.connect("till", 1)
+        file, before = shop.keysluice.file, shop.keysluice.file.read_text()
+        head, one, two = before.split("[[tls.service]]")
+        port = free_port()
+        file.write_text(head + "[[tls.service]]" + one.replace('"front"', '"other"') + "[[tls.service]]" +
+                        one.replace('"shop"', '"kiosk"').replace(f":{shop.ports['shop']}", f":{port}"))
+        client.manager("Reload", "a{sv}", {})
+        expect_echo(world, ("127.0.0.1", port))
+
+        def names():
+            return sorted(path.rsplit("/", 1)[1] for path in client.paths("service"))
+
+        eventually(lambda: names() == ["kiosk", "shop"], world.patience(5), "other objects")
+        path = next(path for path in client.paths("service") if path.endswith("shop"))
+        expect_equal(list(client.property(path, "TlsService", "Groups")), ["other"], "groups of the one that has changed")
+        told = {events.await_kind(f"service-{what}", 1)["connection"] for what in ("added", "changed", "removed")}
+        expect_equal(told, {"kiosk", "shop", "till"}, "services in events")
+        standing.echo(b"of a service that is gone")
+        expect_equal([row["service"] for row in listed(client, service="till")[0]], ["till"], "sessions of what is gone")
+
+        file.write_text(before.replace(str(world.certificates.key("server")), str(world.certificates.key("client"))))
+        wrong = expect_raises(CallFailed, lambda: client.manager("Reload", "a{sv}", {}), "a reload with another key")
+        expect_equal(wrong.name, "InvalidConfiguration", "error")
+        expect("service shop stays as it was" in wrong.text and "(private-key-mismatch)" in wrong.text, wrong.text)
+        expect_echo(world, ("127.0.0.1", shop.ports["shop"]))

@@ -32,7 +32,10 @@ Result<void> RawPeer::shake_hands(tls::Session& session) {
         const std::vector<std::uint8_t> bytes = testing::take_output(session);
         wire_.input = bytes;
         ERR_clear_error();
-        SSL_do_handshake(ssl_.get());
+        if (SSL_do_handshake(ssl_.get()) == 1) {
+            std::uint8_t none = 0;
+            SSL_peek(ssl_.get(), &none, sizeof(none));  // tickets
+        }
         while (const unsigned long code = ERR_get_error()) {
             if (ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET) {
                 alert_ = ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET;

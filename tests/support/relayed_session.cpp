@@ -6,8 +6,8 @@
 
 namespace keysluice::test {
 
-RelayedSession::RelayedSession(ktls::Version version, PlainPair pair, Duration close_timeout)
-    : tls(version),
+RelayedSession::RelayedSession(ktls::Version version, PlainPair pair, Duration close_timeout, ktls::Cipher cipher)
+    : tls(version, cipher),
       plain(std::move(pair.test)),
       version_(version),
       close_timeout_(close_timeout),
@@ -27,8 +27,9 @@ void RelayedSession::begin() {
     for (const KeptPipe& kept : kept_pipes_) {
         REQUIRE(pipes_->inherit(kept.id, duplicate_fd(kept.read_end), duplicate_fd(kept.write_end)) != nullptr);
     }
-    session_ = std::make_unique<Session>(*this, Session::Place{Slot{0}, entry, &secrets}, version_,
-                                         duplicate_fd(kept_tls_), duplicate_fd(kept_plain_), close_timeout_);
+    session_ =
+        std::make_unique<Session>(*this, Session::Place{Slot{0}, entry, &secrets}, version_, duplicate_fd(kept_tls_),
+                                  duplicate_fd(kept_plain_), close_timeout_, rekey_after);
     session_->start();
 }
 

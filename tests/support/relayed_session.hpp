@@ -20,7 +20,8 @@ namespace keysluice::test {
 class RelayedSession : public Session::Host {
    public:
     explicit RelayedSession(ktls::Version version = ktls::Version::tls13, PlainPair pair = plain_tcp_pair(),
-                            Duration close_timeout = std::chrono::seconds(60));
+                            Duration close_timeout = std::chrono::seconds(60),
+                            ktls::Cipher cipher = ktls::Cipher::chacha20_poly1305);
 
     /// The relay's process dies between two turns of its loop, and nobody takes over: the keeper lets go too.
     void die();
@@ -60,6 +61,7 @@ class RelayedSession : public Session::Host {
     PlainEnd plain;
     TableEntry entry;
     KeptSecrets secrets;
+    RekeyAfter rekey_after;  ///< of the next relay: replace()
     /// Once it is over: the reason, empty after an orderly end.
     std::optional<std::string> outcome;
 

@@ -29,15 +29,15 @@ def client_context(world, version=None, ciphers=None, identity=None):
 
 class TlsClient:
     """Blocking. Connects, says `preface` as it is and shakes hands in the constructor; `address` is ("host", port) or a
-    unix path."""
+    unix path. `session`: one of an earlier client with the same context, to be resumed."""
 
-    def __init__(self, world, address, context=None, source=None, preface=b""):
+    def __init__(self, world, address, context=None, source=None, preface=b"", session=None):
         self.world = world
         self.socket = connect(address, world.patience(30), source)
         self.socket.sendall(preface)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = context or client_context(world)
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=NAME)
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=NAME, session=session)
         try:
             self._drive(self.tls.do_handshake)
         except BaseException:

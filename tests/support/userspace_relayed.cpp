@@ -5,7 +5,7 @@
 namespace keysluice::test {
 
 UserspaceRelayed::UserspaceRelayed(const testing::Suite& suite, PlainPair pair, Duration close_timeout,
-                                   std::vector<std::uint8_t> preface)
+                                   std::vector<std::uint8_t> preface, RekeyAfter rekey_after)
     : plain(std::move(pair.test)), farewells_(loop_) {
     testing::TlsPair sessions(testing::server_context(), testing::client_context(testing::only(suite)));
     sessions.shake_hands();
@@ -16,7 +16,7 @@ UserspaceRelayed::UserspaceRelayed(const testing::Suite& suite, PlainPair pair, 
     relay_socket_ = sockets.server.get();
     relay_ = std::make_unique<UserspaceRelay>(
         loop_, *this, Negotiated{std::move(sockets.server), std::move(pair.relay), std::move(sessions.server)},
-        close_timeout, std::move(preface));
+        close_timeout, std::move(preface), rekey_after);
     relay_->start();
 }
 

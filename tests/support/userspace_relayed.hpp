@@ -20,7 +20,7 @@ class UserspaceRelayed final : public UserspaceRelay::Owner {
    public:
     explicit UserspaceRelayed(const testing::Suite& suite, PlainPair pair = plain_tcp_pair(),
                               Duration close_timeout = std::chrono::seconds(60),
-                              std::vector<std::uint8_t> preface = {});
+                              std::vector<std::uint8_t> preface = {}, RekeyAfter rekey_after = {});
 
     /// The engine's process dies between two turns.
     void die() { relay_.reset(); }

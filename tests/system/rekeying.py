@@ -4,13 +4,14 @@ import hashlib
 import os
 import re
 import signal
+import socket
 import time
 
 from support import processes
 from support.backends import accept_one
 from support.ends import Errand, ProgramEnd, SocketEnd, finish, listener_for_one
 from support.certificates import NAME
-from support.keysluice import Keysluice, server_service
+from support.keysluice import Keysluice, client_service, server_service
 from support.record_layer import expect_record_layer
 from support.scenario import Skip, eventually, expect, expect_equal, scenario
 from support.world import free_port, tls_decrypt_errors
@@ -37,10 +38,10 @@ class ChangingClient(ProgramEnd):
                        self.world.patience(20), f"{self.name} says that it has changed its keys")
 
 
-def s_client(world, port):
+def s_client(world, port, *more):
     return ChangingClient(world, "s_client", [
         "openssl", "s_client", "-brief", "-connect", f"127.0.0.1:{port}", "-servername", NAME, "-tls1_3",
-        "-CAfile", world.certificates.ca], b"K\n", b"KEYUPDATE")
+        "-CAfile", world.certificates.ca, *more], b"K\n", b"KEYUPDATE")
 
 
 def gnutls_cli(world, port):
@@ -66,19 +67,23 @@ def kernel_changes():
 
 
 class Carried:
-    """A connection between a client that changes its keys and a socket behind keysluice."""
+    """A connection between a client that changes its keys and a socket behind keysluice. `settings` are the service's."""
 
-    def __init__(self, world, make_client):
+    def __init__(self, world, make_client, **settings):
         self.world, self.make_client, self.port = world, make_client, free_port()
+        self.settings, self.backend = settings, None
 
     def __enter__(self):
-        self.listener = listener_for_one()
-        service = server_service(self.world, listen=[f"127.0.0.1:{self.port}"],
-                                 connect=[f"127.0.0.1:{self.listener.getsockname()[1]}"])
-        self.sluice = Keysluice(self.world, [service], engines=1).__enter__()
-        self.client = self.make_client(self.world, self.port)
+        self.start()
         self.backend = SocketEnd(accept_one(self.listener, self.world.patience(60)))
         return self
+
+    def start(self):
+        self.listener = listener_for_one()
+        service = server_service(self.world, listen=[f"127.0.0.1:{self.port}"],
+                                 connect=[f"127.0.0.1:{self.listener.getsockname()[1]}"], **self.settings)
+        self.sluice = Keysluice(self.world, [service, *self.more_services()], engines=1).__enter__()
+        self.client = self.make_client(self.world, self.port)
 
     def __exit__(self, kind, *_):
         if kind is None:
@@ -89,9 +94,13 @@ class Carried:
         self.stop()
 
     def stop(self):
-        self.backend.close()
+        if self.backend:
+            self.backend.close()
         self.sluice.stop()
         self.listener.close()
+
+    def more_services(self):
+        return []
 
     def pass_on(self, number):
         """One line there and back again, both at the same time."""
@@ -136,11 +145,7 @@ def with_gnutls(world):
     change_a_hundred_times(world, gnutls_cli)
 
 
-@scenario("rekeying: the relay is killed again and again meanwhile")
-def over_deaths(world):
-    if not world.kernel:
-        raise Skip("without kTLS no relay carries anything")
-
+def killer(world):
     def kill_relay(sluice, number):
         if number % 10 == 5:
             victim = sluice.pids("relay")[0]
@@ -148,7 +153,15 @@ def over_deaths(world):
             eventually(lambda: (pids := sluice.pids("relay")) and victim not in pids, world.patience(30),
                        "a successor of the relay")
 
-    change_a_hundred_times(world, s_client, kill_relay)
+    return kill_relay
+
+
+@scenario("rekeying: the relay is killed again and again meanwhile")
+def over_deaths(world):
+    if not world.kernel:
+        raise Skip("without kTLS no relay carries anything")
+
+    change_a_hundred_times(world, s_client, killer(world))
 
 
 @scenario("rekeying: a kernel that can't change keys ends the connection, which is counted")
@@ -162,5 +175,123 @@ def where_the_kernel_cannot(world):
         carried.sluice.await_failure("kernel-no-rekey")
         expect(carried.client.process.wait(world.patience(20)) is not None, "s_client ends")
         expect(b"internal error" in carried.client.log.read_bytes(), "s_client was told by an alert")
+    finally:
+        carried.stop()
+
+
+OURS = {"rekey_after": "64KiB"}
+
+
+def attentive_s_client(world, port):
+    """It never changes its keys unless it is asked to, and writes down each KeyUpdate."""
+    return s_client(world, port, "-msg", "-msgfile", world.directory / "messages")
+
+
+def key_updates(world):
+    """How many the attentive client has received, and sent."""
+    log = (world.directory / "messages").read_bytes()
+    return tuple(len(re.findall(rb"%s TLS 1\.3, Handshake \[length 0005\], KeyUpdate" % way, log))
+                 for way in (b"<<<", b">>>"))
+
+
+def kernel_changes_since(before):
+    return tuple(now - then for now, then in zip(kernel_changes(), before))
+
+
+def let_keysluice_change(world, make_client, carried=Carried, pause=0, meanwhile=None, check=lambda before: None):
+    """A hundred volumes pass both ways; keysluice changes its keys after each. `check` gets the kernel's counts from before."""
+    errors = tls_decrypt_errors()
+    if world.kernel and kernel_changes() is None:
+        raise Skip("this kernel can't change keys: Linux 6.14 can")
+    with carried(world, make_client, **OURS) as connection:
+        before = kernel_changes()
+        for number in range(CHANGES):
+            connection.pass_on(number)
+            time.sleep(pause)
+            if meanwhile:
+                meanwhile(connection.sluice, number)
+        check(before)
+        expect_record_layer(world, connection.sluice, "shop", connection.port)
+        if world.kernel:
+            received, sent = kernel_changes_since(before)
+            expect(sent >= CHANGES, f"keysluice has changed its keys after each volume; the kernel counts {sent} changes")
+            expect(received > 0, "the peer has changed its keys too")
+            world.note(f"{sent} changes of ours, {received} of the peer's")
+    expect_equal(tls_decrypt_errors(), errors, "TlsDecryptError in /proc/net/tls_stat")
+
+
+def openssl_agrees(world):
+    def check(before):
+        """What the client has seen is what the kernel has counted, and each question has its answer."""
+        def agree():
+            received, sent = key_updates(world)
+            return received >= CHANGES and 0 < sent <= received and (
+                not world.kernel or kernel_changes_since(before) == (sent, received))
+
+        eventually(agree, world.patience(30), "s_client and the kernel count the same")
+    return check
+
+
+@scenario("rekeying: our own, by volume, a hundred times under traffic with OpenSSL")
+def our_own_with_openssl(world):
+    let_keysluice_change(world, attentive_s_client, check=openssl_agrees(world))
+
+
+@scenario("rekeying: our own, by volume, a hundred times under traffic with GnuTLS")
+def our_own_with_gnutls(world):
+    # GnuTLS puts up with eight KeyUpdates a second, and there may be two for each volume.
+    let_keysluice_change(world, gnutls_cli, pause=0.3)
+
+
+class Chained(Carried):
+    """The client is keysluice too, in client mode: a plaintext socket is in front of it."""
+
+    def more_services(self):
+        self.outer = free_port()
+        return [client_service(self.world, "out", listen=[f"127.0.0.1:{self.outer}"],
+                               connect=[f"127.0.0.1:{self.port}"])]
+
+    def __enter__(self):
+        self.make_client = lambda world, port: PlainClient(world, self.outer)
+        return super().__enter__()
+
+
+class PlainClient(SocketEnd):
+    def __init__(self, world, port):
+        super().__init__(socket.create_connection(("127.0.0.1", port), world.patience(20)))
+
+
+@scenario("rekeying: our own, by volume, a hundred times under traffic with our own client mode")
+def our_own_with_ourselves(world):
+    def check(before):
+        if world.kernel:  # which has both ends: each change of one is a change of the other
+            eventually(lambda: len(set(kernel_changes_since(before))) == 1, world.patience(30),
+                       "as many changes were received as sent")
+
+    let_keysluice_change(world, None, carried=Chained, check=check)
+
+
+@scenario("rekeying: our own, while the relay is killed again and again")
+def our_own_over_deaths(world):
+    if not world.kernel:
+        raise Skip("without kTLS no relay carries anything")
+    let_keysluice_change(world, attentive_s_client, meanwhile=killer(world))
+
+
+@scenario("rekeying: a kernel that can't change keys: a service that must stays in userspace, or refuses")
+def our_own_where_the_kernel_cannot(world):
+    if not world.kernel or kernel_changes() is not None:
+        raise Skip("asks for a kernel with kTLS before Linux 6.14")
+    with Carried(world, attentive_s_client, **OURS) as carried:
+        for number in range(4):
+            carried.pass_on(number)
+        service = carried.sluice.service()
+        expect_equal(service["active"].get("userspace", 0), 1, "connections that status shows in userspace")
+        expect_equal(service["reasons"], {"rekey-not-in-kernel": 1}, "the reason for that")
+        eventually(lambda: key_updates(world)[0] >= 4, world.patience(20), "its keys are changed there")
+    carried = Carried(world, s_client, offload="require", **OURS)
+    try:
+        carried.start()
+        carried.sluice.await_failure("offload-required")
     finally:
         carried.stop()

@@ -104,7 +104,7 @@ TEST_CASE("every key that isn't at its default") {
         "ca = \"/ca\"\nverify_peer = \"none\"\nserver_name = \"192.0.2.1\"\nmin_version = \"1.3\"\n"
         "ciphersuites = [\"TLS_AES_256_GCM_SHA384\"]\nkey_exchange_groups = [\"?X25519MLKEM768\", \"X448\"]\n"
         "plaintext_remote = \"allow\"\noffload = \"require\"\n"
-        "send_proxy = \"v1\"\naccept_proxy = \"v2\"\n"
+        "send_proxy = \"v1\"\naccept_proxy = \"v2\"\nrekey_after = [\"90min\", \"512MiB\"]\n"
         "handshake_timeout = \"500ms\"\nconnect_timeout = \"1h\"\nclose_timeout = \"2min\"\ndrain_timeout = \"7s\"\n",
         "f", "/run/credentials/x");
     REQUIRE(result);
@@ -127,6 +127,7 @@ TEST_CASE("every key that isn't at its default") {
                      .offload = Offload::require,
                      .send_proxy = SendProxy::v1,
                      .accept_proxy = AcceptProxy::v2,
+                     .rekey_after = {.volume = 512ULL << 20U, .time = 90min},
                      .handshake_timeout = 500ms,
                      .connect_timeout = 1h,
                      .close_timeout = 2min,
@@ -134,6 +135,23 @@ TEST_CASE("every key that isn't at its default") {
     TlsService told = result->services[0];
     told.plaintext_remote = PlaintextRemote::refuse;  // keysluiced's own business
     CHECK(decode_service(encode(result->services[0])).value() == told);
+}
+
+TEST_CASE("how sessions are resumed is the server's to say") {
+    const auto said = [](const std::string& line) {
+        return parse_configuration(
+            "[[tls.service]]\nname = \"a\"\nlisten = [\"[::]:443\"]\nconnect = [\"127.0.0.1:80\"]\ncertificate = "
+            "\"/c\"\nprivate_key = \"file:/k\"\n" +
+                line,
+            "f", {});
+    };
+    const ConfigurationResult limited = said("session_lifetime = \"24h\"\nsession_max_uses = 500\n");
+    REQUIRE(limited);
+    CHECK(limited->services[0].session_lifetime == 24h);
+    CHECK(limited->services[0].session_max_uses == 500);
+    const ConfigurationResult off = said("session_lifetime = \"0s\"\n");
+    REQUIRE(off);
+    CHECK(off->services[0].session_lifetime == 0s);
 }
 
 TEST_CASE("an empty configuration is the defaults") {
@@ -210,6 +228,26 @@ TEST_CASE("what is wrong in a server's service") {
         {"connect_timeout = \"9ms\"", R"(f:6:19: connect_timeout = "9ms": expected a duration from 10ms to 1h)"},
         {"close_timeout = \"25h\"", R"(f:6:17: close_timeout = "25h": expected a duration from 10ms to 24h)"},
         {"drain_timeout = \"169h\"", R"(f:6:17: drain_timeout = "169h": expected a duration from 10ms to 168h)"},
+        {"session_lifetime = \"25h\"", R"(f:6:20: session_lifetime = "25h": expected a duration from 0h to 24h)"},
+        {"session_lifetime = \"4s\"",
+         R"(f:6:20: session_lifetime: expected a duration from 5s to 24h, or "0s" where no session is to be resumed)"},
+        {"rekey_after = \"1GB\"",
+         "f:6:15: rekey_after = \"1GB\": expected a volume (KiB, MiB or GiB), a time (ms, s, min or h), or one of "
+         "each, as in [\"1GiB\", \"1h\"]"},
+        {"rekey_after = [\"1h\", \"63KiB\"]",
+         R"(f:6:22: rekey_after = "63KiB": expected a volume from 64KiB to 64GiB)"},
+        {"rekey_after = \"65GiB\"", R"(f:6:15: rekey_after = "65GiB": expected a volume from 64KiB to 64GiB)"},
+        {"rekey_after = \"999ms\"", R"(f:6:15: rekey_after = "999ms": expected a time from 1s to 168h)"},
+        {"rekey_after = \"169h\"", R"(f:6:15: rekey_after = "169h": expected a time from 1s to 168h)"},
+        {"rekey_after = [\"1GiB\", \"2GiB\"]",
+         "f:6:24: rekey_after = \"2GiB\": it is the second volume in this array: expected a volume (KiB, MiB or "
+         "GiB), a "
+         "time (ms, s, min or h), or one of each, as in [\"1GiB\", \"1h\"]"},
+        {"rekey_after = []", "f:6:15: rekey_after has 0 items: expected 1 to 2"},
+        {"rekey_after = 3600",
+         R"(f:6:15: rekey_after: expected an array of strings, as in ["1GiB"], got an integer)"},
+        {"max_version = \"1.2\"\nrekey_after = \"1h\"",
+         "f:7:15: rekey_after is for TLS 1.3, which max_version = \"1.2\" rules out: TLS 1.2 can't change keys"},
         {"drain_timeout = 3600",
          R"(f:6:17: drain_timeout: expected a duration in quotes, as in "10s", got an integer)"},
         {"private_key = \"/etc/key\"",
@@ -409,6 +447,8 @@ TEST_CASE("reasons are stable") {
     CHECK(reason(server("offload = 1")) == "wrong-type");
     CHECK(reason(server("drain_timeout = \"x\"")) == "bad-duration");
     CHECK(reason(server("drain_timeout = \"0s\"")) == "out-of-range");
+    CHECK(reason(server("session_lifetime = \"4999ms\"")) == "out-of-range");
+    CHECK(reason(server("session_max_uses = 1000001")) == "out-of-range");
     CHECK(reason(server("private_key = \"x\"")) == "bad-key-reference");
     CHECK(reason(server("private_key = \"-----BEGIN PRIVATE KEY-----\"")) == "secret-in-file");
     CHECK(reason(server("client_certificate = \"optional\"")) == "key-missing");
@@ -447,6 +487,7 @@ TEST_CASE("each fault has its reason code") {
                              "\n[[tls.service]]\nname = \"b\"\nmode = \"client\"\nlisten = [\"h:1\"]\nconnect = "
                              "[\"h:1\"]\nca = \"/a\"\nserver_name = \"h\""},
         {"bad-duration", server("handshake_timeout = \"soon\"")},
+        {"bad-rekey-after", server("rekey_after = \"soon\"")},
         {"bad-key-reference", server("private_key = \"/k\"")},
         {"no-credentials",
          "[[ike.connection]]\nname = \"a\"\npsk = \"credential:k\"\nlocal_id = \"i\"\nremote = \"192.0.2.2\"\n" +
@@ -454,7 +495,30 @@ TEST_CASE("each fault has its reason code") {
         {"not-in-this-version", server("deliver = \"handoff\"")},
         {"bad-server-name", client("server_name = \"h:443\"")},
         {"wrong-mode", client("client_certificate = \"required\"")},
+        {"service-too-large",
+         [] {
+             std::string crls;
+             for (int i = 0; i < 4; ++i) {
+                 crls += std::string(i == 0 ? "" : ",") + "\"/" + std::string(4090, 'c') + "\"";
+             }
+             std::string names;
+             for (int i = 0; i < 32; ++i) {
+                 names += std::string(i == 0 ? "" : ",") + "\"dns:" + std::string(250, 'n') + "\"";
+             }
+             std::string targets;
+             for (int i = 0; i < 63; ++i) {
+                 const std::string label(60, 'h');
+                 targets += ",\"" + label + "." + label + "." + label + "." + label + ":1\"";
+             }
+             return "[[tls.service]]\nname = \"a\"\nmode = \"client\"\nlisten = [\"0.0.0.0:443\"]\nconnect = "
+                    "[\"h:1\"" +
+                    targets + "]\nca = \"/" + std::string(4090, 'a') + "\"\nserver_name = \"h\"\ncrl = [" + crls +
+                    "]\npeer_names = [" + names + "]\npeer_subjects = [\"CN=a\"]\ncertificate = \"/" +
+                    std::string(4090, 'c') + "\"\nprivate_key = \"file:/" + std::string(4090, 'k') + "\"";
+         }()},
         {"rule-without-certificate", client("peer_names = [\"dns:a\"]\nverify_peer = \"none\"")},
+        {"wrong-mode", client("session_lifetime = \"1h\"")},
+        {"wrong-mode", client("session_max_uses = 1")},
         {"bad-address", connection + "local = \"192.0.2.1:500\"\n" + child},
         {"no-peer",
          "[[ike.connection]]\nname = \"a\"\npsk = \"file:/k\"\nlocal_id = \"i\"\nremote = \"any\"\nstart = "

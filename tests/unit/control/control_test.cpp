@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "daemon/control/listeners.hpp"
 #include "daemon/keeper/keeper.hpp"
@@ -18,6 +20,9 @@ using namespace keysluice::control;
 using namespace keysluice::test;
 
 namespace {
+
+constexpr ServiceId kTcp = service_id("tcp");
+constexpr ServiceId kLocal = service_id("local");
 
 /// A port that was free a moment ago.
 std::uint16_t free_port() {
@@ -59,6 +64,53 @@ struct Fixture {
         start_keeper();
         start_control();
     }
+    /// Begins it; what comes of it stands in left_out when it is over.
+    void reload(Configuration fresh) {
+        left_out.reset();
+        control->reload(std::move(fresh), Occasion::reload,
+                        [this](Diagnostics problems) { left_out = std::move(problems); });
+        settle(loop);
+    }
+    /// The kernel is asked on a thread.
+    void await_end() {
+        turn_until(loop, [this] { return left_out.has_value(); });
+    }
+    /// What waits in this mailbox is answered as by an engine or relay; with a reason, it can't load `spoilt`.
+    void answer(Mailbox& process, ServiceId spoilt = {}, bool fresh = false) {
+        for (int round = 0; round < 4; ++round) {
+            for (auto& [message, sockets] : std::exchange(process.mail, {})) {
+                if (const auto* load = std::get_if<LoadService>(&message)) {
+                    const bool bad = load->id == spoilt;
+                    REQUIRE(process.channel.send(ServiceLoaded{load->id, bad ? "private-key-mismatch" : "",
+                                                               bad ? "they do not belong together" : "", load->load,
+                                                               fresh}));
+                } else if (const auto* ask = std::get_if<AskSessions>(&message)) {
+                    REQUIRE(process.channel.send(Sessions{ask->token, false, {}}));
+                } else if (const auto* count = std::get_if<AskCounters>(&message)) {
+                    REQUIRE(process.channel.send(Counters{count->token, {}}));
+                } else {
+                    heard.push_back({std::move(message), std::move(sockets)});
+                }
+            }
+            settle(loop);
+        }
+    }
+    /// Of what answer() has read.
+    template <typename Kind>
+    [[nodiscard]] std::vector<Mailbox::Mail*> heard_of() {
+        std::vector<Mailbox::Mail*> found;
+        for (auto& each : heard) {
+            if (std::holds_alternative<Kind>(each.message)) {
+                found.push_back(&each);
+            }
+        }
+        return found;
+    }
+    [[nodiscard]] bool connects() {
+        const SocketAddress address = to_socket_address(tcp).value();
+        const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        return ::connect(client.get(), address.get(), address.length) == 0;
+    }
     std::unique_ptr<Mailbox> call(ProcessKind kind, std::uint16_t index = 0) {
         auto process = std::make_unique<Mailbox>(loop, connect_channel(folder / "control.sock").value());
         REQUIRE(process->channel.send(Hello{kind, index, 1}));
@@ -75,6 +127,8 @@ struct Fixture {
     bool failed = false;
     std::unique_ptr<Keeper> keeper;
     std::unique_ptr<Control> control;
+    std::optional<Diagnostics> left_out;
+    std::vector<Mailbox::Mail> heard;
 };
 
 }  // namespace
@@ -83,13 +137,18 @@ TEST_CASE("an engine is told what it serves, with its own listening sockets") {
     Fixture fixture;
     fixture.start();
     auto engine = fixture.call(ProcessKind::engine, 1);
-    REQUIRE(engine->mail.size() == 3);
-    const Service tcp = engine->at<Service>(0);
-    CHECK(tcp.id.value == 0);
+    REQUIRE(engine->mail.size() == 4);
+    CHECK(engine->at<Tickets>(0) == Tickets{});
+    TicketMemory tickets;
+    REQUIRE(engine->mail[0].descriptors.size() == 1);
+    REQUIRE(tickets.use(std::move(engine->mail[0].descriptors[0])));
+    CHECK(tickets.sealing_key());
+    const Service tcp = engine->at<Service>(1);
+    CHECK(tcp.id == kTcp);
     CHECK(decode_service(tcp.settings).value() == fixture.configuration.services[0]);
     CHECK_FALSE(tcp.balanced);
-    REQUIRE(engine->mail[0].descriptors.size() == 1);
-    CHECK(family_of(engine->mail[0].descriptors[0]) == AF_INET);
+    REQUIRE(engine->mail[1].descriptors.size() == 1);
+    CHECK(family_of(engine->mail[1].descriptors[0]) == AF_INET);
     CHECK(engine->count<ServicesComplete>() == 1);
 }
 
@@ -100,8 +159,8 @@ TEST_CASE("engines share a unix socket, and the counts of what they accept") {
     auto second = fixture.call(ProcessKind::engine, 1);
     std::vector<AcceptBalance> views;
     for (Mailbox* engine : {first.get(), second.get()}) {
-        CHECK(engine->at<Service>(1).balanced);
-        Descriptors& sent = engine->mail[1].descriptors;
+        CHECK(engine->at<Service>(2).balanced);
+        Descriptors& sent = engine->mail[2].descriptors;
         REQUIRE(sent.size() == 2);
         CHECK(family_of(sent[1]) == AF_UNIX);
         auto view = AcceptBalance::open(std::move(sent[0]), static_cast<std::uint16_t>(views.size()));
@@ -144,8 +203,8 @@ TEST_CASE("a new keysluiced gets its listening sockets back from the keeper, wit
     bool waiting = false;
     for (std::uint16_t i = 0; i < 2; ++i) {
         auto engine = fixture.call(ProcessKind::engine, i);
-        REQUIRE(engine->mail.at(0).descriptors.size() == 1);
-        const UniqueFd accepted(::accept(engine->mail[0].descriptors[0].get(), nullptr, nullptr));
+        REQUIRE(engine->mail.at(1).descriptors.size() == 1);
+        const UniqueFd accepted(::accept(engine->mail[1].descriptors[0].get(), nullptr, nullptr));
         waiting = waiting || accepted;
     }
     CHECK(waiting);
@@ -214,14 +273,14 @@ TEST_CASE("a service that no engine can serve ends it all before anything was se
     Fixture fixture;
     fixture.start();
     auto engine = fixture.call(ProcessKind::engine);
-    const ServiceLoaded bad{{1}, "private-key-mismatch", "they do not belong together"};
+    const ServiceLoaded bad{kLocal, "private-key-mismatch", "they do not belong together"};
     SUBCASE("before") {
         REQUIRE(engine->channel.send(bad));
         settle(fixture.loop);
         CHECK(fixture.failed);
     }
     SUBCASE("later") {
-        REQUIRE(engine->channel.send(ServiceLoaded{{0}, "", ""}));
+        REQUIRE(engine->channel.send(ServiceLoaded{kTcp, "", ""}));
         REQUIRE(engine->channel.send(bad));
         settle(fixture.loop);
         CHECK_FALSE(fixture.failed);
@@ -237,8 +296,8 @@ TEST_CASE("the log says when all engines serve all services, and who carries the
     auto second = fixture.call(ProcessKind::engine, 1);
     for (Mailbox* engine : {first.get(), second.get()}) {
         CHECK(fixture.captured.text().find("ready") == std::string::npos);
-        REQUIRE(engine->channel.send(ServiceLoaded{{0}, "", ""}));
-        REQUIRE(engine->channel.send(ServiceLoaded{{1}, "", ""}));
+        REQUIRE(engine->channel.send(ServiceLoaded{kTcp, "", ""}));
+        REQUIRE(engine->channel.send(ServiceLoaded{kLocal, "", ""}));
         REQUIRE(engine->channel.send(ServiceLoaded{{99}, "", ""}));
         settle(fixture.loop);
     }
@@ -249,8 +308,8 @@ TEST_CASE("an engine that dies during the start and comes back counts once") {
     Fixture fixture;
     fixture.start();
     const auto load_all = [&](Mailbox& engine) {
-        REQUIRE(engine.channel.send(ServiceLoaded{{0}, "", ""}));
-        REQUIRE(engine.channel.send(ServiceLoaded{{1}, "", ""}));
+        REQUIRE(engine.channel.send(ServiceLoaded{kTcp, "", ""}));
+        REQUIRE(engine.channel.send(ServiceLoaded{kLocal, "", ""}));
         settle(fixture.loop);
     };
     for (int life = 0; life < 2; ++life) {
@@ -278,7 +337,7 @@ TEST_CASE("the status adds up what engines and relays have counted") {
     for (Mailbox* process : {engine.get(), relay.get()}) {
         REQUIRE(process->count<AskCounters>() == 1);
         const auto token = process->at<AskCounters>(process->mail.size() - 1).token;
-        REQUIRE(process->channel.send(Counters{token, {{{0}, "active-kernel", count++}}}));
+        REQUIRE(process->channel.send(Counters{token, {{kTcp, "active-kernel", count++}}}));
     }
     std::array<char, 16384> document{};
     ssize_t size = 0;
@@ -298,4 +357,113 @@ TEST_CASE("a runtime directory without room for a socket ends it") {
     fixture.start_control();
     CHECK(fixture.failed);
     CHECK(fixture.captured.text().find("(channel-bind-failed)") != std::string::npos);
+}
+
+TEST_CASE("a reload: nobody uses anything before all engines have loaded it") {
+    Fixture fixture;
+    fixture.start();
+    auto engine = fixture.call(ProcessKind::engine);
+    auto other = fixture.call(ProcessKind::engine, 1);
+    auto relay = fixture.call(ProcessKind::relay);
+    Configuration fresh = fixture.configuration;
+    fresh.services[0].connect = {parse_endpoint("127.0.0.1:9").value()};
+    fixture.answer(*engine);
+    fixture.answer(*other);
+    fixture.answer(*relay);
+    fixture.heard.clear();
+    fixture.reload(fresh);
+    fixture.answer(*engine, {}, true);
+    fixture.answer(*relay);
+    CHECK(fixture.heard.empty());
+    CHECK_FALSE(fixture.left_out);
+    SUBCASE("they can") {
+        fixture.answer(*other);
+        fixture.answer(*engine);
+        fixture.answer(*relay);
+        // The one engine has other files of both services, and everybody hears of both.
+        auto told = fixture.heard_of<Service>();
+        REQUIRE(told.size() == 6);
+        CHECK(decode_service(std::get<Service>(told.front()->message).settings).value() == fresh.services[0]);
+        CHECK(std::get<Service>(told.front()->message).load != 0);
+        CHECK(fixture.control->configuration().services == fresh.services);
+        fixture.await_end();
+        CHECK(fixture.left_out->empty());
+    }
+    SUBCASE("one of them can't") {
+        fixture.answer(*other, kTcp);
+        fixture.answer(*engine);
+        fixture.answer(*relay);
+        for (const Mailbox::Mail* told : fixture.heard_of<Service>()) {
+            CHECK(std::get<Service>(told->message).id == kLocal);
+        }
+        CHECK(fixture.control->configuration().services == fixture.configuration.services);
+        fixture.await_end();
+        REQUIRE(fixture.left_out->size() == 1);
+        CHECK(fixture.left_out->front().reason == "private-key-mismatch");
+        CHECK(fixture.left_out->front().sentence == "service tcp stays as it was: they do not belong together");
+    }
+    CHECK_FALSE(fixture.heard_of<ServicesComplete>().empty());
+}
+
+TEST_CASE("a reload: what is removed is closed and stays known, and what is added is bound") {
+    Fixture fixture;
+    fixture.start();
+    auto engine = fixture.call(ProcessKind::engine);
+    auto relay = fixture.call(ProcessKind::relay);
+    fixture.answer(*engine);
+    fixture.answer(*relay);
+    fixture.heard.clear();
+    const Configuration before = fixture.configuration;
+    fixture.configuration.services.resize(1);
+    fixture.configuration.sources.resize(1);
+    fixture.configuration.services[0].name = "heir";
+    fixture.reload(fixture.configuration);
+    fixture.answer(*engine);
+    fixture.answer(*relay);
+    fixture.answer(*engine);
+    fixture.await_end();
+    CHECK(fixture.left_out->empty());
+    // The engine only: what it has negotiated already, the relay takes.
+    CHECK(fixture.heard_of<CloseService>().size() == 2);
+    CHECK(fixture.connects());
+    CHECK(fixture.control->removed().find(kTcp) != nullptr);
+    auto late = fixture.call(ProcessKind::relay, 1);
+    CHECK(late->count<Service>() == 3);
+    // They come back before their connections have ended.
+    fixture.configuration = before;
+    fixture.reload(before);
+    for (Mailbox* each : {engine.get(), relay.get(), late.get(), engine.get()}) {
+        fixture.answer(*each);
+    }
+    fixture.await_end();
+    CHECK(fixture.control->removed().find(kTcp) == nullptr);
+    CHECK(fixture.control->removed().find(service_id("heir")) != nullptr);
+}
+
+TEST_CASE("a reload: an address in use, and no engines") {
+    Fixture fixture;
+    std::string reason;
+    SUBCASE("an address in use") {
+        fixture.start();
+        Configuration fresh = fixture.configuration;
+        const UniqueFd taken = bind_listener(Ipv4Endpoint{{127, 0, 0, 1}, free_port()}, false).value();
+        sockaddr_in address{};
+        socklen_t size = sizeof(address);
+        REQUIRE(::getsockname(taken.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+        fresh.services[0].listen = {Ipv4Endpoint{{127, 0, 0, 1}, ntohs(address.sin_port)}};
+        fixture.reload(fresh);
+        CHECK(fixture.connects());
+        reason = "address-in-use";
+    }
+    SUBCASE("no engines") {
+        Configuration full = std::exchange(fixture.configuration, {});
+        fixture.configuration.daemon.runtime_directory = fixture.folder.path();
+        fixture.start();
+        fixture.reload(full);
+        CHECK(fixture.control->configuration().services.empty());
+        reason = "engines-missing";
+    }
+    fixture.await_end();
+    REQUIRE_FALSE(fixture.left_out->empty());
+    CHECK(fixture.left_out->front().reason == reason);
 }

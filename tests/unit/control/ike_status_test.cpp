@@ -57,12 +57,6 @@ IkeView view() {
     return {.running = true, .reason = {}, .null_kernel = false, .sas = {look_at(standing(), kNow)}};
 }
 
-Configuration one_connection() {
-    Configuration configuration;
-    configuration.ike.connections.emplace_back();
-    return configuration;
-}
-
 constexpr std::string_view kTable =
     R"(IKE SA OF            STATE        ROLE       PEER
 hq                   established  initiator  gw2.example at [2001:db8::7]:4500
@@ -76,7 +70,7 @@ TEST_SUITE_BEGIN("ike status");
 
 TEST_CASE("an IKE SA and its child") {
     const IkeView ike = view();
-    const std::string text = to_json(one_connection(), {}, {}, &ike);
+    const std::string text = to_json({}, {}, {}, &ike);
     for (const char* part : {R"("connection": "hq")",
                              R"("state": "established")",
                              R"("role": "initiator")",
@@ -109,12 +103,12 @@ TEST_CASE("offload: what was asked for, what is in force, by which device and wh
     IkeView ike = view();
     OffloadState& offload = ike.sas[0].children[0].offload;
     offload.requested = ike::Offload::automatic;
-    const auto table = [&] { return to_table(to_json(one_connection(), {}, {}, &ike)).value(); };
+    const auto table = [&] { return to_table(to_json({}, {}, {}, &ike)).value(); };
     CHECK(table() == std::string(kTable) + "      offload (\"auto\" asked for): none\n");
     offload.device = "eth7";
     offload.reason = "eth7 does not";
     CHECK(table() == std::string(kTable) + "      offload (\"auto\" asked for): none: eth7 does not\n");
-    const std::string text = to_json(one_connection(), {}, {}, &ike);
+    const std::string text = to_json({}, {}, {}, &ike);
     for (const char* part : {R"("offload": "none")", R"("offload_requested": "auto")", R"("offload_device": "eth7")",
                              R"("offload_reason": "eth7 does not")"}) {
         INFO(part);
@@ -149,8 +143,7 @@ TEST_CASE("moments that are over are now") {
 TEST_CASE("why there is none") {
     IkeView refused;
     refused.reason = "this kernel offers no ESP";
-    CHECK(to_table(to_json(one_connection(), {}, {}, &refused)).value() ==
-          "IKE does not run: this kernel offers no ESP\n");
+    CHECK(to_table(to_json({}, {}, {}, &refused)).value() == "IKE does not run: this kernel offers no ESP\n");
 }
 
 TEST_CASE("what the kernel can do for ESP, and which children go without") {
@@ -165,7 +158,7 @@ TEST_CASE("what the kernel can do for ESP, and which children go without") {
     ike.refused.push_back({.connection = "branch",
                            .child = "lan",
                            .why = {"kernel-lacks", "none of its ESP proposals is left: no CCM"}});
-    const std::string text = to_json(one_connection(), {}, {}, &ike);
+    const std::string text = to_json({}, {}, {}, &ike);
     for (const char* part :
          {R"("esp_ipv4": true)", R"("esp_ipv6": false)", R"("esn": true)", R"("udp_encapsulation_ipv6": false)",
           "\"rfc4106(gcm(aes))\"", R"("connection": "branch")", R"("reason": "kernel-lacks")"}) {
@@ -184,12 +177,12 @@ TEST_CASE("what the kernel can do for ESP, and which children go without") {
 TEST_CASE("nothing is pretended") {
     IkeView null = view();
     null.null_kernel = true;
-    const std::string table = to_table(to_json(one_connection(), {}, {}, &null)).value();
+    const std::string table = to_table(to_json({}, {}, {}, &null)).value();
     CHECK(table.starts_with("--null-kernel: nothing is installed in the kernel, no packet is protected\n"));
 }
 
 TEST_CASE("TLS services beside it have their table first") {
-    Configuration both = one_connection();
+    ServicesView both;
     both.services.push_back({.name = "shop"});
     const IkeView ike = view();
     const std::string table = to_table(to_json(both, {}, {}, &ike)).value();

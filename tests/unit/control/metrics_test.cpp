@@ -32,6 +32,9 @@ keysluice_tls_accepted_total{service="shop"} 18446744073709551615
 # HELP keysluice_tls_established TLS connections that were established, by who carries them.
 keysluice_tls_established_total{service="shop",path="kernel"} 0
 keysluice_tls_established_total{service="shop",path="userspace"} 0
+# TYPE keysluice_tls_resumed counter
+# HELP keysluice_tls_resumed Of the established TLS connections those that resumed a session.
+keysluice_tls_resumed_total{service="shop"} 0
 # TYPE keysluice_tls_failed counter
 # HELP keysluice_tls_failed Connections that failed, by keysluice-reasons(7).
 keysluice_tls_failed_total{service="shop",reason="not-tls"} 4

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 
 #include "tests/support/captured_stderr.hpp"
@@ -21,10 +22,16 @@ struct Fixture {
     std::vector<Configuration> used;
     std::vector<Occasion> occasions;
     std::string file = folder / "k.toml";
-    Reloader reloader{loop, file, "", [this](Configuration fresh, Occasion occasion) {
-                          used.push_back(std::move(fresh));
-                          occasions.push_back(occasion);
-                      }};
+    Diagnostics left_out;
+    std::vector<std::string> ended;
+    Reloader reloader{
+        loop, file, "",
+        [this](Configuration fresh, Occasion occasion, Reloader::Used then) {
+            used.push_back(std::move(fresh));
+            occasions.push_back(occasion);
+            loop.defer([this, then = std::make_shared<Reloader::Used>(std::move(then))] { (*then)(left_out); });
+        },
+        [this](const Diagnostics& wrong) { ended.push_back(wrong.empty() ? "" : to_string(wrong.front())); }};
 
     void write(const std::string& name, const std::string& text) const { std::ofstream(folder / name) << text; }
     void write_connection(const std::string& more) const {
@@ -101,6 +108,20 @@ TEST_CASE_FIXTURE(Fixture, "who asks for it hears what came of a reading that be
     reloader.reload(hear);
     await([&] { return heard.size() == 4; });
     CHECK(heard[3] == "bad-duration");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what could not be used of a good configuration is said, and is what came of it") {
+    write("psk", "key");
+    write_connection("");
+    left_out = {{{"k.toml", 7, 1}, "address-in-use", "service shop stays as it was"}};
+    std::vector<std::string> heard;
+    reloader.reload([&heard](const std::expected<void, Refusal>& outcome) { heard.push_back(word_of(outcome)); });
+    await([&] { return ended.size() == 1; });
+    CHECK(used.size() == 1);
+    CHECK(heard == std::vector<std::string>{"address-in-use"});
+    CHECK(ended.front() == "k.toml:7:1: service shop stays as it was");
+    CHECK(log.text().find("k.toml:7:1: service shop stays as it was (address-in-use)") != std::string::npos);
+    CHECK(log.text().find("is not used") == std::string::npos);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a change: it holds through reloads, and a mistake in it leaves everything as it was") {

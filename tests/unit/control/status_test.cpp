@@ -9,8 +9,11 @@ using namespace keysluice::control;
 
 namespace {
 
-Configuration two_services() {
-    Configuration configuration;
+constexpr ServiceId kShop = service_id("shop");
+constexpr ServiceId kMail = service_id("mail");
+
+ServicesView two_services() {
+    ServicesView configuration;
     configuration.services = {
         {.name = "shop", .listen = {parse_endpoint("0.0.0.0:443").value(), parse_endpoint("unix:/run/s").value()}},
         {.name = "mail", .mode = Mode::client, .verify_peer = VerifyPeer::none, .offload = Offload::require}};
@@ -20,24 +23,24 @@ Configuration two_services() {
 std::vector<ProcessCounters> counted() {
     const auto failed = std::string(counter::kFailed);
     const auto why = std::string(counter::kWhyUserspace);
-    return {
-        {{ProcessKind::engine, 0, 100},
-         true,
-         {{{0}, std::string(counter::kAccepted), 7},
-          {{0}, std::string(counter::kEstablishedKernel), 3},
-          {{0}, std::string(counter::kEstablishedUserspace), 2},
-          {{0}, std::string(counter::kActiveUserspace), 1},
-          {{0}, std::string(counter::kNegotiating), 4},
-          {{0}, why + "kernel-without-ktls", 2},
-          {{0}, failed + "plain-http", 1},
-          {{1}, "paused", 5}}},
-        {{ProcessKind::engine, 1, 101},
-         true,
-         {{{0}, std::string(counter::kAccepted), 6}, {{0}, failed + "plain-http", 1}, {{0}, failed + "not-tls", 1}}},
-        {{ProcessKind::relay, 0, 102},
-         true,
-         {{{0}, std::string(counter::kActiveKernel), 2}, {{9}, std::string(counter::kActiveKernel), 9}}},
-        {{ProcessKind::control, 0, 99}, true, {}, std::chrono::nanoseconds(1'234'567)}};
+    return {{{ProcessKind::engine, 0, 100},
+             true,
+             {{kShop, std::string(counter::kAccepted), 7},
+              {kShop, std::string(counter::kEstablishedKernel), 3},
+              {kShop, std::string(counter::kEstablishedUserspace), 2},
+              {kShop, std::string(counter::kResumed), 3},
+              {kShop, std::string(counter::kActiveUserspace), 1},
+              {kShop, std::string(counter::kNegotiating), 4},
+              {kShop, why + "kernel-without-ktls", 2},
+              {kShop, failed + "plain-http", 1},
+              {kMail, "paused", 5}}},
+            {{ProcessKind::engine, 1, 101},
+             true,
+             {{kShop, std::string(counter::kAccepted), 6},
+              {kShop, failed + "plain-http", 1},
+              {kShop, failed + "not-tls", 1}}},
+            {{ProcessKind::relay, 0, 102}, true, {{kShop, std::string(counter::kActiveKernel), 2}}},
+            {{ProcessKind::control, 0, 99}, true, {}, std::chrono::nanoseconds(1'234'567)}};
 }
 
 const KernelView kKernel{
@@ -111,6 +114,7 @@ constexpr std::string_view kJson = R"({
       "reasons": {
         "kernel-without-ktls": 2
       },
+      "resumed": 3,
       "verify_peer": "full"
     },
     {
@@ -131,6 +135,7 @@ constexpr std::string_view kJson = R"({
       "offload": "require",
       "paused": 5,
       "reasons": {},
+      "resumed": 0,
       "verify_peer": "none"
     }
   ],
@@ -177,18 +182,44 @@ TEST_CASE("a gauge that one process raised and another one lowered is the differ
     const std::uint64_t minus_two = 0 - std::uint64_t{2};
     const std::string name(counter::kActiveKernel);
     const std::string text = to_json(two_services(),
-                                     {{{ProcessKind::engine, 0, 1}, true, {{{0}, name, 5}}},
-                                      {{ProcessKind::relay, 0, 2}, true, {{{0}, name, minus_two}}}},
+                                     {{{ProcessKind::engine, 0, 1}, true, {{kShop, name, 5}}},
+                                      {{ProcessKind::relay, 0, 2}, true, {{kShop, name, minus_two}}}},
                                      {});
     CHECK(to_table(text).value().find("shop                        3 ") != std::string::npos);
 }
 
 TEST_CASE("text that is not UTF-8 does not break the document") {
-    Configuration configuration = two_services();
+    ServicesView configuration = two_services();
     configuration.services[0].listen = {UnixEndpoint{"/run/\xff"}};
     const std::string text = to_json(configuration, {}, {});
     CHECK(to_table(text));
     CHECK(text.find('\xff') == std::string::npos);
+}
+
+TEST_CASE("services that were removed have a line as long as somebody counts for them") {
+    ServicesView view = two_services();
+    view.removed.push_back({.name = "till"});
+    const std::string name(counter::kActiveKernel);
+    const std::string table =
+        to_table(to_json(view,
+                         {{{ProcessKind::relay, 0, 1},
+                           true,
+                           {{service_id("till"), name, 3}, {ServiceId{9}, name, 4}, {ServiceId{10}, name, 1}}}},
+                         {}))
+            .value();
+    CHECK(table.find("till                        3 ") != std::string::npos);
+    CHECK(table.find("(removed)                   5 ") != std::string::npos);
+    CHECK(table.find("shop                        0 ") != std::string::npos);
+}
+
+TEST_CASE("what is wrong at the last reload stands first") {
+    ServicesView view = two_services();
+    view.reload_problems = {{{"k.toml", 3, 1}, "private-key-mismatch", "service shop stays as it was: they differ"}};
+    const std::string text = to_json(view, {}, {});
+    CHECK(text.find("\"reload_problems\"") != std::string::npos);
+    CHECK(
+        to_table(text).value().starts_with("WARNING: wrong at the last reload: k.toml:3:1: service shop stays as it "
+                                           "was: they differ (private-key-mismatch)\nSERVICE "));
 }
 
 TEST_CASE("what is no status document is refused") {

@@ -57,8 +57,9 @@ ktls::Capabilities everything() {
     return all;
 }
 
-void check_stays(const Established& connection, const ktls::Capabilities& kernel, std::string_view reason) {
-    const auto placed = place(connection.sockets.server.get(), *connection.server, kernel);
+void check_stays(const Established& connection, const ktls::Capabilities& kernel, std::string_view reason,
+                 bool rekey = false) {
+    const auto placed = place(connection.sockets.server.get(), *connection.server, kernel, rekey);
     require_ok(placed);
     CHECK(placed->carrier == Carrier::userspace);
     CHECK(placed->reason == reason);
@@ -84,6 +85,24 @@ TEST_CASE("a kernel without kTLS carries nothing, and says why") {
     CHECK(as_text(testing::receive_all(connection.client.session(), wire).data) == "hello");
 }
 
+TEST_CASE("where keys must change and the kernel can't do that, TLS 1.3 stays") {
+    ktls::Capabilities kernel = everything();
+    SUBCASE("in neither direction") {}
+    SUBCASE("in one direction alone") {
+        kernel.rekeys_receiving = true;
+    }
+    check_stays(Established(kSuites[0]), kernel, "rekey-not-in-kernel", true);
+    const auto reason = [](const Suite& suite, const ktls::Capabilities& of) {
+        const Established connection(suite);
+        const auto placed = place(connection.sockets.server.get(), *connection.server, of, true);
+        require_ok(placed);
+        return placed->reason;
+    };
+    CHECK(reason(kSuites[4], kernel) != "rekey-not-in-kernel");  // TLS 1.2
+    kernel.rekeys_receiving = kernel.rekeys_sending = true;
+    CHECK(reason(kSuites[0], kernel) != "rekey-not-in-kernel");
+}
+
 TEST_CASE("a session that reads and writes itself already stays") {
     Established connection(kSuites[0]);
     REQUIRE(connection.server->write(as_bytes("hello")));
@@ -98,7 +117,7 @@ TEST_CASE("a session whose output is not sent yet stays") {
         require_ok(testing::move_records(*pair.client, *pair.server));
         require_ok(testing::move_records(*pair.server, *pair.client));
     }
-    const auto placed = place(sockets.client.get(), *pair.client, everything());
+    const auto placed = place(sockets.client.get(), *pair.client, everything(), false);
     require_ok(placed);
     CHECK(placed->carrier == Carrier::userspace);
     CHECK(placed->reason == "keys-unavailable");
@@ -114,7 +133,7 @@ TEST_CASE("a session whose context exports no keys stays") {
 TEST_CASE("a socket that the kernel can't take stays, and its session is as good as before") {
     const Established connection(kSuites[0]);
     const PlainPair unix_sockets = plain_unix_pair();
-    const auto placed = place(unix_sockets.relay.get(), *connection.server, everything());
+    const auto placed = place(unix_sockets.relay.get(), *connection.server, everything(), false);
     require_ok(placed);
     CHECK(placed->carrier == Carrier::userspace);
     CHECK(placed->reason == "not-tcp");
@@ -149,7 +168,7 @@ TEST_SUITE("kernel") {
             connection.client.say(up);
             connection.client.pump();
 
-            const auto placed = place(fd, *connection.server, kernel_capabilities());
+            const auto placed = place(fd, *connection.server, kernel_capabilities(), false);
             require_ok(placed);
             REQUIRE(placed->carrier == Carrier::kernel);
             CHECK(placed->reason.empty());
@@ -190,7 +209,7 @@ TEST_SUITE("kernel") {
             require_ok(exported);
             const auto keys = to_kernel(*exported);
             require_ok(keys);
-            require_ok(place(connection.sockets.server.get(), *connection.server, kernel_capabilities()));
+            require_ok(place(connection.sockets.server.get(), *connection.server, kernel_capabilities(), false));
             CHECK(ktls::in_force(connection.sockets.server.get(), keys->tx).value());
             CHECK(ktls::in_force(connection.sockets.server.get(), keys->rx).value());
             CHECK(read_back(connection.sockets.server.get(), *keys));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "tests/support/tls_pair.hpp"
 #include "tests/support/userspace_relayed.hpp"
@@ -61,6 +62,64 @@ TEST_CASE("userspace relay: a preface is the first thing that the plaintext side
         CHECK(relayed.turn_until([&] { return relayed.plain.received.size() == preface.size() + 8; }));
         CHECK(std::ranges::equal(Bytes(relayed.plain.received).first(preface.size()), preface));
         CHECK(as_text(Bytes(relayed.plain.received).subspan(preface.size())) == "question");
+    }
+}
+
+TEST_CASE("userspace relay: keys are changed after a volume, and the peer's with them") {
+    UserspaceRelayed relayed(kTls13, plain_tcp_pair(), std::chrono::seconds(60), {}, {.volume = 64UL * 1024});
+    const KeyUse& peer = relayed.client->session().key_use();
+    const auto data = pattern(60'000);
+    relayed.client->say(data);
+    CHECK(relayed.turn_until([&] { return relayed.plain.received.size() == data.size(); }));
+    REQUIRE(peer.sent > data.size());
+    SUBCASE("that we sent") {
+        relayed.plain.say(pattern(70'000));
+        CHECK(relayed.turn_until([&] { return relayed.client->received.size() == 70'000; }));
+        CHECK(peer.received < 70'000);
+    }
+    SUBCASE("that the peer sent") {
+        relayed.plain.say(as_bytes("x"));
+        CHECK(relayed.turn_until([&] { return peer.received > 0; }));
+        relayed.client->say(pattern(6000));
+        CHECK(relayed.turn_until([&] { return peer.received == 0; }));
+    }
+    relayed.client->received.clear();
+    relayed.plain.received.clear();
+    check_alive(relayed);
+    CHECK(peer.sent < data.size());  // it has answered in front of its next data
+}
+
+TEST_CASE("userspace relay: keys are changed after a time, while nobody says anything") {
+    UserspaceRelayed relayed(kTls13, plain_tcp_pair(), std::chrono::seconds(60), {},
+                             {.time = std::chrono::milliseconds(100)});
+    relayed.plain.say(as_bytes("x"));
+    bool heard = false;
+    CHECK(relayed.turn_until([&] {
+        const std::uint64_t received = relayed.client->session().key_use().received;
+        return std::exchange(heard, heard || received > 0) && received == 0;
+    }));
+    relayed.client->received.clear();
+    check_alive(relayed);
+}
+
+TEST_CASE("userspace relay: no key is changed where TLS 1.2 was negotiated, or behind an end") {
+    const auto data = pattern(200'000);
+    SUBCASE("TLS 1.2") {
+        UserspaceRelayed relayed(kTls12, plain_tcp_pair(), std::chrono::seconds(60), {},
+                                 {.volume = 64UL * 1024, .time = std::chrono::milliseconds(1)});
+        relayed.plain.say(data);
+        CHECK(relayed.turn_until([&] { return relayed.client->received.size() == data.size(); }));
+        CHECK_FALSE(relayed.over());
+    }
+    SUBCASE("the peer's end: it is not asked for what it could not say") {
+        UserspaceRelayed relayed(kTls13, plain_tcp_pair(), std::chrono::seconds(60), {}, {.volume = 64UL * 1024});
+        relayed.client->say_close_notify();
+        CHECK(relayed.turn_until([&] { return relayed.plain.ended; }));
+        relayed.plain.say(data);
+        relayed.plain.say_end();
+        CHECK(relayed.turn_until([&] { return relayed.client->closed && relayed.over(); }));
+        CHECK((relayed.client->received == data));
+        CHECK(relayed.outcome == "");
     }
 }
 

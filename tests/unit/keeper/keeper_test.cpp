@@ -98,7 +98,7 @@ TEST_CASE("a relay that has outlived a keeper brings what it holds, and engines 
     settle(fixture.loop);
     CHECK(relay->count<AskHeld>() == 1);
     auto table = ConnectionTable::create(8).value();
-    table.at({5}) = {.used = 1, .service = 9, .flags = TableEntry::kTlsEnded};
+    table.at({5}) = {.used = 1, .flags = TableEntry::kTlsEnded, .service = 9};
     table.at({6}) = {.used = 1};  // which died with the old keeper, before the relay heard of it
     REQUIRE(relay->channel.send(Table{}, descriptors(duplicate_fd(table.file()))));
     Token pipe;

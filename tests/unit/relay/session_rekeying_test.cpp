@@ -5,8 +5,7 @@
 #include <string>
 
 #include "ktls/socket.hpp"
-#include "tests/support/kernel.hpp"
-#include "tests/support/relayed_session.hpp"
+#include "tests/support/rekeyed.hpp"
 
 using namespace keysluice;
 using namespace keysluice::test;
@@ -14,23 +13,6 @@ using ktls::AlertDescription;
 using ktls::Version;
 
 namespace {
-
-using Updates = std::vector<bool>;
-
-bool kernel_rekeys() {
-    if (!kernel_has_ktls()) {
-        return false;
-    }
-    if (!kernel_capabilities().rekeys_receiving || !kernel_capabilities().rekeys_sending) {
-        MESSAGE("skipped: this kernel can't change keys; Linux 6.14 can");
-        return false;
-    }
-    return true;
-}
-
-std::string text(const std::vector<std::uint8_t>& bytes) {
-    return std::string(as_text(bytes));
-}
 
 /// Four of them earn a peer one change of its keys; different for each number.
 std::vector<std::uint8_t> counting_from(int number) {
@@ -40,22 +22,6 @@ std::vector<std::uint8_t> counting_from(int number) {
     }
     return bytes;
 }
-
-struct Rekeyed : RelayedSession {
-    Rekeyed() { keep_secrets(); }
-
-    /// What one side says, the other one hears, and nothing is lost on the way.
-    void check_both_ways(const std::string& what) {
-        const std::string up = text(plain.received) + what;
-        const std::string down = text(tls.received) + what;
-        tls.say(as_bytes(what));
-        plain.say(as_bytes(what));
-        CHECK(turn_until([&] { return plain.received.size() >= up.size() && tls.received.size() >= down.size(); }));
-        CHECK(text(plain.received) == up);
-        CHECK(text(tls.received) == down);
-        CHECK_FALSE(over());
-    }
-};
 
 }  // namespace
 

@@ -17,7 +17,7 @@ TEST_CASE("keeper and relay see the same table") {
     REQUIRE(relay);
     CHECK(relay->entries().size() == 100);
     CHECK(relay->entries().data() != keeper->entries().data());
-    relay->at({99}) = {.used = 1, .service = 2, .tls13 = 1, .flags = TableEntry::kNotifySent, .pipe_to_plain = 4};
+    relay->at({99}) = {.used = 1, .tls13 = 1, .flags = TableEntry::kNotifySent, .pipe_to_plain = 4, .service = 2};
     CHECK(keeper->at({99}).service == 2);
     CHECK(keeper->at({99}).flags == TableEntry::kNotifySent);
     CHECK(keeper->at({98}).used == 0);

@@ -32,11 +32,12 @@ std::vector<Message> one_of_each() {
         Pipe{{65533}},
         Table{},
         Draining{},
-        Service{{3}, {1, 2, 3}, true},
+        Service{{3}, {1, 2, 3}, true, 0x05060708},
+        Tickets{},
         ServicesComplete{},
-        ServiceLoaded{{4}, "private-key-mismatch", "they do not belong together"},
+        ServiceLoaded{{4}, "private-key-mismatch", "they do not belong together", 16, true},
         AskCounters{0xdeadbeef},
-        Counters{9, {{{1}, "accepted", 1ULL << 40U}, {{2}, "failed:not-tls", 0}}},
+        Counters{9, {{{1}, "accepted", 1ULL << 40U}, {{2}, "failed:not-tls", 0}}, true},
         SigningKey{{1, 2, 3}, "/etc/keysluice/gw.key"},
         SigningKeyLoaded{{4, 5}, "private-key-mismatch", "it belongs to another certificate"},
         SignatureWanted{6, {7}, 8, {9, 10}},
@@ -51,7 +52,9 @@ std::vector<Message> one_of_each() {
         EndSessions{9, {10}, {11}},
         SessionsEnded{12, 13},
         CloseService{{14}},
-        Failures{{{{15}, "192.0.2.1:4711", "not-tls", "that is no TLS"}}}};
+        Failures{{{{15}, "192.0.2.1:4711", "not-tls", "that is no TLS"}}},
+        LoadService{17, {18}, {19, 20}},
+        ForgetService{{0xfedcba9876543210}}};
 }
 
 void refused(Bytes packet) {
@@ -114,10 +117,11 @@ TEST_CASE("the bytes on the wire stay as they are") {
     CHECK(encode(Hello{ProcessKind::engine, 2, 0x01020304}) == bytes({1, 0, 1, 0, 2, 1, 2, 3, 4}));
     CHECK(encode(Listener{"ab"}) == bytes({1, 1, 2, 'a', 'b'}));
     CHECK(encode(Handover{3, true, {{6}, false}}) ==
-          bytes({1, 4, 0, 0, 0, 3, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
-    CHECK(encode(Adopt{{5}, {{6}, true, kSince}}) == bytes({1, 5, 0, 0, 0, 5, 0, 6, 1, 0, 0, 0, 1, 2, 3, 4, 5}));
+          bytes({1, 4, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+    CHECK(encode(Adopt{{5}, {{6}, true, kSince}}) ==
+          bytes({1, 5, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 1, 0, 0, 0, 1, 2, 3, 4, 5}));
     CHECK(encode(Release{{{3}}}) == bytes({1, 7, 0, 1, 0, 0, 0, 3}));
-    CHECK(encode(Service{{1}, {9}, false}) == bytes({1, 11, 0, 1, 0, 1, 9, 0}));
+    CHECK(encode(Service{{1}, {9}, false}) == bytes({1, 11, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 9, 0, 0, 0, 0, 0}));
 }
 
 TEST_CASE("a message that ends too early or goes on is refused, at every length") {
@@ -188,9 +192,16 @@ TEST_CASE("long texts are cut where the format's limits are") {
 
     // A sentence that encode() would have cut comes from somebody else.
     Writer long_one;
-    long_one.be(std::uint8_t{1}).be(std::uint8_t{13}).be(std::uint16_t{1});
+    long_one.be(std::uint8_t{1}).be(std::uint8_t{13}).be(std::uint64_t{1}).be(std::uint32_t{0}).be(std::uint8_t{0});
     long_one.prefixed<std::uint8_t>(as_bytes("a")).prefixed<std::uint16_t>(as_bytes(text));
     refused(long_one.view());
+}
+
+TEST_CASE("a service's number is that of its name, in every release") {
+    // FNV-1a as its authors publish it.
+    CHECK(service_id("").value == 0xcbf29ce484222325);
+    CHECK(service_id("a").value == 0xaf63dc4c8601ec8c);
+    CHECK(service_id("foobar").value == 0x85944171f73967e8);
 }
 
 TEST_CASE("processes have names") {

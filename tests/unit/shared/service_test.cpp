@@ -32,10 +32,13 @@ TlsService shop() {
             .offload = Offload::off,
             .send_proxy = SendProxy::v2,
             .accept_proxy = AcceptProxy::any,
+            .rekey_after = {.volume = 64ULL << 30U, .time = 168h},
             .handshake_timeout = 1ms,
             .connect_timeout = 2s,
             .close_timeout = 3min,
-            .drain_timeout = 168h};
+            .drain_timeout = 168h,
+            .session_lifetime = 24h,
+            .session_max_uses = 500};
 }
 
 std::string why(Bytes message) {
@@ -76,10 +79,13 @@ TEST_CASE("the defaults are the contract's") {
     CHECK(service.offload == Offload::automatic);
     CHECK(service.send_proxy == SendProxy::none);
     CHECK(service.accept_proxy == AcceptProxy::none);
+    CHECK_FALSE(service.rekey_after.set());
     CHECK(service.handshake_timeout == 10s);
     CHECK(service.connect_timeout == 5s);
     CHECK(service.close_timeout == 1min);
     CHECK(service.drain_timeout == 1h);
+    CHECK(service.session_lifetime == 5min);
+    CHECK(service.session_max_uses == 0);
 }
 
 TEST_CASE("the fullest service fits into one message") {
@@ -128,12 +134,24 @@ TEST_CASE("values out of their range are refused") {
     CHECK(why(edited("?X25519", "??25519")) == "a service message has an algorithm out of its range");
 }
 
+TEST_CASE("limits of keys out of their range are refused") {
+    for (const RekeyAfter after : {RekeyAfter{.volume = RekeyAfter::kLeast - 1}, RekeyAfter{.volume = UINT64_MAX}}) {
+        CHECK(why(encode(TlsService{.name = "a", .rekey_after = after})) ==
+              "a service message has a volume out of its range");
+    }
+    for (const RekeyAfter after : {RekeyAfter{.time = 999ms}, RekeyAfter{.time = 169h}}) {
+        CHECK(why(encode(TlsService{.name = "a", .rekey_after = after})) ==
+              "a service message has a time out of its range");
+    }
+}
+
 TEST_CASE("versions in the wrong order and too many algorithms are refused") {
     TlsService service = shop();
     service.max_version = TlsVersion::tls12;
     CHECK(why(encode(service)) == "a service message has a version out of its range");
     auto message = encode(TlsService{.name = "a"});
-    const std::size_t groups = message.size() - 20;  // in front of offload, both proxies and four timeouts
+    // In front of resumption, three choices, rekey_after and four timeouts.
+    const std::size_t groups = message.size() - 40;
     REQUIRE(message[groups] == 0);
     message[groups] = 33;
     CHECK(why(message) == "a service message has the number of algorithms out of its range");
@@ -160,12 +178,22 @@ TEST_CASE("timeouts and enumerators are checked") {
         std::string_view what;
     };
     for (const Case& test :
-         {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"}, Case{size - 17, 4, "an enumerator"},
-          Case{size - 18, 3, "an enumerator"}, Case{size - 19, 3, "an enumerator"}}) {
+         {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"}, Case{size - 29, 4, "an enumerator"},
+          Case{size - 30, 3, "an enumerator"}, Case{size - 31, 3, "an enumerator"}}) {
         auto message = encode(shop());
         message[test.place] = test.value;
         CHECK(why(message) == "a service message has " + std::string(test.what) + " out of its range");
     }
+}
+
+TEST_CASE("a session lives 5 s to 24 h or not at all, and has so many uses at most") {
+    const auto refused = [](std::chrono::milliseconds lifetime, std::uint32_t uses) {
+        return why(encode(TlsService{.name = "a", .session_lifetime = lifetime, .session_max_uses = uses}));
+    };
+    CHECK(refused(4999ms, 0) == "a service message has a lifetime out of its range");
+    CHECK(refused(24h + 1ms, 0) == "a service message has a lifetime out of its range");
+    CHECK(refused(5s, 1'000'001) == "a service message has a number of uses out of its range");
+    CHECK(decode_service(encode(TlsService{.name = "a", .session_lifetime = 0ms})));
 }
 
 TEST_CASE("names of algorithms") {

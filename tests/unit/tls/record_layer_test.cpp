@@ -213,6 +213,71 @@ TEST_CASE("a peer that rekeys while it moves data is left alone") {
     }
 }
 
+TEST_CASE("keys are changed on demand, those of the peer where it is asked") {
+    for (const bool asking : {false, true}) {
+        CAPTURE(asking);
+        TlsPair pair = established(kSuites[0]);
+        Session& ours = *pair.server;
+        Session& theirs = *pair.client;
+        REQUIRE(ours.write(pattern(20'000)));
+        REQUIRE(receive_all(theirs, take_output(ours)).end == Read::want_more);
+        REQUIRE(theirs.write(pattern(100)));
+        REQUIRE(receive_all(ours, take_output(theirs)).end == Read::want_more);
+        CHECK(ours.key_use().sent > 20'000);
+        CHECK(ours.key_use().received > 100);
+
+        REQUIRE(ours.change_keys(asking));
+        CHECK(ours.key_use().sent == 0);
+        CHECK(ours.key_use().asked == (asking ? 1 : 0));
+        REQUIRE(receive_all(theirs, take_output(ours)).end == Read::want_more);
+        CHECK(theirs.key_use().received == 0);
+
+        // The answer goes in front of its next data.
+        REQUIRE(theirs.write(as_bytes("answer")));
+        CHECK(as_text(receive_all(ours, take_output(theirs)).data) == "answer");
+        CHECK((theirs.key_use().sent < 100) == asking);
+        CHECK((ours.key_use().received < 100) == asking);
+        CHECK(ours.key_use().asked == 0);
+        REQUIRE(ours.write(as_bytes("question")));
+        CHECK(as_text(receive_all(theirs, take_output(ours)).data) == "question");
+    }
+}
+
+TEST_CASE("an answer that is due asks for nothing") {
+    TlsPair pair = established(kSuites[0]);
+    REQUIRE(pair.client->change_keys(true));
+    REQUIRE(receive_all(*pair.server, take_output(*pair.client)).end == Read::want_more);
+    REQUIRE(pair.server->change_keys(true));
+    CHECK(pair.server->key_use().asked == 0);
+    REQUIRE(receive_all(*pair.client, take_output(*pair.server)).end == Read::want_more);
+    CHECK(pair.client->key_use().asked == 0);
+    REQUIRE(pair.client->write(as_bytes("data")));
+    const auto wire = take_output(*pair.client);
+    CHECK(records_in(wire).size() == 1);
+    CHECK(as_text(receive_all(*pair.server, wire).data) == "data");
+}
+
+TEST_CASE("KeyUpdates that were asked for, or that follow what we sent, are no flood") {
+    const auto session = Session::accept(server_context()).value();
+    RawPeer peer(Role::client, [](SSL_CTX*) {});
+    REQUIRE(peer.shake_hands(*session));
+    for (int round = 0; round < 100; ++round) {
+        REQUIRE(session->change_keys(true));
+        peer.read(take_output(*session));
+        SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);  // without data, which OpenSSL would wait for
+        SSL_do_handshake(peer.ssl());
+        REQUIRE(receive_all(*session, peer.take_output()).end == Read::want_more);
+        REQUIRE(session->key_use().asked == 0);
+    }
+    for (int round = 0; round < 100; ++round) {
+        REQUIRE(session->write(pattern(FloodGuard::kBytesPerCredit)));
+        peer.read(take_output(*session));
+        SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(peer.ssl());
+        REQUIRE(receive_all(*session, peer.take_output()).end == Read::want_more);
+    }
+}
+
 TEST_CASE("floods of records without data end the connection") {
     for (const Suite& suite : {kSuites[0], kSuites[4]}) {
         CAPTURE(suite.standard_name);
