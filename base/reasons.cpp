@@ -8,7 +8,7 @@ namespace keysluice {
 namespace {
 
 // `tests/reasons` compares this table with the sources, with the tests and with keysluice-reasons(7).
-constexpr std::array kReasons{
+constexpr auto kReasons = std::to_array<Reason>({
     Reason{"address-in-use", ReasonArea::configuration,
            "Another process listens on the address already; `ss -ltnp` shows which. Stop it, or choose another "
            "address in listen."},
@@ -663,7 +663,7 @@ constexpr std::array kReasons{
     Reason{"xfrm-uncertain", ReasonArea::kernel,
            "Whether the kernel made a change is unknown, since its answer got lost. What it has is compared and "
            "mended."},
-};
+});
 static_assert(std::ranges::is_sorted(kReasons, {}, &Reason::code));
 
 }  // namespace

@@ -57,7 +57,11 @@ Result<Ends> parse_line(std::string_view line) {
     if (!source || !destination || !source_port || !destination_port || !line.empty() || open_end) {
         return malformed("two addresses and two ports are expected behind TCP4 or TCP6");
     }
-    return TcpEnds{{*source, *source_port}, {*destination, *destination_port}};
+    Result<Ends> ends;
+    auto& tcp = ends->emplace<TcpEnds>();
+    tcp.source = {*source, *source_port};
+    tcp.destination = {*destination, *destination_port};
+    return ends;
 }
 
 }  // namespace keysluice::proxy

@@ -35,8 +35,9 @@ inline tls::ClientSettings only(const Suite& suite) {
     tls::ClientSettings settings = client_settings();
     settings.protocol.min_version = suite.version;
     settings.protocol.max_version = suite.version;
-    (suite.version == tls::Version::tls13 ? settings.protocol.tls13_ciphersuites
-                                          : settings.protocol.tls12_ciphers) = {std::string(suite.openssl_name)};
+    auto& protocol = settings.protocol;
+    auto& names = suite.version == tls::Version::tls13 ? protocol.tls13_ciphersuites : protocol.tls12_ciphers;
+    names.emplace_back(suite.openssl_name);
     return settings;
 }
 

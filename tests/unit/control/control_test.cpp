@@ -232,9 +232,11 @@ TEST_CASE("what is listened on no longer is let go, by the keeper too") {
     CHECK(asking.at<Listener>(0).name == listener_name(fixture.tcp, 0));
 }
 
-TEST_CASE("a keeper that comes back empty is told what to hold") {
+TEST_CASE("a keeper that comes back empty is told what to hold, and its coming is an event") {
     Fixture fixture;
     fixture.start();
+    std::optional<Changes> told;
+    fixture.control->changes().next([&](Changes changes) { told = std::move(changes); });
     fixture.keeper.reset();
     settle(fixture.loop);
     fixture.start_keeper();
@@ -247,6 +249,10 @@ TEST_CASE("a keeper that comes back empty is told what to hold") {
         return held > 0;
     });
     CHECK(held == 3);
+    turn_until(fixture.loop, [&] { return told.has_value(); });
+    REQUIRE(told->happened.size() == 1);
+    CHECK(told->happened[0].kind == "failover");
+    CHECK(told->happened[0].connection == "keeper");
     CHECK_FALSE(fixture.failed);
 }
 
