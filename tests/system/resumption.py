@@ -136,7 +136,8 @@ def lifetime(world):
                         before = time.monotonic()
                         resumed, brought = guest.visit(offered)
                         after = time.monotonic()
-                        if after - earliest < seconds:
+                        # Tickets carry whole seconds: OpenSSL 3.5 gives up the last one of them, 3.0 does not.
+                        if after - earliest < seconds - 1.2:
                             expect(resumed, f"TLS {guest.version}: resumed after {after - earliest:.1f} s")
                             oldest_resumed = max(oldest_resumed, before - latest)
                             newest[number] = brought
