@@ -173,8 +173,8 @@ int on_sealing(SSL* ssl, void* /*argument*/) {
             return 0;
         }
     }
-    // What the client is told, in whole seconds: of a resumed session the rest. Rounded up, so that no client gives up
-    // a ticket early; may_resume() is exact.
+    // What the client is told, in whole seconds: of a resumed session the rest. Rounded up, so that no client gives
+    // up a ticket early; may_resume() is exact.
     const auto left = std::chrono::ceil<std::chrono::seconds>(origin->begun + rules.lifetime - now);
     SSL_SESSION_set_timeout(session, std::max<long>(left.count(), 1));
     return 1;
