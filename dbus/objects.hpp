@@ -111,18 +111,15 @@ class TlsServiceObject final : public Exported<org::keysluice1::TlsService_adapt
     std::vector<std::string> Ciphers() override { return service_.ciphers; }
     std::vector<std::string> Ciphersuites() override { return service_.ciphersuites; }
     std::vector<std::string> KeyExchangeGroups() override { return service_.key_exchange_groups; }
-    std::string PlaintextRemote() override { return name_in(kPlaintextRemoteNames, service_.plaintext_remote); }
-    std::string SendProxy() override { return name_in(kSendProxyNames, service_.send_proxy); }
-    std::string AcceptProxy() override { return name_in(kAcceptProxyNames, service_.accept_proxy); }
+    std::string PlaintextRemote() override { return std::string(to_string(service_.plaintext_remote)); }
+    std::string SendProxy() override { return std::string(to_string(service_.send_proxy)); }
+    std::string AcceptProxy() override { return std::string(to_string(service_.accept_proxy)); }
     std::string OffloadRequested() override { return std::string(to_string(service_.offload)); }
     void GetCounters(sdbus::Result<CounterValues, std::uint32_t>&& result) override;
     void Up(sdbus::Result<>&& result, Dictionary options) override;
     void Down(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
     [[nodiscard]] control::Command command(control::Command::Verb verb) const;
     [[nodiscard]] static std::vector<std::string> texts(const std::vector<Endpoint>& endpoints);
-    [[nodiscard]] static std::string name_in(const auto& names, auto value) {
-        return std::string(names.at(static_cast<std::size_t>(value)));
-    }
 
     Commands& commands_;
     Inquiries& inquiries_;

@@ -11,6 +11,7 @@ namespace {
 /// An address of this host's own; that no other one is plaintext's is check_plaintext()'s to see to.
 struct OthersReach {
     bool operator()(const UnixEndpoint& /*endpoint*/) const { return false; }
+    bool operator()(const SubmitEndpoint& /*endpoint*/) const { return false; }
     bool operator()(const HostEndpoint& /*endpoint*/) const { return false; }
     bool operator()(const auto& endpoint) const {
         const auto address = IpAddress::from_octets(endpoint.address);

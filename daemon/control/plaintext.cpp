@@ -32,6 +32,7 @@ struct StaysHere {
     const std::set<IpAddress>& own;
 
     bool operator()(const UnixEndpoint& /*endpoint*/) const { return true; }
+    bool operator()(const SubmitEndpoint& /*endpoint*/) const { return true; }
     bool operator()(const HostEndpoint& /*endpoint*/) const { return false; }
     bool operator()(const auto& endpoint) const {
         const auto address = IpAddress::from_octets(endpoint.address);

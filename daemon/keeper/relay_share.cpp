@@ -131,7 +131,11 @@ bool RelayShare::tell_connection(Slot slot) {
     }
     const TableEntry& entry = table_.at(slot);
     const Adopt adopt{.slot = slot,
-                      .connection = {.service = {entry.service}, .tls13 = entry.tls13 != 0, .since = entry.since}};
+                      .connection = {.service = {entry.service},
+                                     .tls13 = entry.tls13 != 0,
+                                     .plaintext = entry.plaintext != 0,
+                                     .origin = entry.origin,
+                                     .since = entry.since}};
     kept.told = channel_->send(adopt, std::move(sockets));
     if (kept.told && kept.origin) {
         on_their_way_.push_back(slot);
@@ -172,8 +176,10 @@ void RelayShare::take(const Carried& connection, Descriptors sockets, Origin ori
         kept_[slot.value].plain = std::move(sockets[1]);
     }
     table_.at(slot) = TableEntry{.used = 1,
+                                 .plaintext = static_cast<std::uint8_t>(connection.plaintext ? 1 : 0),
                                  .tls13 = static_cast<std::uint8_t>(connection.tls13 ? 1 : 0),
                                  .service = connection.service.value,
+                                 .origin = connection.origin,
                                  .since = connection.since};
     if (secrets != nullptr) {
         table_.keep(slot, *secrets);

@@ -136,8 +136,8 @@ ListedSession Relay::describe(Slot slot) const {
     const int tls = held.session ? held.session->tls().get() : held.tls.get();
     return {.id = held.id,
             .service = held.service->id,
-            .since = held.since,
-            .tls13 = held.tls13,
+            .since = held.carried.since,
+            .tls13 = held.carried.tls13,
             .suite = {},
             .local = describe_local(tls),
             .remote = describe_peer(tls),
@@ -302,7 +302,7 @@ bool Relay::tell_next(Telling& telling) {
         if (held.session) {
             sockets.push_back(duplicate_fd(held.session->plain()));
         }
-        if (!keeper_.send(Adopt{slot, {held.service->id, held.tls13, held.since}}, std::move(sockets))) {
+        if (!keeper_.send(Adopt{slot, held.carried}, std::move(sockets))) {
             return false;
         }
     }
@@ -336,8 +336,7 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
     }
     Held& held = held_[adopted.slot];
     held.service = std::move(service);
-    held.tls13 = adopted.connection.tls13;
-    held.since = adopted.connection.since;
+    held.carried = adopted.connection;
     held.tls = std::move(descriptors[0]);
     held.id = session_id_of(held.tls.get());
     counters_.add(held.service->id, counter::kActiveKernel);
@@ -378,7 +377,7 @@ void Relay::begin(Slot slot, UniqueFd plain) {
     Held& held = held_.at(slot);
     held.session = std::make_unique<Session>(
         *this, Session::Place{slot, table_.at(slot), table_.secrets(slot)},
-        held.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls), std::move(plain),
+        held.carried.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls), std::move(plain),
         held.service->settings.close_timeout, held.service->settings.rekey_after);
     held.session->start();
 }

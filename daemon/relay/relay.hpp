@@ -41,8 +41,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     /// A connection of this relay: first on its way to a backend, then a session.
     struct Held {
         std::shared_ptr<RelayedService> service;
-        bool tls13 = false;
-        Instant since{};
+        Carried carried;
         TlsSessionId id;
         UniqueFd tls;  ///< until the session owns it
         std::unique_ptr<Connector> connector;

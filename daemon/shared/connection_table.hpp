@@ -22,12 +22,14 @@ struct TableEntry {
     static constexpr std::uint8_t kNotifySent = 4;   ///< our close_notify left
     static constexpr std::uint8_t kPlainCutOff = 8;  ///< the plaintext side broke before its FIN
 
-    std::uint16_t used = 0;
+    std::uint8_t used = 0;
+    std::uint8_t plaintext = 0;  ///< of Carried
     std::uint8_t tls13 = 0;
     std::uint8_t flags = 0;
     std::uint16_t pipe_to_plain = 0;  ///< PipeId + 1, 0: none
     std::uint16_t pipe_to_tls = 0;
     std::uint64_t service = 0;  ///< of Carried
+    std::uint64_t origin = 0;   ///< of Carried
     Instant since{};            ///< of Carried
     KeyUse keys{};
     Instant keys_since{};  ///< when our keys came into force; the zero instant: with the connection

@@ -19,6 +19,7 @@ namespace {
 static_assert(kLongestUnixPath == sizeof(sockaddr_un::sun_path) - 1);
 
 constexpr std::string_view kUnixPrefix = "unix:";
+constexpr std::string_view kSubmitPrefix = "submit:";
 constexpr std::size_t kLongestHostName = 253;
 constexpr std::size_t kLongestLabel = 63;
 
@@ -66,10 +67,13 @@ bool looks_like_ipv4(std::string_view host) {
     return std::ranges::all_of(host, [](char c) { return is_ascii_digit(c) || c == '.'; });
 }
 
-Result<Endpoint> parse_unix(std::string_view text) {
-    const std::string_view path = text.substr(kUnixPrefix.size());
+/// UnixEndpoint or SubmitEndpoint: "PREFIX/PATH".
+template <typename Kind>
+Result<Endpoint> parse_path(std::string_view text, std::string_view prefix) {
+    const std::string_view path = text.substr(prefix.size());
     if (!path.starts_with('/') || path.size() == 1) {
-        return bad(text, "names no socket: expected an absolute path, as in \"unix:/run/shop.sock\"");
+        return bad(text,
+                   fmt::format("names no socket: expected an absolute path, as in \"{}/run/shop.sock\"", prefix));
     }
     if (path.find('\0') != std::string_view::npos) {
         return bad(text, "has a zero byte in its path");
@@ -78,7 +82,7 @@ Result<Endpoint> parse_unix(std::string_view text) {
         return bad(text, fmt::format("has a path of {} bytes: a socket's path has at most {}", path.size(),
                                      kLongestUnixPath));
     }
-    return UnixEndpoint{std::string(path)};
+    return Kind{std::string(path)};
 }
 
 Result<Endpoint> parse_bracketed(std::string_view text) {
@@ -162,19 +166,23 @@ struct ToSocketAddress {
         std::memcpy(&address.sin6_addr, endpoint.address.data(), endpoint.address.size());
         return wrap(address);
     }
-    Result<SocketAddress> operator()(const UnixEndpoint& endpoint) const {
-        if (endpoint.path.size() > kLongestUnixPath) {
-            return bad(to_string(Endpoint(endpoint)), "has a path too long for a socket");
-        }
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::ranges::copy(endpoint.path, address.sun_path);
-        return wrap(address, offsetof(sockaddr_un, sun_path) + endpoint.path.size() + 1);
-    }
+    Result<SocketAddress> operator()(const UnixEndpoint& endpoint) const { return at(endpoint, endpoint.path); }
+    Result<SocketAddress> operator()(const SubmitEndpoint& endpoint) const { return at(endpoint, endpoint.path); }
     Result<SocketAddress> operator()(const HostEndpoint& endpoint) const {
         return fail("host-not-resolved",
                     fmt::format("{} is a host name, which must be looked up before it has a socket address",
                                 in_quotes(endpoint.name)));
+    }
+
+   private:
+    static Result<SocketAddress> at(const Endpoint& endpoint, const std::string& path) {
+        if (path.size() > kLongestUnixPath) {
+            return bad(to_string(endpoint), "has a path too long for a socket");
+        }
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::ranges::copy(path, address.sun_path);
+        return wrap(address, offsetof(sockaddr_un, sun_path) + path.size() + 1);
     }
 };
 
@@ -185,6 +193,7 @@ struct ToString {
     }
     std::string operator()(const Ipv6Endpoint& endpoint) const { return print_ipv6(endpoint); }
     std::string operator()(const UnixEndpoint& endpoint) const { return fmt::format("unix:{}", endpoint.path); }
+    std::string operator()(const SubmitEndpoint& endpoint) const { return fmt::format("submit:{}", endpoint.path); }
     std::string operator()(const HostEndpoint& endpoint) const {
         return fmt::format("{}:{}", endpoint.name, endpoint.port);
     }
@@ -194,7 +203,10 @@ struct ToString {
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
     if (text.starts_with(kUnixPrefix)) {
-        return parse_unix(text);
+        return parse_path<UnixEndpoint>(text, kUnixPrefix);
+    }
+    if (text.starts_with(kSubmitPrefix)) {
+        return parse_path<SubmitEndpoint>(text, kSubmitPrefix);
     }
     if (text.starts_with('[')) {
         return parse_bracketed(text);

@@ -37,6 +37,14 @@ struct UnixEndpoint {
     auto operator<=>(const UnixEndpoint&) const = default;
 };
 
+/// "submit:/run/shop.submit", for `listen` only: an application hands connections in there that it has accepted
+/// itself.
+struct SubmitEndpoint {
+    std::string path;
+
+    auto operator<=>(const SubmitEndpoint&) const = default;
+};
+
 /// "host.example:993": somebody has to look the name up before anything can connect to it.
 struct HostEndpoint {
     std::string name;
@@ -46,7 +54,7 @@ struct HostEndpoint {
 };
 
 /// Where to listen or to connect to.
-using Endpoint = std::variant<Ipv4Endpoint, Ipv6Endpoint, UnixEndpoint, HostEndpoint>;
+using Endpoint = std::variant<Ipv4Endpoint, Ipv6Endpoint, UnixEndpoint, HostEndpoint, SubmitEndpoint>;
 
 /// An Endpoint in the shape that bind(2) and connect(2) take.
 struct SocketAddress {
@@ -60,8 +68,8 @@ struct SocketAddress {
 /// Longest path that sockaddr_un holds with its terminator (unix(7)).
 inline constexpr std::size_t kLongestUnixPath = 107;
 
-/// Reads "ADDRESS:PORT", "[ADDRESS]:PORT", "unix:/PATH" or "HOST:PORT"; ports are 1 to 65535. Looks no name up.
-/// Error: `bad-endpoint`.
+/// Reads "ADDRESS:PORT", "[ADDRESS]:PORT", "unix:/PATH", "submit:/PATH" or "HOST:PORT"; ports are 1 to 65535. Looks
+/// no name up. Error: `bad-endpoint`.
 [[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view text);
 
 /// What parse_endpoint() reads, in its shortest spelling.

@@ -85,11 +85,17 @@ bool get(Reader& from, ForgetListener& listener) {
 void put(Writer& to, const Carried& connection) {
     to.be(connection.service.value);
     put(to, connection.tls13);
+    put(to, connection.plaintext);
+    to.be(connection.origin);
     put(to, connection.since);
 }
 bool get(Reader& from, Carried& connection) {
     connection.service = {from.be<std::uint64_t>()};
-    return get(from, connection.tls13) && get(from, connection.since);
+    if (!get(from, connection.tls13) || !get(from, connection.plaintext)) {
+        return false;
+    }
+    connection.origin = from.be<std::uint64_t>();
+    return get(from, connection.since);
 }
 
 void put(Writer& to, const Handover& handover) {
@@ -203,6 +209,21 @@ bool get(Reader& from, Service& service) {
 void put(Writer& /*to*/, const Tickets& /*message*/) {}
 bool get(Reader& /*from*/, Tickets& /*message*/) {
     return true;
+}
+
+void put(Writer& /*to*/, const CountLimits& /*message*/) {}
+bool get(Reader& /*from*/, CountLimits& /*message*/) {
+    return true;
+}
+
+void put(Writer& to, const TicketReceived& ticket) {
+    to.be(ticket.session.value).prefixed<std::uint16_t>(ticket.message);
+}
+bool get(Reader& from, TicketReceived& ticket) {
+    ticket.session = {from.be<std::uint64_t>()};
+    const Bytes message = from.prefixed<std::uint16_t>();
+    ticket.message.assign(message.begin(), message.end());
+    return !message.empty() && message.size() <= kLongestTicket;
 }
 
 void put(Writer& /*to*/, const ServicesComplete& /*message*/) {}

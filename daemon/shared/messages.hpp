@@ -70,7 +70,9 @@ struct ForgetListener {
 struct Carried {
     ServiceId service;
     bool tls13 = false;
-    Instant since{};  ///< when it was negotiated
+    bool plaintext = false;    ///< there is no TLS: bytes go as they are (plaintext = "relay")
+    std::uint64_t origin = 0;  ///< of the client, for limits: origin_of()
+    Instant since{};           ///< when it was negotiated
     bool operator==(const Carried&) const = default;
 };
 
@@ -137,6 +139,20 @@ struct Service {
 /// keysluiced → engine, before the services, with the memory file of TicketMemory: what all engines' tickets rest on.
 struct Tickets {
     bool operator==(const Tickets&) const = default;
+};
+
+/// keysluiced → engine and relay, with the memory file of LimitMemory: what all of them count together. Whoever gets
+/// another one counts there anew what it has.
+struct CountLimits {
+    bool operator==(const CountLimits&) const = default;
+};
+
+/// relay → keysluiced, keysluiced → the engine of the same number: on this connection of a client of ours, which the
+/// kernel carries, a NewSessionTicket came (RFC 8446 section 4.6.1), header included.
+struct TicketReceived {
+    TlsSessionId session;
+    std::vector<std::uint8_t> message;
+    bool operator==(const TicketReceived&) const = default;
 };
 
 /// keysluiced → engine and relay: that were all services; connections may come. What an engine has loaded and was not
@@ -318,11 +334,11 @@ struct HeldComplete {
     bool operator==(const HeldComplete&) const = default;
 };
 
-using Message =
-    std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release, Pipe, Table,
-                 Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters, SigningKey,
-                 SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld, HeldComplete, AskSessions,
-                 Sessions, EndSessions, SessionsEnded, CloseService, Failures, LoadService, ForgetService, Tickets>;
+using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
+                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters,
+                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld,
+                             HeldComplete, AskSessions, Sessions, EndSessions, SessionsEnded, CloseService, Failures,
+                             LoadService, ForgetService, Tickets, CountLimits, TicketReceived>;
 
 inline constexpr std::uint16_t kMostEngines = 256;
 
@@ -335,6 +351,9 @@ inline constexpr std::size_t kLongestSignature = 2048;
 
 /// Fails closed: a version, kind, length or trailing byte that is not expected is an error (`message-malformed`).
 [[nodiscard]] Result<Message> decode(Bytes packet);
+
+/// Longest NewSessionTicket that is passed on.
+inline constexpr std::size_t kLongestTicket = 16'384;
 
 /// How many entries one packet may list.
 inline constexpr std::size_t kMaximumListed = 1024;

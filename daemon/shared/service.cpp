@@ -28,7 +28,7 @@ void put(Writer& out, const std::vector<Endpoint>& endpoints) {
 }
 
 void put(Writer& out, const std::vector<std::string>& texts) {
-    assert(texts.size() <= kMostAlgorithms);
+    assert(texts.size() <= std::max(kMostAlgorithms, kMostNames));
     out.be(static_cast<std::uint8_t>(texts.size()));
     for (const std::string& text : texts) {
         put(out, text);
@@ -42,6 +42,36 @@ void put(Writer& out, std::chrono::milliseconds timeout) {
 void put(Writer& out, const RekeyAfter& rekey_after) {
     out.be(rekey_after.volume);
     put(out, rekey_after.time);
+}
+
+void put(Writer& out, const std::vector<ServiceCertificate>& certificates) {
+    assert(certificates.size() <= kMostCertificates);
+    out.be(static_cast<std::uint8_t>(certificates.size()));
+    for (const ServiceCertificate& each : certificates) {
+        put(out, each.certificate);
+        put(out, each.private_key);
+        put(out, each.ocsp);
+        put(out, each.names);
+    }
+}
+
+void put(Writer& out, const std::vector<Route>& routes) {
+    assert(routes.size() <= kMostRoutes);
+    out.be(static_cast<std::uint8_t>(routes.size()));
+    for (const Route& route : routes) {
+        put(out, route.names);
+        put(out, route.alpn);
+        put(out, route.connect);
+    }
+}
+
+void put(Writer& out, const Limits& limits) {
+    out.be(limits.connections)
+        .be(limits.connections_per_address)
+        .be(limits.handshakes_per_second)
+        .be(limits.handshakes_per_second_per_address);
+    put(out, limits.idle);
+    put(out, limits.lifetime);
 }
 
 bool is_plain(char c) {
@@ -121,6 +151,64 @@ class Decoder {
             expect(rules.back().size() <= kLongestPeerRule, "a rule");
         }
         return rules;
+    }
+
+    std::vector<std::string> names() {
+        const std::size_t count = byte();
+        expect(count <= kMostNames, "the number of names");
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < count && ok(); ++i) {
+            names.push_back(text());
+            expect(!names.back().empty() && names.back().size() <= kLongestName, "a name");
+        }
+        return names;
+    }
+
+    std::vector<ServiceCertificate> certificates() {
+        const std::size_t count = byte();
+        std::vector<ServiceCertificate> certificates;
+        for (std::size_t i = 0; i < count && ok(); ++i) {
+            ServiceCertificate& each = certificates.emplace_back();
+            each.certificate = path();
+            each.private_key = secret();
+            each.ocsp = path();
+            each.names = names();
+        }
+        return certificates;
+    }
+
+    std::vector<Route> routes() {
+        const std::size_t count = byte();
+        expect(count <= kMostRoutes, "the number of routes");
+        std::vector<Route> routes;
+        for (std::size_t i = 0; i < count && ok(); ++i) {
+            Route& route = routes.emplace_back();
+            route.names = names();
+            route.alpn = names();
+            route.connect = endpoints(true);
+        }
+        return routes;
+    }
+
+    Limits limits() {
+        const auto limit = [this] {
+            const auto value = in_.be<std::uint32_t>();
+            expect(value <= kHighestLimit, "a limit");
+            return value;
+        };
+        const auto time = [this] {
+            const std::chrono::milliseconds value(in_.be<std::uint32_t>());
+            expect(value <= kLongestTimeout, "a timeout");
+            return value;
+        };
+        Limits limits;
+        limits.connections = limit();
+        limits.connections_per_address = limit();
+        limits.handshakes_per_second = limit();
+        limits.handshakes_per_second_per_address = limit();
+        limits.idle = time();
+        limits.lifetime = time();
+        return limits;
     }
 
     template <typename Enum>
@@ -206,6 +294,10 @@ std::vector<std::uint8_t> encode(const TlsService& service) {
     put(out, service.connect);
     put(out, service.certificate);
     put(out, service.private_key);
+    put(out, service.ocsp);
+    put(out, service.certificates);
+    put(out, service.alpn);
+    put(out, service.routes);
     put(out, service.ca);
     put(out, service.crl);
     out.be(static_cast<std::uint8_t>(service.client_certificate));
@@ -221,7 +313,11 @@ std::vector<std::uint8_t> encode(const TlsService& service) {
     put(out, service.key_exchange_groups);
     put(out, service.session_lifetime);
     out.be(service.session_max_uses);
+    out.be(static_cast<std::uint8_t>(service.plaintext));
     out.be(static_cast<std::uint8_t>(service.offload));
+    out.be(static_cast<std::uint8_t>(service.deliver));
+    put(out, service.application_users);
+    put(out, service.limits);
     out.be(static_cast<std::uint8_t>(service.send_proxy));
     out.be(static_cast<std::uint8_t>(service.accept_proxy));
     put(out, service.rekey_after);
@@ -248,6 +344,10 @@ Result<TlsService> decode_service(Bytes message) {
     service.connect = in.endpoints(true);
     service.certificate = in.path();
     service.private_key = in.secret();
+    service.ocsp = in.path();
+    service.certificates = in.certificates();
+    service.alpn = in.names();
+    service.routes = in.routes();
     service.ca = in.path();
     service.crl = in.paths(kMostRevocationLists);
     service.client_certificate = in.choice<ClientCertificate>(kClientCertificateNames);
@@ -264,7 +364,11 @@ Result<TlsService> decode_service(Bytes message) {
     service.key_exchange_groups = in.algorithms();
     service.session_lifetime = in.session_lifetime();
     service.session_max_uses = in.session_uses();
+    service.plaintext = in.choice<Plaintext>(kPlaintextNames);
     service.offload = in.choice<Offload>(kOffloadNames);
+    service.deliver = in.choice<Deliver>(kDeliverNames);
+    service.application_users = in.names();
+    service.limits = in.limits();
     service.send_proxy = in.choice<SendProxy>(kSendProxyNames);
     service.accept_proxy = in.choice<AcceptProxy>(kAcceptProxyNames);
     service.rekey_after = in.rekey_after();

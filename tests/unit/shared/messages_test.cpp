@@ -25,8 +25,8 @@ std::vector<Message> one_of_each() {
         Listener{"0.0.0.0:443 1"},
         ListenersComplete{},
         ForgetListener{"unix:/run/shop.sock"},
-        Handover{0x01020304, true, {{513}, false, kSince}, some_secrets()},
-        Adopt{{0x0a0b0c0d}, {{514}, false, kSince}},
+        Handover{0x01020304, true, {{513}, false, false, 0, kSince}, some_secrets()},
+        Adopt{{0x0a0b0c0d}, {{514}, false, true, 0xfedcba9876543210, kSince}},
         Attach{{7}},
         Release{{{1}, {2}, {0xffffffff}}},
         Pipe{{65533}},
@@ -54,7 +54,9 @@ std::vector<Message> one_of_each() {
         CloseService{{14}},
         Failures{{{{15}, "192.0.2.1:4711", "not-tls", "that is no TLS"}}},
         LoadService{17, {18}, {19, 20}},
-        ForgetService{{0xfedcba9876543210}}};
+        ForgetService{{0xfedcba9876543210}},
+        CountLimits{},
+        TicketReceived{{21}, {22, 23}}};
 }
 
 void refused(Bytes packet) {
@@ -116,10 +118,10 @@ TEST_CASE("a handover's secrets are both of one hash's size, or there are none")
 TEST_CASE("the bytes on the wire stay as they are") {
     CHECK(encode(Hello{ProcessKind::engine, 2, 0x01020304}) == bytes({1, 0, 1, 0, 2, 1, 2, 3, 4}));
     CHECK(encode(Listener{"ab"}) == bytes({1, 1, 2, 'a', 'b'}));
-    CHECK(encode(Handover{3, true, {{6}, false}}) ==
-          bytes({1, 4, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
-    CHECK(encode(Adopt{{5}, {{6}, true, kSince}}) ==
-          bytes({1, 5, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 1, 0, 0, 0, 1, 2, 3, 4, 5}));
+    CHECK(encode(Handover{3, true, {{6}, false}}) == bytes({1, 4, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0,
+                                                            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}));
+    CHECK(encode(Adopt{{5}, {{6}, true, true, 7, kSince}}) ==
+          bytes({1, 5, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 1, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1, 2, 3, 4, 5}));
     CHECK(encode(Release{{{3}}}) == bytes({1, 7, 0, 1, 0, 0, 0, 3}));
     CHECK(encode(Service{{1}, {9}, false}) == bytes({1, 11, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 9, 0, 0, 0, 0, 0}));
 }

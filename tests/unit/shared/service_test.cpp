@@ -12,33 +12,51 @@ using namespace std::chrono_literals;
 namespace {
 
 TlsService shop() {
-    return {.name = "shop",
-            .mode = Mode::client,
-            .listen = {parse_endpoint("127.0.0.1:80").value(), parse_endpoint("unix:/run/shop").value()},
-            .connect = {parse_endpoint("shop.example:443").value(), parse_endpoint("[2001:db8::1]:443").value()},
-            .certificate = "/etc/shop.pem",
-            .private_key = "/etc/shop.key",
-            .ca = "/etc/ca.pem",
-            .crl = {"/etc/a.crl", "/etc/b.crl"},
-            .client_certificate = ClientCertificate::required,
-            .peer_subjects = {"CN=*,O=Shop"},
-            .peer_names = {"dns:*.shop.example", "ip:::1"},
-            .peer_keys = {"sha256:00"},
-            .verify_peer = VerifyPeer::none,
-            .server_name = "shop.example",
-            .min_version = TlsVersion::tls13,
-            .ciphersuites = {"TLS_AES_256_GCM_SHA384"},
-            .key_exchange_groups = {"?X25519MLKEM768", "P-256"},
-            .offload = Offload::off,
-            .send_proxy = SendProxy::v2,
-            .accept_proxy = AcceptProxy::any,
-            .rekey_after = {.volume = 64ULL << 30U, .time = 168h},
-            .handshake_timeout = 1ms,
-            .connect_timeout = 2s,
-            .close_timeout = 3min,
-            .drain_timeout = 168h,
-            .session_lifetime = 24h,
-            .session_max_uses = 500};
+    return {
+        .name = "shop",
+        .mode = Mode::client,
+        .listen = {parse_endpoint("127.0.0.1:80").value(), parse_endpoint("unix:/run/shop").value()},
+        .connect = {parse_endpoint("shop.example:443").value(), parse_endpoint("[2001:db8::1]:443").value()},
+        .certificate = "/etc/shop.pem",
+        .private_key = "/etc/shop.key",
+        .ocsp = "/etc/shop.der",
+        .certificates = {{.certificate = "/etc/b.pem",
+                          .private_key = "/etc/b.key",
+                          .ocsp = "/etc/b.der",
+                          .names = {"b.example", "*.b.example"}},
+                         {.certificate = "/etc/c.pem", .private_key = "/etc/c.key"}},
+        .alpn = {"h2", "http/1.1"},
+        .routes = {{.names = {"api.example"}, .alpn = {"h2"}, .connect = {parse_endpoint("127.0.0.1:81").value()}}},
+        .ca = "/etc/ca.pem",
+        .crl = {"/etc/a.crl", "/etc/b.crl"},
+        .client_certificate = ClientCertificate::required,
+        .peer_subjects = {"CN=*,O=Shop"},
+        .peer_names = {"dns:*.shop.example", "ip:::1"},
+        .peer_keys = {"sha256:00"},
+        .verify_peer = VerifyPeer::none,
+        .server_name = "shop.example",
+        .min_version = TlsVersion::tls13,
+        .ciphersuites = {"TLS_AES_256_GCM_SHA384"},
+        .key_exchange_groups = {"?X25519MLKEM768", "P-256"},
+        .plaintext = Plaintext::relay,
+        .offload = Offload::off,
+        .deliver = Deliver::handoff,
+        .application_users = {"shop"},
+        .limits = {.connections = 1,
+                   .connections_per_address = 2,
+                   .handshakes_per_second = 3,
+                   .handshakes_per_second_per_address = 100'000'000,
+                   .idle = 5s,
+                   .lifetime = 168h},
+        .send_proxy = SendProxy::v2,
+        .accept_proxy = AcceptProxy::any,
+        .rekey_after = {.volume = 64ULL << 30U, .time = 168h},
+        .handshake_timeout = 1ms,
+        .connect_timeout = 2s,
+        .close_timeout = 3min,
+        .drain_timeout = 168h,
+        .session_lifetime = 24h,
+        .session_max_uses = 500};
 }
 
 std::string why(Bytes message) {
@@ -76,7 +94,10 @@ TEST_CASE("the defaults are the contract's") {
     CHECK(service.max_version == TlsVersion::tls13);
     CHECK(service.verify_peer == VerifyPeer::full);
     CHECK(service.plaintext_remote == PlaintextRemote::refuse);
+    CHECK(service.plaintext == Plaintext::refuse);
     CHECK(service.offload == Offload::automatic);
+    CHECK(service.deliver == Deliver::relay);
+    CHECK(service.limits == Limits{});
     CHECK(service.send_proxy == SendProxy::none);
     CHECK(service.accept_proxy == AcceptProxy::none);
     CHECK_FALSE(service.rekey_after.set());
@@ -134,6 +155,15 @@ TEST_CASE("values out of their range are refused") {
     CHECK(why(edited("?X25519", "??25519")) == "a service message has an algorithm out of its range");
 }
 
+TEST_CASE("certificates, routes and names out of their range are refused") {
+    CHECK(why(edited("/etc/b.der", "xetc/b.der")) == "a service message has an absolute path out of its range");
+    CHECK(why(edited("127.0.0.1:81", "127.0.0.1:8x")) == "a service message has an endpoint out of its range");
+    TlsService service{.name = "a", .alpn = {""}};
+    CHECK(why(encode(service)) == "a service message has a name out of its range");
+    service.alpn = {std::string(kLongestName + 1, 'x')};
+    CHECK(why(encode(service)) == "a service message has a name out of its range");
+}
+
 TEST_CASE("limits of keys out of their range are refused") {
     for (const RekeyAfter after : {RekeyAfter{.volume = RekeyAfter::kLeast - 1}, RekeyAfter{.volume = UINT64_MAX}}) {
         CHECK(why(encode(TlsService{.name = "a", .rekey_after = after})) ==
@@ -150,8 +180,8 @@ TEST_CASE("versions in the wrong order and too many algorithms are refused") {
     service.max_version = TlsVersion::tls12;
     CHECK(why(encode(service)) == "a service message has a version out of its range");
     auto message = encode(TlsService{.name = "a"});
-    // In front of resumption, three choices, rekey_after and four timeouts.
-    const std::size_t groups = message.size() - 40;
+    // In front of resumption, five choices, users, limits, rekey_after and four timeouts.
+    const std::size_t groups = message.size() - 67;
     REQUIRE(message[groups] == 0);
     message[groups] = 33;
     CHECK(why(message) == "a service message has the number of algorithms out of its range");
@@ -179,7 +209,9 @@ TEST_CASE("timeouts and enumerators are checked") {
     };
     for (const Case& test :
          {Case{size - 13, 0, "a timeout"}, Case{size - 16, 0xff, "a timeout"}, Case{size - 29, 4, "an enumerator"},
-          Case{size - 30, 3, "an enumerator"}, Case{size - 31, 3, "an enumerator"}}) {
+          Case{size - 30, 3, "an enumerator"}, Case{size - 34, 0xff, "a timeout"}, Case{size - 46, 0xff, "a limit"},
+          Case{size - 62, 2, "an enumerator"}, Case{size - 63, 3, "an enumerator"},
+          Case{size - 64, 2, "an enumerator"}}) {
         auto message = encode(shop());
         message[test.place] = test.value;
         CHECK(why(message) == "a service message has " + std::string(test.what) + " out of its range");
