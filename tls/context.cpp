@@ -216,7 +216,12 @@ Result<Context> Context::client(const ClientSettings& settings, std::chrono::sys
         }
     }
     observe_client(context->get(), settings.verify);
-    return Context(std::move(*context), settings.rules);
+    Context made(std::move(*context), settings.rules);
+    if (settings.session_lifetime.count() > 0) {
+        made.sessions_ = std::make_shared<ClientSessions>(settings.session_lifetime);
+        observe_tickets(made.get());
+    }
+    return made;
 }
 
 }  // namespace keysluice::tls

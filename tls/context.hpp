@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "crypto/peer_rules.hpp"
+#include "tls/client_sessions.hpp"
 #include "tls/openssl.hpp"
 #include "tls/tickets.hpp"
 #include "tls/types.hpp"
@@ -52,6 +53,7 @@ struct ClientSettings {
     std::filesystem::path certificate;  ///< our own, with its key; empty: none
     std::filesystem::path private_key;
     Protocol protocol;
+    std::chrono::milliseconds session_lifetime{};  ///< so long sessions are resumed; 0: never
 };
 
 /// What all sessions of one service share: certificates, keys, trust and the rules of the protocol. Built once, from
@@ -74,12 +76,15 @@ class Context {
     [[nodiscard]] SSL_CTX* get() const { return context_.get(); }
     /// Whose certificate is welcome; null: any that verifies.
     [[nodiscard]] const std::shared_ptr<const crypto::PeerRules>& rules() const { return rules_; }
+    /// A client's; null: none is resumed.
+    [[nodiscard]] const std::shared_ptr<ClientSessions>& sessions() const { return sessions_; }
 
    private:
     Context(SslContextPtr context, crypto::PeerRules rules);
 
     SslContextPtr context_;
     std::shared_ptr<const crypto::PeerRules> rules_;
+    std::shared_ptr<ClientSessions> sessions_;
 };
 
 }  // namespace keysluice::tls

@@ -121,6 +121,17 @@ int on_any_certificate(int /*verified*/, X509_STORE_CTX* store) {
     return on_certificate(1, store);
 }
 
+/// OpenSSL gives us a reference of our own when we say 1.
+int on_ticket(SSL* ssl, SSL_SESSION* session) {
+    const Observations& seen = observations_of(ssl);
+    if (!seen.sessions || SSL_SESSION_is_resumable(session) == 0) {
+        return 0;
+    }
+    const Instant begun = SSL_session_reused(ssl) == 1 ? seen.session_begun : seen.begun;
+    seen.sessions->keep(seen.server, {.session = SslSessionPtr(session), .begun = begun});
+    return 1;
+}
+
 }  // namespace
 
 void observe_server(SSL_CTX* context) {
@@ -136,6 +147,12 @@ void observe_client(SSL_CTX* context, bool verify) {
 
 void observe_secrets(SSL_CTX* context) {
     SSL_CTX_set_keylog_callback(context, on_secret);
+}
+
+void observe_tickets(SSL_CTX* context) {
+    SSL_CTX_clear_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, on_ticket);
 }
 
 void attach(SSL* ssl, Observations& observations) {

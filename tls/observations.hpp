@@ -8,14 +8,18 @@
 #include "base/key_use.hpp"
 #include "base/secret.hpp"
 #include "crypto/peer_rules.hpp"
+#include "tls/client_sessions.hpp"
 #include "tls/openssl.hpp"
 
 namespace keysluice::tls {
 
 /// What OpenSSL tells through callbacks about one connection.
 struct Observations {
-    Instant begun{};                   ///< for the age of sessions that are resumed
-    Secret<48> client_traffic_secret;  ///< client_application_traffic_secret_0 of RFC 8446 section 7.1
+    Instant begun{};          ///< for the age of sessions that are resumed
+    Instant session_begun{};  ///< a client's: the full handshake of the session that it wants to resume
+    std::shared_ptr<ClientSessions> sessions;  ///< a client's, where it keeps sessions
+    std::string server;                        ///< whose they are
+    Secret<48> client_traffic_secret;          ///< client_application_traffic_secret_0 of RFC 8446 section 7.1
     Secret<48> server_traffic_secret;
     bool established = false;             ///< set by the session: what comes from now on counts as a possible flood
     bool extended_master_secret = false;  ///< a client's view: the last ServerHello had the extension
@@ -33,6 +37,9 @@ void observe_server(SSL_CTX* context);
 void observe_client(SSL_CTX* context, bool verify);
 /// Sessions also report their TLS 1.3 traffic secrets.
 void observe_secrets(SSL_CTX* context);
+
+/// A client's sessions keep the tickets that they get.
+void observe_tickets(SSL_CTX* context);
 
 void attach(SSL* ssl, Observations& observations);
 Observations& observations_of(const SSL* ssl);

@@ -11,6 +11,7 @@
 #include "crypto/credentials.hpp"
 #include "tls/cipher_policy.hpp"
 #include "tls/failure.hpp"
+#include "tls/sealed_record.hpp"
 
 namespace keysluice::tls {
 
@@ -53,6 +54,15 @@ Session::Session(const Context& context, Role role) : role_(role), ssl_(SSL_new(
     }
 }
 
+Session::~Session() {
+    if (seen_.sessions) {
+        // Otherwise OpenSSL spoils the session of a connection that it did not see end. RFC 5246 7.2.1: "as of
+        // TLS 1.1, failure to properly close a connection no longer requires that a session not be resumed." A fatal
+        // alert has done so already (7.2.2).
+        SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
+}
+
 Result<std::unique_ptr<Session>> Session::accept(const Context& context, Instant now) {
     std::unique_ptr<Session> session(new Session(context, Role::server));
     session->seen_.begun = now;
@@ -60,9 +70,19 @@ Result<std::unique_ptr<Session>> Session::accept(const Context& context, Instant
     return session;
 }
 
-Result<std::unique_ptr<Session>> Session::connect(const Context& context) {
+Result<std::unique_ptr<Session>> Session::connect(const Context& context, const ClientStart& start) {
     std::unique_ptr<Session> session(new Session(context, Role::client));
     SSL* ssl = session->ssl_.get();
+    if (context.sessions()) {
+        Observations& seen = session->seen_;
+        seen.begun = start.now;
+        seen.sessions = context.sessions();
+        seen.server = start.server;
+        const ResumableSession resumable = context.sessions()->take(start.server, start.now, start.time);
+        if (resumable.session && SSL_set_session(ssl, resumable.session.get()) == 1) {
+            seen.session_begun = resumable.begun;
+        }
+    }
     // RFC 6066 3: "Literal IPv4 and IPv6 addresses are not permitted in "HostName"."
     if (char* name = X509_VERIFY_PARAM_get0_host(SSL_get0_param(ssl), 0)) {
         SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name);
@@ -179,6 +199,33 @@ Result<SessionKeys> Session::export_tls12(const SSL_CIPHER& suite) const {
     SSL_get_server_random(ssl_.get(), server_random.data(), server_random.size());
     return tls12_keys(role_, cipher_of(suite), hash_of(suite), {master.expose(), client_random, server_random},
                       sent_records_.finished_nonce());
+}
+
+bool Session::wants_ticket() const {
+    return seen_.sessions && version() == Version::tls13 && seen_.sessions->wants(seen_.server);
+}
+
+Result<void> Session::late_ticket(Bytes message) {
+    if (!established() || role_ != Role::client || version() != Version::tls13 ||
+        seen_.server_traffic_secret.empty()) {
+        return fail("keys-unavailable", "tickets come late to clients of TLS 1.3 only, whose keys were exported");
+    }
+    const SSL_CIPHER& suite = *SSL_get_current_cipher(ssl_.get());
+    const auto keys = tls13_keys(role_, cipher_of(suite), hash_of(suite), seen_.client_traffic_secret.expose(),
+                                 seen_.server_traffic_secret.expose());
+    if (!keys) {
+        return std::unexpected(keys.error());
+    }
+    // OpenSSL lets a ticket in as a record only. This one is for its eyes: it never leaves the process, so the
+    // numbers of records that the kernel has seen do not matter.
+    const auto record = seal_record(keys->cipher, keys->read, late_tickets_++, ContentType::handshake, message);
+    if (!record) {
+        return std::unexpected(record.error());
+    }
+    receive(*record);
+    std::array<std::uint8_t, 1> nothing{};
+    const auto read = this->read(nothing);
+    return read ? Result<void>{} : std::unexpected(read.error());
 }
 
 void Session::receive(Bytes ciphertext) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +35,13 @@ struct Summary {
     bool resumed = false;          ///< an earlier session goes on
 };
 
+/// For a client that may resume a session.
+struct ClientStart {
+    std::string server{};                          ///< whoever has the same name gets the same tickets
+    Instant now{};                                 ///< for the lifetime of sessions
+    std::chrono::system_clock::time_point time{};  ///< for certificates
+};
+
 enum class Read {
     data,       ///< plaintext was delivered
     want_more,  ///< all that was received is used up
@@ -59,11 +68,11 @@ class Session {
     /// `now` is only for the lifetime of sessions that are resumed.
     static Result<std::unique_ptr<Session>> accept(const Context& context, Instant now = {});
     /// output() then holds the ClientHello.
-    static Result<std::unique_ptr<Session>> connect(const Context& context);
+    static Result<std::unique_ptr<Session>> connect(const Context& context, const ClientStart& start = {});
 
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
-    ~Session() = default;
+    ~Session();
 
     /// Takes exactly one record of the handshake. Reasons: those of take_failure(), no-extended-master-secret,
     /// peer-not-welcome, handshake-failed, not-one-record.
@@ -83,6 +92,12 @@ class Session {
     /// For the next record of each direction. Fails with "keys-unavailable" unless established, everything is sent,
     /// kernel_obstacle() knows of none, and the context was told that keys are to be exported.
     Result<SessionKeys> export_keys();
+
+    /// Whether late_ticket() would be of use: a client's, under TLS 1.3, of which the context keeps no other yet.
+    [[nodiscard]] bool wants_ticket() const;
+    /// A client's, whose context keeps sessions, when the kernel has its keys already: a NewSessionTicket that came
+    /// there (RFC 8446 section 4.6.1), header included. Reasons: those of read(), "keys-unavailable".
+    Result<void> late_ticket(Bytes message);
 
     /// Any number of bytes from the peer. They are not copied: keep them until read() says want_more or closed.
     void receive(Bytes ciphertext);
@@ -105,6 +120,7 @@ class Session {
 
     Role role_;
     bool record_layer_used_ = false;
+    std::uint64_t late_tickets_ = 0;
     Wire wire_;
     Observations seen_;
     SentRecords sent_records_;

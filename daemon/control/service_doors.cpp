@@ -166,6 +166,14 @@ void Control::on_answer(const Peer& peer, Message message) {
         sessions_.on_answer(peer.hello, *ended);
     } else if (const auto* failures = std::get_if<Failures>(&message)) {
         on_failures(*failures);
+    } else if (std::holds_alternative<TicketReceived>(message) && peer.hello.kind == ProcessKind::relay) {
+        // The engine of its number has begun what the relay carries.
+        const auto engine = std::ranges::find_if(peers_, [&](const Peer& each) {
+            return each.known && each.hello.kind == ProcessKind::engine && each.hello.index == peer.hello.index;
+        });
+        if (engine != peers_.end()) {
+            static_cast<void>(engine->channel->send(std::move(message)));
+        }
     }
 }
 

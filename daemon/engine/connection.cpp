@@ -102,6 +102,9 @@ void Connection::count_established(std::string_view where, const tls::Summary& s
 
 void Connection::leave_for_kernel() {
     const tls::Summary summary = established_.session->summary();
+    if (established_.session->wants_ticket()) {
+        host_.await_ticket(session_id_of(established_.tls.get()), std::move(established_.session));
+    }
     established_.session.reset();
     std::vector<UniqueFd> sockets;
     sockets.push_back(std::move(established_.tls));

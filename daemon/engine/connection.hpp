@@ -50,6 +50,8 @@ class Connection final : public Negotiation::Owner, public UserspaceRelay::Owner
         /// Gives the sockets to the keeper; false when the keeper does not take them.
         [[nodiscard]] virtual bool hand_over(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
                                              std::vector<UniqueFd> sockets) = 0;
+        /// A client's session that the kernel carries: its server's ticket comes by way of the relay.
+        virtual void await_ticket(TlsSessionId id, std::unique_ptr<tls::Session> session) = 0;
         virtual void ended(Connection& connection) = 0;
     };
 

@@ -41,6 +41,7 @@ Engine::Engine(Loop& loop, const std::string& runtime_directory, std::uint16_t i
       on_ready_(std::move(on_ready)),
       kernel_(ktls::probe()),
       farewells_(loop),
+      late_tickets_(loop),
       keeper_(loop, runtime_path(runtime_directory, "keeper.sock"),
               {ProcessKind::engine, index, static_cast<std::uint32_t>(getpid())}, *this),
       control_(loop, runtime_path(runtime_directory, "control.sock"),
@@ -97,6 +98,8 @@ void Engine::on_control_message(const Message& message, Descriptors descriptors)
         close_service(closed->id);
     } else if (const auto* forgotten = std::get_if<ForgetService>(&message)) {
         forget_service(forgotten->id);
+    } else if (const auto* ticket = std::get_if<TicketReceived>(&message)) {
+        late_tickets_.on_ticket(*ticket);
     } else if (const auto* key = std::get_if<SigningKey>(&message)) {
         static_cast<void>(control_.send(signer_.load(*key)));
     } else if (const auto* unsigned_yet = std::get_if<SignatureWanted>(&message)) {

@@ -11,6 +11,7 @@
 #include "daemon/engine/acceptor.hpp"
 #include "daemon/engine/connection.hpp"
 #include "daemon/engine/handovers.hpp"
+#include "daemon/engine/late_tickets.hpp"
 #include "daemon/engine/signer.hpp"
 #include "daemon/engine/ticket_memory.hpp"
 #include "daemon/shared/channel.hpp"
@@ -63,6 +64,9 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return kernel_; }
     [[nodiscard]] bool hand_over(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
                                  std::vector<UniqueFd> sockets) override;
+    void await_ticket(TlsSessionId id, std::unique_ptr<tls::Session> session) override {
+        late_tickets_.wait(id, std::move(session));
+    }
     void ended(Connection& connection) override;
 
     [[nodiscard]] bool has_room() override;
@@ -95,6 +99,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     std::shared_ptr<TicketMemory> tickets_ = std::make_shared<TicketMemory>();
     Signer signer_;
     Farewells farewells_;
+    LateTickets late_tickets_;
     std::map<ServiceId, Offer> offers_;
     std::map<ServiceId, Loaded> loaded_;
     std::uint32_t load_ = 0;  ///< the number of what is in loaded_

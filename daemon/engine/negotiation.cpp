@@ -49,7 +49,8 @@ void Negotiation::on_connected(Result<UniqueFd> socket) {
 }
 
 void Negotiation::begin_client() {
-    auto session = tls::Session::connect(context_);
+    auto session = tls::Session::connect(
+        context_, {.server = describe_peer(tls_.get()), .now = now(), .time = std::chrono::system_clock::now()});
     if (!session) {
         give_up(session.error());
         return;

@@ -104,7 +104,8 @@ Result<tls::Context> make_context(const TlsService& service, bool export_keys,
                                  .server_name = service.server_name,
                                  .certificate = service.certificate,
                                  .private_key = *private_key,
-                                 .protocol = protocol_of(service, export_keys)},
+                                 .protocol = protocol_of(service, export_keys),
+                                 .session_lifetime = service.session_lifetime},
                                 now);
 }
 

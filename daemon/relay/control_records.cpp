@@ -126,9 +126,17 @@ Session::Step Session::on_messages(ktls::HandshakeMessages messages) {
         return refuse(AlertDescription::unexpected_message,
                       {"unexpected-handshake-message", fmt::format("{} has no place after the handshake", what)});
     };
+    Bytes rest = messages.rest();
     while (const auto message = messages.next()) {
+        const Bytes octets = rest.first(rest.size() - messages.rest().size());
+        rest = messages.rest();
         const Step step = std::visit(
-            Overloaded{[](const ktls::NewSessionTicket&) { return Step::moved; },
+            Overloaded{[this, octets](const ktls::NewSessionTicket&) {
+                           if (version_ == ktls::Version::tls13) {
+                               host_.on_ticket(*this, octets);
+                           }
+                           return Step::moved;
+                       },
                        [this](const ktls::KeyUpdate&) { return on_key_update(); },
                        [this, &unexpected](const ktls::Renegotiation&) {
                            if (version_ == ktls::Version::tls13) {

@@ -382,6 +382,17 @@ void Relay::begin(Slot slot, UniqueFd plain) {
     held.session->start();
 }
 
+void Relay::on_ticket(Session& session, Bytes message) {
+    Held& held = held_.at(session.slot());
+    const TlsService& settings = held.service->settings;
+    const bool kept = settings.mode == Mode::client && settings.session_lifetime.count() > 0;
+    // One for each connection is enough to resume the next one, and a server may send any number.
+    if (kept && message.size() <= kLongestTicket && !std::exchange(held.gave_ticket, true)) {
+        static_cast<void>(
+            control_.send(TicketReceived{.session = held.id, .message = {message.begin(), message.end()}}));
+    }
+}
+
 void Relay::come_back(Session& session) {
     if (coming_back_.empty()) {
         loop_.defer([this] {

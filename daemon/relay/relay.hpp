@@ -43,6 +43,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
         std::shared_ptr<RelayedService> service;
         Carried carried;
         TlsSessionId id;
+        bool gave_ticket = false;
         UniqueFd tls;  ///< until the session owns it
         std::unique_ptr<Connector> connector;
         std::unique_ptr<Session> session;
@@ -57,6 +58,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     Loop& loop() override { return loop_; }
     PipePool& pipes() override { return pipes_; }
     void come_back(Session& session) override;
+    void on_ticket(Session& session, Bytes message) override;
     void on_ended(Session& session, const Error* error, UniqueFd farewell) override;
 
     void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;

@@ -41,6 +41,8 @@ class Session final {
         virtual PipePool& pipes() = 0;
         /// Call resume() in the next round: this session has more to do, but the others get their turn first.
         virtual void come_back(Session& session) = 0;
+        /// The peer sent a NewSessionTicket of TLS 1.3, header included, in one piece.
+        virtual void on_ticket(Session& session, Bytes message) = 0;
         /// The connection is over; `error` is null after an orderly end. `farewell` may hold the TLS socket: an alert
         /// was sent, and the peer should get to read it. Destroy the session by way of Loop::bury.
         virtual void on_ended(Session& session, const Error* error, UniqueFd farewell) = 0;

@@ -58,6 +58,10 @@ void RelayedSession::let_go() {
     kept_plain_.reset();
 }
 
+void RelayedSession::on_ticket(Session& /*session*/, Bytes message) {
+    tickets.emplace_back(message.begin(), message.end());
+}
+
 void RelayedSession::come_back(Session& session) {
     loop_->defer([this, &session] {
         if (session_) {

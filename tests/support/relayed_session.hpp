@@ -61,7 +61,8 @@ class RelayedSession : public Session::Host {
     PlainEnd plain;
     TableEntry entry;
     KeptSecrets secrets;
-    RekeyAfter rekey_after;  ///< of the next relay: replace()
+    RekeyAfter rekey_after;                          ///< of the next relay: replace()
+    std::vector<std::vector<std::uint8_t>> tickets;  ///< that the relay was told of
     /// Once it is over: the reason, empty after an orderly end.
     std::optional<std::string> outcome;
 
@@ -75,6 +76,7 @@ class RelayedSession : public Session::Host {
     Loop& loop() override { return *loop_; }
     PipePool& pipes() override { return *pipes_; }
     void come_back(Session& session) override;
+    void on_ticket(Session& session, Bytes message) override;
     void on_ended(Session& session, const Error* error, UniqueFd farewell) override;
     void begin();
     void let_go();

@@ -5,9 +5,9 @@ import signal
 import threading
 import time
 
-from support.backends import Backend, echo
+from support.backends import Backend, connect, echo
 from support.ends import Errand, finish
-from support.keysluice import Keysluice, server_service
+from support.keysluice import Keysluice, client_service, server_service
 from support.processes import is_alive, send_signal
 from support.scenario import eventually, expect, expect_equal, scenario
 from support.tls_client import VERSIONS, TlsClient, client_context
@@ -198,3 +198,55 @@ def whose(world):
                 expect_equal(stranger.visit(session)[0], False, "resumed without a ticket")
             expect_carrier(world, sluice, 4 * ENGINES)
             expect_equal(sluice.service("bank")["resumed"], 0, "resumed at the other service")
+
+
+def call(world, port):
+    """A block through our client mode and back."""
+    block = os.urandom(BLOCK)
+    with connect(("127.0.0.1", port), world.patience(20)) as plain:
+        plain.sendall(block)
+        came = b""
+        while len(came) < BLOCK:
+            part = plain.recv(BLOCK)
+            expect(part, f"the connection ended after {len(came)} octets")
+            came += part
+        expect(came == block, "what came back is what was sent")
+
+
+def calls_until_resumed(world, sluice, port, times):
+    """The ticket of one call may come to the engine behind the beginning of the next one. (How many calls there were.)"""
+    for number in range(1, 20 * times):
+        call(world, port)
+        if number >= times and sluice.service("out")["resumed"] >= times:
+            return number
+    raise AssertionError(f"of {20 * times} calls {sluice.service('out')['resumed']} resumed a session")
+
+
+@scenario("resumption: client mode goes on with its sessions, whoever carries them")
+def client_mode(world):
+    times = 8
+    for version in VERSIONS:
+        with Backend(echo) as backend:
+            far, shop_service = shop(world, backend)
+            near = free_port()
+            out = client_service(world, listen=[f"127.0.0.1:{near}"], connect=[f"127.0.0.1:{far}"],
+                                 min_version=version, max_version=version)
+            with Keysluice(world, [shop_service, out]) as sluice:
+                calls = calls_until_resumed(world, sluice, near, times)
+                resumed = sluice.service("out")["resumed"]
+                expect_equal(sluice.service("shop")["resumed"], resumed, f"TLS {version}: resumed, the server's count")
+                expect(resumed < calls, "the first handshake was a full one")
+                expect_equal(sluice.service("out")["failed"], {}, "failed connections")
+                world.note(f"TLS {version}: {resumed} of {calls} calls resumed a session")
+
+
+@scenario("resumption: client mode that is to keep no session makes full handshakes")
+def client_mode_without(world):
+    with Backend(echo) as backend:
+        far, shop_service = shop(world, backend)
+        near = free_port()
+        out = client_service(world, listen=[f"127.0.0.1:{near}"], connect=[f"127.0.0.1:{far}"], session_lifetime="0s")
+        with Keysluice(world, [shop_service, out]) as sluice:
+            for _ in range(6):
+                call(world, near)
+            expect_equal(sluice.service("out")["resumed"], 0, "resumed sessions")

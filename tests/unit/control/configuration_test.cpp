@@ -517,7 +517,6 @@ TEST_CASE("each fault has its reason code") {
                     std::string(4090, 'c') + "\"\nprivate_key = \"file:/" + std::string(4090, 'k') + "\"";
          }()},
         {"rule-without-certificate", client("peer_names = [\"dns:a\"]\nverify_peer = \"none\"")},
-        {"wrong-mode", client("session_lifetime = \"1h\"")},
         {"wrong-mode", client("session_max_uses = 1")},
         {"bad-address", connection + "local = \"192.0.2.1:500\"\n" + child},
         {"no-peer",

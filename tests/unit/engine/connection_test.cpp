@@ -74,6 +74,7 @@ struct FakeEngine final : Connection::Host {
         handed_over = std::move(sockets);
         return takes;
     }
+    void await_ticket(TlsSessionId /*id*/, std::unique_ptr<tls::Session> /*session*/) override {}
     void ended(Connection& /*ended*/) override { loop_.bury(std::move(connection)); }
     [[nodiscard]] std::uint64_t counted(const std::string& name) const { return counters_.value(kService, name); }
 

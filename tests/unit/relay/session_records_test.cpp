@@ -144,14 +144,18 @@ TEST_SUITE("kernel") {
         }
         RelayedSession relayed(V::version);
         const RecordBytes ticket = message(kTicket, 200);
+        std::size_t whole = 0;  ///< of which the host is told
         SUBCASE("one") {
             relayed.tls.say(ContentType::handshake, ticket);
+            whole = 1;
         }
         SUBCASE("two records") {
+            whole = 2;
             relayed.tls.say(ContentType::handshake, ticket);
             relayed.tls.say(ContentType::handshake, ticket);
         }
         SUBCASE("two in one record") {
+            whole = 2;
             RecordBytes two = ticket;
             two.insert(two.end(), ticket.begin(), ticket.end());
             relayed.tls.say(ContentType::handshake, two);
@@ -162,12 +166,14 @@ TEST_SUITE("kernel") {
             relayed.tls.say(ContentType::handshake, Bytes(ticket).subspan(150));
         }
         SUBCASE("the rest of one, and a whole one behind it") {
+            whole = 1;
             RecordBytes rest(ticket.begin() + 50, ticket.end());
             rest.insert(rest.end(), ticket.begin(), ticket.end());
             relayed.tls.say(ContentType::handshake, Bytes(ticket).first(50));
             relayed.tls.say(ContentType::handshake, rest);
         }
         SUBCASE("cut inside its header") {
+            whole = 3;
             for (const std::size_t cut : {1UL, 2UL, 3UL, 4UL}) {
                 relayed.tls.say(ContentType::handshake, Bytes(ticket).first(cut));
                 relayed.tls.say(ContentType::handshake, Bytes(ticket).subspan(cut));
@@ -175,6 +181,10 @@ TEST_SUITE("kernel") {
         }
         check_alive(relayed);
         CHECK(relayed.tls.alerts.empty());
+        REQUIRE(relayed.tickets.size() == (V::version == Version::tls13 ? whole : 0));
+        for (const auto& told : relayed.tickets) {
+            CHECK(told == ticket);
+        }
     }
 
     TEST_CASE("other handshake messages have no place") {

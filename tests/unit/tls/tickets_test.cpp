@@ -11,6 +11,7 @@
 
 #include "tests/support/protected_record.hpp"
 #include "tests/support/raw_peer.hpp"
+#include "tests/support/ticket_office.hpp"
 #include "tests/support/tls_pair.hpp"
 #include "tls/session.hpp"
 
@@ -29,47 +30,8 @@ constexpr auto kLifetime = 300s;
 /// The clock may stand anywhere.
 constexpr Instant kStart{70'000s};
 
-/// Keys are numbers here, the newest one last.
-class Office final : public TicketOffice {
-   public:
-    std::vector<std::uint8_t> keys{1};
-    std::map<std::uint64_t, std::uint32_t> left;
-    bool full = false;
-
-    std::optional<TicketKey> sealing_key() const override {
-        return keys.empty() ? std::nullopt : std::optional(key(keys.back()));
-    }
-    std::optional<TicketKey> key_named(Bytes name) const override {
-        return std::ranges::count(keys, name[0]) > 0 ? std::optional(key(name[0])) : std::nullopt;
-    }
-    void randomize(MutableBytes bytes) override { std::ranges::fill(bytes, ++randomized_); }
-    UseCount begin_count(std::uint32_t most, Instant /*until*/, Instant /*now*/) override {
-        if (full) {
-            return {};
-        }
-        left[++counts_] = most;
-        return {.place = 7, .id = counts_};
-    }
-    bool count(UseCount of) override {
-        const auto found = left.find(of.id);
-        return of.place == 7 && found != left.end() && found->second > 0 && found->second-- > 0;
-    }
-
-   private:
-    static TicketKey key(std::uint8_t number) {
-        TicketKey key;
-        key.name.fill(number);
-        std::ranges::fill(key.encryption.writable(32), number + 1);
-        std::ranges::fill(key.authentication.writable(32), number + 2);
-        return key;
-    }
-
-    std::uint8_t randomized_ = 0;
-    std::uint64_t counts_ = 0;
-};
-
 struct Fixture {
-    std::shared_ptr<Office> office = std::make_shared<Office>();
+    std::shared_ptr<FakeTicketOffice> office = std::make_shared<FakeTicketOffice>();
     ServerSettings settings = server_settings();
 
     Fixture() { settings.resumption = {.office = office, .audience = "shop", .lifetime = kLifetime}; }
