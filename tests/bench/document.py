@@ -4,7 +4,8 @@ from bench.peers import ROOT
 
 PATH = ROOT / "docs/benchmarks.md"
 EVERYWHERE = ["host", "guest stable", "guest newest"]
-PLACES = {"handshakes": EVERYWHERE, "memory": EVERYWHERE, "relay": EVERYWHERE, "ike": ["host"],
+PLACES = {"handshakes": EVERYWHERE, "memory": EVERYWHERE, "relay": EVERYWHERE,
+          "latency": EVERYWHERE, "rekey": ["host", "guest newest"], "ike": ["host"],
           "xfrm": ["guest stable", "guest newest"], "installs": ["guest stable"], "bus": ["host"]}
 
 

@@ -233,12 +233,6 @@ class Load {
     std::uint64_t finished_ = 0;
 };
 
-double percentile(std::vector<double>& samples, double share) {
-    const auto rank = static_cast<std::size_t>(share * static_cast<double>(samples.size() - 1));
-    std::ranges::nth_element(samples, samples.begin() + static_cast<std::ptrdiff_t>(rank));
-    return samples[rank];
-}
-
 int run(char** arguments) {
     const Result<std::uint64_t> port = parse_number(arguments[1], 65535);
     const Result<std::uint64_t> count = parse_number(arguments[2], 10'000'000);

@@ -9,7 +9,7 @@
 
 #include <array>
 #include <cstdio>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,34 +18,6 @@
 
 namespace keysluice::bench {
 namespace {
-
-constexpr std::string_view kGreeting = "hello";
-constexpr int kTimeoutSeconds = 20;
-
-struct Connection {
-    UniqueFd fd;
-    SslConnection tls;
-};
-
-Result<Connection> open_one(SSL_CTX* context, std::uint16_t port) {
-    Result<UniqueFd> fd = connect_blocking(port, kTimeoutSeconds);
-    if (!fd) {
-        return pass_on(std::move(fd));
-    }
-    Result<SslConnection> tls = client_on(context, fd->get());
-    if (!tls) {
-        return pass_on(std::move(tls));
-    }
-    std::array<char, kGreeting.size()> answer{};
-    if (SSL_write(tls->get(), kGreeting.data(), static_cast<int>(kGreeting.size())) <= 0 ||
-        SSL_read(tls->get(), answer.data(), static_cast<int>(answer.size())) <= 0) {
-        return fail("connection-broken", openssl_error());
-    }
-    if (std::string_view(answer.data(), answer.size()) != kGreeting) {
-        return fail("echo-damaged", "the service returned something else than it was sent");
-    }
-    return Connection{std::move(*fd), std::move(*tls)};
-}
 
 /// Waits for one line on standard input, or for its end.
 void wait_for_line() {
@@ -58,17 +30,17 @@ void announce(std::uint64_t connections) {
     std::fflush(stdout);
 }
 
-void close_all(std::vector<Connection>& connections) {
-    for (const Connection& connection : connections) {
+void close_all(std::vector<EchoConnection>& connections) {
+    for (const EchoConnection& connection : connections) {
         SSL_shutdown(connection.tls.get());
     }
     connections.clear();
 }
 
 Result<void> open_many(SSL_CTX* context, std::uint16_t port, std::uint64_t count,
-                       std::vector<Connection>& connections) {
+                       std::vector<EchoConnection>& connections) {
     while (connections.size() < count) {
-        Result<Connection> connection = open_one(context, port);
+        Result<EchoConnection> connection = open_echoed(context, port);
         if (!connection) {
             return fail(connection.error().reason,
                         "connection " + std::to_string(connections.size() + 1) + ": " + connection.error().sentence);
@@ -83,7 +55,7 @@ Result<void> hold(std::uint16_t port, std::uint64_t count) {
     if (!context) {
         return std::unexpected(context.error());
     }
-    std::vector<Connection> connections;
+    std::vector<EchoConnection> connections;
     for (const std::uint64_t target : {std::uint64_t{1}, count}) {
         if (Result<void> opened = open_many(context->get(), port, target, connections); !opened) {
             return opened;

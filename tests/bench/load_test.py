@@ -57,6 +57,11 @@ def echo(connection):
     connection.sendall(connection.recv(5))
 
 
+def echo_on(connection):
+    while data := connection.recv(65536):
+        connection.sendall(data)
+
+
 def receive(connection, length):
     got = b""
     while len(got) < length:
@@ -113,6 +118,25 @@ class HoldLoad(unittest.TestCase):
     def test_a_wrong_echo_is_a_failure(self):
         with tls_service(lambda connection: connection.sendall(b"nope!")) as port:
             self.assertIn("echo-damaged", run("hold_load", port, 2).stderr)
+
+
+@unittest.skipUnless(READY, "the target bench is not built")
+class EchoLoads(unittest.TestCase):
+    def test_echoes_are_timed_while_others_come(self):
+        with tls_service(echo_on) as port:
+            result = json.loads(run("echo_load", port, 3, 50, 100).stdout)
+        self.assertLessEqual(result["p50_us"], result["p99_us"])
+        self.assertGreater(result["handshakes"], 0)
+
+    def test_keys_are_changed(self):
+        with tls_service(echo_on) as port:
+            for what in ("keep", "change"):
+                self.assertEqual(json.loads(run("rekey_load", port, 3, what).stdout)["rounds"], 3)
+
+    def test_a_wrong_echo_is_a_failure(self):
+        with tls_service(lambda connection: connection.sendall(b"nope!")) as port:
+            self.assertIn("echo-damaged", run("echo_load", port, 2, 10, 1).stderr)
+            self.assertIn("echo-damaged", run("rekey_load", port, 2, "keep").stderr)
 
 
 @unittest.skipUnless(READY, "the target bench is not built")

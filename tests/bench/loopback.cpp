@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <charconv>
@@ -99,6 +100,12 @@ Result<std::uint64_t> parse_number(const char* text, std::uint64_t most) {
                     "expected a number from 1 to " + std::to_string(most) + ", got \"" + std::string(digits) + "\"");
     }
     return number;
+}
+
+double percentile(std::vector<double>& samples, double share) {
+    const auto rank = static_cast<std::size_t>(share * static_cast<double>(samples.size() - 1));
+    std::ranges::nth_element(samples, samples.begin() + static_cast<std::ptrdiff_t>(rank));
+    return samples[rank];
 }
 
 int report(const Error& error) {

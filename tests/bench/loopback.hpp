@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
@@ -21,6 +22,9 @@ namespace keysluice::bench {
 
 /// A decimal command line argument between 1 and `most`.
 [[nodiscard]] Result<std::uint64_t> parse_number(const char* text, std::uint64_t most);
+
+/// Of samples that are there; their order changes.
+[[nodiscard]] double percentile(std::vector<double>& samples, double share);
 
 /// Prints the failure for a person and returns the exit status that goes with it.
 int report(const Error& error);

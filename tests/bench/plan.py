@@ -19,18 +19,23 @@ class Plan:
     ike_installs: int = 0  # IKE SAs of which a kernel has the CHILD SAs
     bus_sas: int = 0  # IKE SAs that the bus shows
     bus_made: int = 0  # how many more are made meanwhile
+    echoes: int = 0  # small ones, over the idle connections
+    handshakes_a_second: int = 100  # that come meanwhile
+    key_changes: int = 0
 
 
 PLANS = {
     ("host", "long"): Plan(rounds=5, handshakes=4000, clients=16, connections=1000, relay_mib=512, traced_mib=32,
-                           ike_rounds=3, ike_counts=(1_000, 10_000, 100_000), bus_sas=100_000, bus_made=10_000),
+                           ike_rounds=3, ike_counts=(1_000, 10_000, 100_000), bus_sas=100_000, bus_made=10_000,
+                           echoes=100_000, key_changes=2_000),
     ("host", "short"): Plan(rounds=1, handshakes=400, clients=16, connections=200, relay_mib=32, traced_mib=4,
-                            ike_counts=(500, 2_000), ike_sample=500, bus_sas=2_000, bus_made=500),
+                            ike_counts=(500, 2_000), ike_sample=500, bus_sas=2_000, bus_made=500, echoes=2_000,
+                            key_changes=50),
     # An emulated machine that counts instructions repeats within 1 %, so one round is enough there.
     ("guest", "long"): Plan(rounds=1, handshakes=200, clients=8, connections=1000, relay_mib=32, traced_mib=16,
-                            xfrm_children=2_000, ike_installs=10_000),
+                            xfrm_children=2_000, ike_installs=10_000, echoes=5_000, key_changes=100),
     ("guest", "short"): Plan(rounds=1, handshakes=40, clients=4, connections=100, relay_mib=4, traced_mib=2,
-                             xfrm_children=100, ike_installs=500),
+                             xfrm_children=100, ike_installs=500, echoes=300, key_changes=20),
 }
 
 

@@ -76,6 +76,23 @@ def relay(figures, in_guest):
         _call_table(figures)])
 
 
+def latency(figures):
+    rows = []
+    for name, pair, one in compared(figures, ["p99_us"], 0, lambda one: one):
+        rows.append([name, number(one["p50_us"], 0), *pair, number(one["p999_us"], 0), number(one["handshakes"], 0),
+                     one["layer"]])
+    return table(["service", "half of the echoes, µs", "99 in 100, µs", "ours ÷ it", "999 in 1,000, µs",
+                  "handshakes a second", "records carried by"], rows)
+
+
+def rekey(figures):
+    rows = []
+    for name, pair, one in compared(figures, ["change_us"], 0, lambda one: one):
+        rows.append([name, *pair, number(one["kept_us"], 0), one["layer"]])
+    return table(["service", "CPU µs for a change of both keys", "ours ÷ it", "CPU µs for the data alone",
+                  "records carried by"], rows)
+
+
 def section(topic, place, result):
     """One topic on one machine. `place` is "host" or "guest stable" or "guest newest"."""
     machine, plan = result["machine"], result["plan"]
@@ -85,6 +102,8 @@ def section(topic, place, result):
         "handshakes": lambda: handshakes(figures, result["floor"]),
         "memory": lambda: memory(figures),
         "relay": lambda: relay(figures, in_guest),
+        "latency": lambda: latency(figures),
+        "rekey": lambda: rekey(figures),
         "ike": lambda: ike_report.ike(figures),
         "xfrm": lambda: ike_report.xfrm(figures),
         "installs": lambda: ike_report.installs(figures),
@@ -95,7 +114,7 @@ def section(topic, place, result):
     if in_guest and guest.counts_instructions(topic):
         emulated += ": one virtual nanosecond is one instruction, so its seconds compare only with each other"
     title = {"ike": "IKE", "xfrm": "Installing SAs", "installs": "Installing while IKE SAs are made",
-             "bus": "The bus"}.get(topic, topic.capitalize())
+             "bus": "The bus", "latency": "Echoes while others negotiate", "rekey": "Changing keys"}.get(topic, topic.capitalize())
     lines = [f"### {title}: {place}",
              f"{machine['cpus']} × {machine['processor']}, Linux {machine['kernel']}{emulated}; {machine['system']}, "
              f"{machine['library']}; {versions}. {plan}", body]

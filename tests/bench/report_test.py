@@ -53,6 +53,15 @@ class Tables(unittest.TestCase):
         self.assertIn("| nginx | 1.00 | 0.50 | 0.01 |", report.relay(figures, in_guest=False))
         self.assertIn("| nginx | 140 | 0.50 | 2.000 | 0.000 |", report.relay(figures, in_guest=False))
 
+    def test_latency_and_rekeying_stand_beside_ratios(self):
+        def echoes(p99):
+            return {"p50_us": 50.0, "p99_us": p99, "p999_us": 9000.0, "handshakes": 99.6, "layer": "kernel"}
+        text = report.latency({"keysluice": echoes(100.0), "nginx": echoes(400.0)})
+        self.assertIn("| nginx | 50 | 400 | 0.25 | 9,000 | 100 | kernel |", text)
+        text = report.rekey({"keysluice": {"kept_us": 40.0, "change_us": 30.0, "layer": "kernel"},
+                             "hitch": {"kept_us": 90.0, "change_us": 60.0, "layer": "userspace"}})
+        self.assertIn("| hitch | 60 | 0.50 | 90 | userspace |", text)
+
     def test_ike_stands_beside_ratios_for_each_number_of_sas(self):
         def made(cpu, each, rounds):
             at = {count: {"cpu_us": cpu, "each": each, "per_second": 8000.0} for count in ("1000", "10000")}

@@ -2,10 +2,13 @@
 
 #include <openssl/ssl.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
 
 namespace keysluice::bench {
 
@@ -27,6 +30,18 @@ using SslSession = std::unique_ptr<SSL_SESSION, Freed<SSL_SESSION_free>>;
 
 /// The client's side of a connection over `fd`, which stays the caller's.
 [[nodiscard]] Result<SslConnection> client_on(SSL_CTX* context, int fd);
+
+/// A blocking connection through a service to echo_backend.
+struct EchoConnection {
+    UniqueFd fd;
+    SslConnection tls;
+};
+
+/// One that has returned five bytes already.
+[[nodiscard]] Result<EchoConnection> open_echoed(SSL_CTX* context, std::uint16_t port);
+
+/// Sends the bytes and waits until they have come back, all and the same.
+[[nodiscard]] Result<void> echo(const EchoConnection& connection, Bytes bytes);
 
 /// What OpenSSL has to say about the last failure on this thread.
 [[nodiscard]] std::string openssl_error();
