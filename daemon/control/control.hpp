@@ -134,7 +134,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void reload_services(std::vector<ServiceEntry> fresh, Reloaded done);
     void bind_fresh(const ServiceEntry& entry);
     void load_services();
-    void use_services(ServiceLoading::Outcome outcome);
+    void use_services(const ServiceLoading::Outcome& outcome);
     void blame(const ServiceLoading::Outcome& outcome);
     void remove_services(const ServicePlan& plan);
     void take_sockets();
@@ -172,7 +172,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     std::map<std::string, std::uint32_t> seen_;  ///< by the names of processes, the last one's pid; 0: not known
     TlsSessions sessions_;
     ServiceLoading loading_;
-    std::optional<ServiceReload> reload_;  ///< that is under way
+    std::unique_ptr<ServiceReload> reload_;  ///< that is under way
     Diagnostics reload_problems_;
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured

@@ -113,7 +113,7 @@ Result<std::string> write_configuration(ServeOptions options) {
     if (::mkdir(options.runtime_directory.c_str(), 0700) != 0 && errno != EEXIST) {
         return std::unexpected(unwritable(options.runtime_directory, "making it"));
     }
-    const std::string file = options.runtime_directory + "/keysluice.toml";
+    std::string file = options.runtime_directory + "/keysluice.toml";
     if (auto written = write_text_file(file, configuration_text(options)); !written) {
         return pass_on(std::move(written));
     }

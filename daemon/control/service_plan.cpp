@@ -111,6 +111,7 @@ ServicePlan plan_services(const std::vector<ServiceEntry>& now, const std::vecto
 
 std::vector<ServiceEntry> services_of(const Configuration& configuration) {
     std::vector<ServiceEntry> entries;
+    entries.reserve(configuration.services.size());
     for (std::size_t index = 0; index < configuration.services.size(); ++index) {
         entries.push_back({.service = configuration.services[index], .source = configuration.sources[index]});
     }

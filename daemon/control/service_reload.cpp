@@ -58,7 +58,7 @@ void Control::reload_services(std::vector<ServiceEntry> fresh, Reloaded done) {
         done({});
         return;
     }
-    reload_.emplace(ServiceReload{.fresh = std::move(fresh), .done = std::move(done)});
+    reload_ = std::make_unique<ServiceReload>(ServiceReload{.fresh = std::move(fresh), .done = std::move(done)});
     for (const ServiceEntry& entry : reload_->fresh) {
         bind_fresh(entry);
     }
@@ -113,10 +113,10 @@ void Control::load_services() {
         }
     }
     loading_.begin(std::move(services), processes,
-                   [this](ServiceLoading::Outcome outcome) { use_services(std::move(outcome)); });
+                   [this](const ServiceLoading::Outcome& outcome) { use_services(outcome); });
 }
 
-void Control::use_services(ServiceLoading::Outcome outcome) {
+void Control::use_services(const ServiceLoading::Outcome& outcome) {
     blame(outcome);
     std::set<std::string> failed;
     for (const auto& [name, diagnostic] : reload_->wrong) {
@@ -154,7 +154,7 @@ void Control::blame(const ServiceLoading::Outcome& outcome) {
 void Control::remove_services(const ServicePlan& plan) {
     for (const std::string& name : plan.removed) {
         const ServiceId id = service_id(name);
-        removed_.add(configuration_.services[*index_of(id)]);
+        removed_.add(*find_service(id));
         closed_.erase(id);
         balances_.erase(id);
         std::erase_if(loaded_, [id](const auto& each) { return each.second == id; });
@@ -172,12 +172,13 @@ void Control::remove_services(const ServicePlan& plan) {
 /// Those of services that are served now; the others close.
 void Control::take_sockets() {
     Sockets sockets = std::exchange(reload_->sockets, {});
+    const auto engines = static_cast<std::uint16_t>(configuration_.daemon.engines);
     for (const TlsService& service : configuration_.services) {
         if (!is_open(service_id(service.name))) {
             continue;
         }
         for (const Endpoint& endpoint : service.listen) {
-            for (std::uint16_t engine = 0; engine < configuration_.daemon.engines; ++engine) {
+            for (std::uint16_t engine = 0; engine < engines; ++engine) {
                 if (auto socket = sockets.extract(listener_name(endpoint, engine))) {
                     hold(socket.key(), std::move(socket.mapped()));
                 }
