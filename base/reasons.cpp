@@ -9,6 +9,12 @@ namespace {
 
 // `tests/reasons` compares this table with the sources, with the tests and with keysluice-reasons(7).
 constexpr auto kReasons = std::to_array<Reason>({
+    Reason{"address-connection-limit", ReasonArea::tls,
+           "A client's address (of IPv6 its /64) has as many connections as max_connections_per_address allows. Many "
+           "clients may share one address behind a NAT: then raise the limit."},
+    Reason{"address-handshake-rate-limit", ReasonArea::tls,
+           "One client's address (of IPv6 its /64) opened more connections within a second than "
+           "max_handshakes_per_second_per_address allows."},
     Reason{"address-in-use", ReasonArea::configuration,
            "Another process listens on the address already; `ss -ltnp` shows which. Stop it, or choose another "
            "address in listen."},
@@ -22,6 +28,16 @@ constexpr auto kReasons = std::to_array<Reason>({
            "is at fault; its log and version tell more."},
     Reason{"answer-too-large", ReasonArea::internal,
            "An answer on the bus would have more than 16 MiB. Ask for a smaller page, or for a dump."},
+    Reason{"application-gone", ReasonArea::tls,
+           "The application that submitted the connection ended before its handshake did, so the connection was "
+           "closed."},
+    Reason{"application-not-permitted", ReasonArea::tls,
+           "A process that is to get sockets, or submits some, runs as a user who is none of application_users. Add "
+           "that user, or find out who it is."},
+    Reason{"application-unreachable", ReasonArea::tls,
+           "No application listens where connect says, or none accepts in time, so the connection was ended. The "
+           "sentence says what each of them answered; with a socket's file, the user of the engines must be able to "
+           "write to it."},
     Reason{"auth-failed", ReasonArea::ike,
            "The peer proved another pre-shared key than the one that this connection has for it, or its signature is "
            "not that of its certificate. Compare the keys of both ends, line ends included."},
@@ -83,6 +99,9 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"call-failed", ReasonArea::internal,
            "A call on the bus came to nothing, and the answer has no reason code. The sentence is the bus's own: no "
            "answer in time, or a bus or a keysluiced that went meanwhile."},
+    Reason{"certificate-ambiguous", ReasonArea::configuration,
+           "Two certificates of a service have the same kind of key and are for the same name, so that it is "
+           "not said which one a client gets. Give one of them other names."},
     Reason{"certificate-chain-long", ReasonArea::ike,
            "A chain has more than 10 certificates, or a peer sent more than 32 KiB of them."},
     Reason{"certificate-encoding", ReasonArea::ike,
@@ -104,6 +123,8 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"certificate-missing", ReasonArea::configuration,
            "A server needs both certificate and private_key; a peer of IKE that is to show a certificate must send "
            "it."},
+    Reason{"certificate-nameless", ReasonArea::configuration,
+           "A further certificate of a service has no DNS names, and names does not say which clients it is for."},
     Reason{"certificate-not-yet-valid", ReasonArea::configuration,
            "The time of a certificate, ours or a peer's, has not begun. Is this machine's clock right?"},
     Reason{"certificate-purpose", ReasonArea::ike,
@@ -161,6 +182,9 @@ constexpr auto kReasons = std::to_array<Reason>({
         "confinement-failed", ReasonArea::internal,
         "An engine, a relay or a keeper could not renounce capabilities or install its filter of system calls, and "
         "does not serve without. The sentence quotes the kernel; a sandbox around it may forbid seccomp(2)."},
+    Reason{"connection-limit", ReasonArea::tls,
+           "The service has as many connections as max_connections allows, on all engines and relays together. The "
+           "next one that ends makes room; raise the limit if these are clients that you want."},
     Reason{"connection-reset", ReasonArea::tls,
            "The connection to the TLS peer broke: it reset it, or the network lost it."},
     Reason{"crl-expired", ReasonArea::ike,
@@ -174,6 +198,12 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"crypto-unavailable", ReasonArea::internal,
            "OpenSSL does not offer an algorithm. Is its default provider loaded, and does its configuration (FIPS) "
            "allow the algorithm?"},
+    Reason{"delivery-conflict", ReasonArea::configuration,
+           "A key can't stand beside the one that gives sockets to applications (deliver, or submit:/PATH in "
+           "listen); the sentence says why."},
+    Reason{"description-too-large", ReasonArea::tls,
+           "What an application is to be told of a connection does not fit into a packet, because the peer's "
+           "certificate is very large, so the connection was ended."},
     Reason{"descriptor-not-kept", ReasonArea::internal,
            "The service manager does not keep a descriptor for the next process, so a restart of keysluiced loses "
            "what it stands for. Does the unit have FileDescriptorStoreMax=?"},
@@ -222,8 +252,14 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"half-open-timeout", ReasonArea::ike,
            "A peer began an IKE SA and did not go on to authenticate. When it happens often: packets to port 4500 or "
            "large ones get lost on the way, or somebody probes."},
+    Reason{"handoff-needs-kernel", ReasonArea::kernel,
+           "Only a connection that the kernel carries can be given to an application, and it can't carry this one, "
+           "or the kernel has no kTLS at all. The sentence says why."},
     Reason{"handshake-failed", ReasonArea::tls,
            "The handshake failed for a reason that has no code of its own; the sentence quotes OpenSSL."},
+    Reason{"handshake-rate-limit", ReasonArea::tls,
+           "More connections came within a second than max_handshakes_per_second allows. It passes by itself; "
+           "`keysluice status` counts how often."},
     Reason{"handshake-timeout", ReasonArea::tls,
            "No complete handshake within handshake_timeout. Clients are slow, or hold connections open without using "
            "them."},
@@ -233,6 +269,8 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"identity-syntax", ReasonArea::configuration,
            "An identity is a host name, name@host, an address, a distinguished name (CN=name) or keyid:TEXT; in "
            "patterns, \"*\" stands before a domain."},
+    Reason{"idle-timeout", ReasonArea::tls,
+           "Nothing came or went on a connection for idle_timeout, so keysluice has closed it."},
     Reason{"ike-bad-icv", ReasonArea::ike,
            "A message of IKE did not authenticate and was dropped: it was changed or forged."},
     Reason{"ike-bind-failed", ReasonArea::ike,
@@ -316,6 +354,9 @@ constexpr auto kReasons = std::to_array<Reason>({
            "kernel's version."},
     Reason{"ktls-read-back-failed", ReasonArea::kernel,
            "The kernel does not tell which keys it uses, so the connection was closed. The sentence quotes it."},
+    Reason{"lifetime-over", ReasonArea::tls,
+           "A connection lasted as long as connection_lifetime allows, so keysluice has closed it. Clients connect "
+           "again."},
     Reason{"listen-failed", ReasonArea::configuration,
            "An address in listen can't be listened on; the sentence quotes the kernel."},
     Reason{"loopback-unavailable", ReasonArea::kernel,
@@ -384,6 +425,10 @@ constexpr auto kReasons = std::to_array<Reason>({
            "The client and this service have no group for key exchange in common; see key_exchange_groups."},
     Reason{"no-shared-key", ReasonArea::ike,
            "psk is a directory, and no file in it has the name of the peer's identity."},
+    Reason{"no-shared-protocol", ReasonArea::tls,
+           "The client speaks none of the application protocols in alpn. It was told so by an alert; add its "
+           "protocol if the backend speaks it."},
+    Reason{"no-such-user", ReasonArea::configuration, "application_users names a user whom this host does not know."},
     Reason{"no-usable-group", ReasonArea::configuration,
            "Of the groups in key_exchange_groups none is left on this machine, or for the versions of TLS that the "
            "service allows. Add one; X25519 and P-256 are everywhere."},
@@ -408,6 +453,24 @@ constexpr auto kReasons = std::to_array<Reason>({
            "polkit permits it."},
     Reason{"not-tcp", ReasonArea::kernel, "The connection stays in userspace: kernel TLS needs TCP."},
     Reason{"not-tls", ReasonArea::tls, "The peer does not speak TLS."},
+    Reason{"ocsp-issuer-missing", ReasonArea::configuration,
+           "Whether an OCSP response is genuine can't be seen without the certificate of the issuer. Put it "
+           "behind the leaf in the file that certificate names."},
+    Reason{"ocsp-malformed", ReasonArea::configuration, "The file that ocsp names is no OCSP response in DER."},
+    Reason{"ocsp-not-current", ReasonArea::configuration,
+           "A warning: the OCSP response is out of its time and is not stapled. Fetch a new one and reload."},
+    Reason{"ocsp-not-good", ReasonArea::configuration,
+           "A warning: the OCSP response says that the certificate is revoked, or that its issuer does not know "
+           "it. Clients that are told so will leave."},
+    Reason{"ocsp-other-certificate", ReasonArea::configuration,
+           "The OCSP response is about another certificate than the one that it stands beside."},
+    Reason{"ocsp-unreadable", ReasonArea::configuration,
+           "The file that ocsp names can't be read. Check its path and permissions."},
+    Reason{"ocsp-unsuccessful", ReasonArea::configuration,
+           "The OCSP responder gave no answer but an error, and that was stored. Ask it again."},
+    Reason{"ocsp-untrusted", ReasonArea::configuration,
+           "The OCSP response is not signed by the certificate's issuer, nor by whom the issuer has delegated "
+           "that to."},
     Reason{"offload-declined", ReasonArea::kernel,
            "A child asks for offload = \"crypto\" or \"packet\", and no network device does it, or its feature "
            "esp-hw-offload is off: the kernel would do it itself. The CHILD SA is not made; offload = \"auto\" makes "
@@ -467,11 +530,20 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"plain-side-reset", ReasonArea::tls,
            "The plaintext side broke before it ended, so the TLS side was reset as well. The backend's log may tell "
            "why."},
+    Reason{"plaintext-contradicted", ReasonArea::configuration,
+           "plaintext = \"relay\" lets clients pass without TLS, and another key of the service demands TLS or its "
+           "keys. Take one of them out."},
+    Reason{"plaintext-passes", ReasonArea::configuration,
+           "A warning: with plaintext = \"relay\" whoever does not speak TLS reaches the backend as it is. It is for "
+           "the time in which clients move to TLS; set \"refuse\" after that."},
     Reason{"plaintext-pending", ReasonArea::kernel,
            "The connection stays in userspace: OpenSSL has read or written application data already."},
     Reason{"plaintext-reachable", ReasonArea::configuration,
            "A warning: a service of mode \"client\" listens on an address that other hosts may reach, and what they "
            "send is plaintext on its way. Listen on a loopback address or a unix socket, or filter."},
+    Reason{"plaintext-relayed", ReasonArea::tls,
+           "The client does not speak TLS, and plaintext = \"relay\" lets it pass: nothing of this connection is "
+           "encrypted."},
     Reason{"plaintext-remote", ReasonArea::configuration,
            "The plaintext of a service would leave this host, or come to it from others. Use a loopback address, a "
            "unix socket or an address of this host, or say plaintext_remote = \"allow\" where that network is safe."},
@@ -604,6 +676,9 @@ constexpr auto kReasons = std::to_array<Reason>({
            "What came from status.sock is no status document. Are keysluiced and this program of one version?"},
     Reason{"status-unreachable", ReasonArea::configuration,
            "Nobody answers on status.sock. Is keysluiced running with this configuration?"},
+    Reason{"submission-malformed", ReasonArea::tls,
+           "An application sent something else than one socket with its id, so its channel was closed. "
+           "keysluice-handoff(7) has the format."},
     Reason{"tls-side-reset", ReasonArea::tls,
            "The TLS side broke before it ended, so the plaintext side was reset as well."},
     Reason{"tls-stat-malformed", ReasonArea::kernel,

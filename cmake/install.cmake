@@ -38,6 +38,10 @@ install(FILES units/keysluice.catalog DESTINATION lib/systemd/catalog)
 install(FILES units/keysluice.tmpfiles DESTINATION lib/tmpfiles.d RENAME keysluice.conf)
 install(FILES units/keysluice.modules-load DESTINATION lib/modules-load.d RENAME keysluice.conf)
 
+# For applications that keysluice gives sockets to.
+install(DIRECTORY include/keysluice DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES examples/echo_server.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+
 foreach(section IN ITEMS 1 5 7 8)
   file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.${section})
   install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})

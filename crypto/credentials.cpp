@@ -1,83 +1,22 @@
 #include "crypto/credentials.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <string>
 #include <utility>
 
-#include "base/secret.hpp"
-#include "base/unique_fd.hpp"
+#include "crypto/file_bytes.hpp"
 
 namespace keysluice::crypto {
 
 namespace {
 
-/// Larger than any bundle of authorities in use (some 500 KiB), small enough to be read by mistake.
-constexpr off_t kMaxFileSize = 8L * 1024 * 1024;
-
-/// A file's bytes; they may be a private key, so they are wiped.
-class FileBytes {
-   public:
-    static std::expected<FileBytes, std::string> read(const std::filesystem::path& file);
-
-    FileBytes(FileBytes&& other) noexcept : bytes_(std::move(other.bytes_)) { other.bytes_.clear(); }
-    FileBytes& operator=(FileBytes&&) = delete;
-    FileBytes(const FileBytes&) = delete;
-    FileBytes& operator=(const FileBytes&) = delete;
-    ~FileBytes() {
-        if (!bytes_.empty()) {
-            wipe(bytes_.data(), bytes_.size());
-        }
-    }
-
-    /// OpenSSL's view of the bytes, which must outlive it.
-    [[nodiscard]] BioPtr reader() const {
-        return BioPtr{BIO_new_mem_buf(bytes_.data(), static_cast<int>(bytes_.size()))};
-    }
-
-   private:
-    explicit FileBytes(std::size_t size) : bytes_(size) {}
-
-    std::vector<std::uint8_t> bytes_;
-};
-
-std::expected<FileBytes, std::string> FileBytes::read(const std::filesystem::path& file) {
-    const auto system_error = [] { return std::unexpected(std::string(std::strerror(errno))); };
-    const UniqueFd descriptor{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    struct stat status{};
-    if (!descriptor || ::fstat(descriptor.get(), &status) != 0) {
-        return system_error();
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return std::unexpected("it is not a regular file");
-    }
-    if (status.st_size > kMaxFileSize) {
-        return std::unexpected("it is larger than 8 MiB");
-    }
-    FileBytes contents{static_cast<std::size_t>(status.st_size)};
-    std::size_t filled = 0;
-    while (filled < contents.bytes_.size()) {
-        const ssize_t count =
-            ::read(descriptor.get(), contents.bytes_.data() + filled, contents.bytes_.size() - filled);
-        if (count < 0) {
-            return system_error();
-        }
-        if (count == 0) {
-            return std::unexpected("it became shorter while it was read");
-        }
-        filled += static_cast<std::size_t>(count);
-    }
-    return contents;
-}
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, Free<GENERAL_NAMES_free>>;
 
 /// OpenSSL would ask on the terminal; a service has nobody to ask.
 int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
@@ -245,6 +184,23 @@ Result<std::vector<RevocationListPtr>> read_revocation_lists(const std::filesyst
                                                  file.native(), problem));
     }
     return lists;
+}
+
+std::vector<std::string> dns_names_of(const X509& certificate) {
+    const NamesPtr all{
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr))};
+    ERR_clear_error();
+    std::vector<std::string> names;
+    for (int i = 0; i < sk_GENERAL_NAME_num(all.get()); ++i) {
+        int type = 0;
+        const auto* value =
+            static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all.get(), i), &type));
+        if (type == GEN_DNS) {
+            names.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
+                               static_cast<std::size_t>(ASN1_STRING_length(value)));
+        }
+    }
+    return names;
 }
 
 std::string subject_of(const X509& certificate) {

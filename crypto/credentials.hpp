@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -35,6 +36,9 @@ Result<std::vector<CertificatePtr>> read_authorities(const std::filesystem::path
 
 /// Reads revocation lists: one in DER, or one and more in PEM. Fails with "crl-unreadable", "crl-malformed".
 Result<std::vector<RevocationListPtr>> read_revocation_lists(const std::filesystem::path& file);
+
+/// The DNS names in its subjectAltName, as they stand there.
+std::vector<std::string> dns_names_of(const X509& certificate);
 
 /// "CN=shop.example,O=Shop", escaped as RFC 2253 says, so that no control character of a peer's gets through.
 std::string subject_of(const X509& certificate);

@@ -4,22 +4,21 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
 #include <new>
-#include <string_view>
 #include <utility>
 
 #include "crypto/credentials.hpp"
+#include "tls/alpn.hpp"
 #include "tls/cipher_policy.hpp"
 #include "tls/failure.hpp"
 #include "tls/group_policy.hpp"
 #include "tls/observations.hpp"
+#include "tls/server_name.hpp"
 
 namespace keysluice::tls {
 
 namespace {
 
-constexpr std::size_t kMaxNameLength = 253;
 /// Keys of 112 bits of strength (RSA 2048) and more, SHA-1 signatures refused.
 constexpr int kSecurityLevel = 2;
 
@@ -59,29 +58,6 @@ Result<SslContextPtr> make_context(const SSL_METHOD* method, const Protocol& pro
     return context;
 }
 
-Result<void> use_certificate(SSL_CTX* context, const std::filesystem::path& file,
-                             const std::filesystem::path& key_file, std::chrono::system_clock::time_point now) {
-    auto chain = crypto::read_certificate_chain(file, now);
-    if (!chain) {
-        return pass_on(std::move(chain));
-    }
-    auto key = crypto::read_private_key(key_file, *chain->leaf);
-    if (!key) {
-        return pass_on(std::move(key));
-    }
-    ERR_clear_error();
-    bool taken =
-        SSL_CTX_use_certificate(context, chain->leaf.get()) == 1 && SSL_CTX_use_PrivateKey(context, key->get()) == 1;
-    for (const CertificatePtr& intermediate : chain->intermediates) {
-        taken = taken && SSL_CTX_add1_chain_cert(context, intermediate.get()) == 1;
-    }
-    if (!taken) {
-        return fail("certificate-refused", fmt::format("{}: OpenSSL refuses this certificate: {}", file.native(),
-                                                       crypto::take_openssl_error()));
-    }
-    return {};
-}
-
 Result<void> revoke(SSL_CTX* context, const std::vector<std::filesystem::path>& files) {
     X509_STORE* store = SSL_CTX_get_cert_store(context);
     for (const std::filesystem::path& file : files) {
@@ -115,15 +91,6 @@ Result<void> trust(SSL_CTX* context, const std::filesystem::path& file,
     }
     ERR_clear_error();
     return revoke(context, revocation_lists);
-}
-
-bool is_dns_name(std::string_view name) {
-    const auto belongs = [](char letter) {
-        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-               (letter >= '0' && letter <= '9') || letter == '-' || letter == '_' || letter == '.';
-    };
-    return name.size() <= kMaxNameLength && std::ranges::all_of(name, belongs) && !name.starts_with('.') &&
-           !name.ends_with('.') && !name.contains("..");
 }
 
 /// The name that certificates must carry.
@@ -173,9 +140,13 @@ Result<Context> Context::server(const ServerSettings& settings, std::chrono::sys
     if (settings.certificate.empty()) {
         return fail("certificate-missing", "a server needs a certificate and its private key");
     }
-    if (auto used = use_certificate(context->get(), settings.certificate, settings.private_key, now); !used) {
-        return pass_on(std::move(used));
+    std::vector<Identity> identities{
+        {.certificate = settings.certificate, .private_key = settings.private_key, .ocsp = settings.ocsp}};
+    identities.insert(identities.end(), settings.certificates.begin(), settings.certificates.end());
+    if (auto shown = show_certificates(context->get(), identities, now); !shown) {
+        return pass_on(std::move(shown));
     }
+    speak(context->get(), Role::server, settings.alpn);
     if (settings.client_certificate != ClientCertificate::none) {
         if (settings.ca.empty()) {
             return fail("ca-missing", "client certificates are asked for, but ca does not say whom to trust");
@@ -211,10 +182,12 @@ Result<Context> Context::client(const ClientSettings& settings, std::chrono::sys
         }
     }
     if (!settings.certificate.empty()) {
-        if (auto used = use_certificate(context->get(), settings.certificate, settings.private_key, now); !used) {
-            return pass_on(std::move(used));
+        const Identity own{.certificate = settings.certificate, .private_key = settings.private_key};
+        if (auto shown = show_certificates(context->get(), {own}, now); !shown) {
+            return pass_on(std::move(shown));
         }
     }
+    speak(context->get(), Role::client, settings.alpn);
     observe_client(context->get(), settings.verify);
     Context made(std::move(*context), settings.rules);
     if (settings.session_lifetime.count() > 0) {

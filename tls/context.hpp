@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "crypto/peer_rules.hpp"
 #include "tls/client_sessions.hpp"
+#include "tls/identities.hpp"
 #include "tls/openssl.hpp"
 #include "tls/tickets.hpp"
 #include "tls/types.hpp"
@@ -35,6 +36,9 @@ enum class ClientCertificate : std::uint8_t { none, optional, required };
 struct ServerSettings {
     std::filesystem::path certificate;  ///< PEM chain, leaf first
     std::filesystem::path private_key;
+    std::filesystem::path ocsp{};          ///< DER, stapled to it; empty: nothing is
+    std::vector<Identity> certificates{};  ///< more of them, for clients that ask for their names
+    std::vector<std::string> alpn{};       ///< what is spoken, best first; none: the client's is not looked at
     std::filesystem::path ca;  ///< who may sign client certificates; empty only with ClientCertificate::none
     std::vector<std::filesystem::path> revocation_lists{};
     ClientCertificate client_certificate = ClientCertificate::none;
@@ -52,6 +56,7 @@ struct ClientSettings {
     std::string server_name;            ///< DNS name or IP address: sent (a name only), and checked
     std::filesystem::path certificate;  ///< our own, with its key; empty: none
     std::filesystem::path private_key;
+    std::vector<std::string> alpn{};  ///< what is offered, best first
     Protocol protocol;
     std::chrono::milliseconds session_lifetime{};  ///< so long sessions are resumed; 0: never
 };
@@ -66,7 +71,7 @@ struct ClientSettings {
 /// With revocation lists, a peer needs a current one of its certificate's issuer; intermediate authorities of whose
 /// issuer there is none are taken as they are.
 ///
-/// Reasons of failure: those of credentials.hpp, certificate-missing, certificate-refused, ca-missing,
+/// Reasons of failure: those of credentials.hpp and show_certificates(), certificate-missing, ca-missing,
 /// server-name-missing, server-name-malformed, version-range-empty, those of check_cipher() and usable_groups().
 class Context {
    public:

@@ -32,6 +32,8 @@ constexpr std::string_view kFlood = "the peer sent record after record without a
 constexpr std::array kKnown{
     Known{SSL_R_NO_SHARED_CIPHER, "no-shared-cipher", kNoSharedCipher},
     Known{SSL_R_NO_SUITABLE_KEY_SHARE, "no-shared-group", kNoSharedGroup},
+    Known{SSL_R_NO_APPLICATION_PROTOCOL, "no-shared-protocol",
+          "the client and this service have no application protocol in common; alpn says what is expected"},
     Known{SSL_R_UNSUPPORTED_PROTOCOL, "version-too-old", kVersionTooOld},
     Known{SSL_R_VERSION_TOO_LOW, "version-too-old", kVersionTooOld},
     Known{SSL_R_WRONG_SSL_VERSION, "version-too-old", kVersionTooOld},

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint16_t kTls13 = 0x0304;
 constexpr std::uint16_t kExtendedMasterSecret = 23;
+constexpr std::uint8_t kHostName = 0;
 
 }  // namespace
 
@@ -21,6 +22,16 @@ bool offers_tls13(Bytes supported_versions) {
         }
     }
     return false;
+}
+
+std::string_view server_name_in(Bytes server_name) {
+    Reader reader(server_name);
+    Reader names(reader.prefixed<std::uint16_t>());
+    const auto type = names.be<std::uint8_t>();
+    const Bytes name = names.prefixed<std::uint16_t>();
+    // RFC 6066 3: "The ServerNameList MUST NOT contain more than one name of the same name_type." No other type was
+    // ever defined.
+    return reader.finished() && names.finished() && type == kHostName ? as_text(name) : std::string_view();
 }
 
 bool has_extended_master_secret(Bytes server_hello) {

@@ -39,6 +39,12 @@ void on_secret(const SSL* ssl, const char* text) {
 int on_client_hello(SSL* ssl, int* alert, void* /*argument*/) {
     const unsigned char* extension = nullptr;
     std::size_t size = 0;
+    Observations& seen = observations_of(ssl);
+    // Under TLS 1.2, SSL_get_servername() tells of a resumed session what name it began with.
+    seen.server_name.clear();
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &extension, &size) == 1) {
+        seen.server_name = server_name_in({extension, size});
+    }
     const bool tls13 = SSL_get_max_proto_version(ssl) == TLS1_3_VERSION &&
                        SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &extension, &size) == 1 &&
                        offers_tls13({extension, size});
@@ -47,7 +53,7 @@ int on_client_hello(SSL* ssl, int* alert, void* /*argument*/) {
     }
     // RFC 7627 5.2: "If the server receives a ClientHello without the extension, it SHOULD abort the handshake if it
     // does not wish to interoperate with legacy clients."
-    observations_of(ssl).stopped_without_extended_master_secret = true;
+    seen.stopped_without_extended_master_secret = true;
     *alert = SSL_AD_HANDSHAKE_FAILURE;
     return SSL_CLIENT_HELLO_ERROR;
 }

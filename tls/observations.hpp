@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -17,9 +18,11 @@ namespace keysluice::tls {
 struct Observations {
     Instant begun{};          ///< for the age of sessions that are resumed
     Instant session_begun{};  ///< a client's: the full handshake of the session that it wants to resume
-    std::shared_ptr<ClientSessions> sessions;  ///< a client's, where it keeps sessions
-    std::string server;                        ///< whose they are
-    Secret<48> client_traffic_secret;          ///< client_application_traffic_secret_0 of RFC 8446 section 7.1
+    std::shared_ptr<ClientSessions> sessions;             ///< a client's, where it keeps sessions
+    std::string server;                                   ///< whose they are
+    std::chrono::system_clock::time_point time_of_day{};  ///< for the age of OCSP responses
+    std::string server_name;           ///< a server's view: SNI, as the client sent it in this handshake
+    Secret<48> client_traffic_secret;  ///< client_application_traffic_secret_0 of RFC 8446 section 7.1
     Secret<48> server_traffic_secret;
     bool established = false;             ///< set by the session: what comes from now on counts as a possible flood
     bool extended_master_secret = false;  ///< a client's view: the last ServerHello had the extension

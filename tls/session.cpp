@@ -4,11 +4,13 @@
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <utility>
 
 #include "crypto/credentials.hpp"
+#include "tls/alpn.hpp"
 #include "tls/cipher_policy.hpp"
 #include "tls/failure.hpp"
 #include "tls/sealed_record.hpp"
@@ -17,9 +19,8 @@ namespace keysluice::tls {
 
 namespace {
 
-/// What a peer sent as SNI may hold anything but a zero byte; in a status or log line it may not.
-std::string printable(const char* text) {
-    std::string cleaned{text != nullptr ? text : ""};
+/// What a peer sent as SNI or ALPN may hold anything; a status or log line may not.
+std::string printable(std::string cleaned) {
     for (char& letter : cleaned) {
         letter = letter > ' ' && letter <= '~' ? letter : '?';
     }
@@ -63,9 +64,11 @@ Session::~Session() {
     }
 }
 
-Result<std::unique_ptr<Session>> Session::accept(const Context& context, Instant now) {
+Result<std::unique_ptr<Session>> Session::accept(const Context& context, Instant now,
+                                                 std::chrono::system_clock::time_point time_of_day) {
     std::unique_ptr<Session> session(new Session(context, Role::server));
     session->seen_.begun = now;
+    session->seen_.time_of_day = time_of_day;
     prepare_tickets(session->ssl_.get());
     return session;
 }
@@ -138,12 +141,14 @@ Summary Session::summary() const {
     const SSL* ssl = ssl_.get();
     const SSL_CIPHER* suite = SSL_get_current_cipher(ssl);
     const X509* peer = SSL_get0_peer_certificate(ssl);
+    const char* asked_for = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);  // for a client
     return {
         .version = version(),
         .cipher = cipher_of(*suite),
         .cipher_suite = SSL_CIPHER_standard_name(suite),
         .openssl_suite = SSL_CIPHER_get_name(suite),
-        .server_name = printable(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)),
+        .server_name = printable(role_ == Role::server || asked_for == nullptr ? seen_.server_name : asked_for),
+        .alpn = printable(protocol_of(ssl)),
         .peer_certified = peer != nullptr,
         .peer_certificate = peer != nullptr ? crypto::subject_of(*peer) : std::string(),
         .peer_common_name = peer != nullptr ? crypto::common_name_of(*peer) : std::string(),
@@ -153,6 +158,17 @@ Summary Session::summary() const {
 
 Version Session::version() const {
     return SSL_version(ssl_.get()) == TLS1_3_VERSION ? Version::tls13 : Version::tls12;
+}
+
+std::vector<std::uint8_t> Session::peer_certificate() const {
+    const X509* peer = SSL_get0_peer_certificate(ssl_.get());
+    std::vector<std::uint8_t> der(peer != nullptr ? static_cast<std::size_t>(std::max(i2d_X509(peer, nullptr), 0))
+                                                  : 0);
+    if (!der.empty()) {
+        unsigned char* end = der.data();
+        i2d_X509(peer, &end);
+    }
+    return der;
 }
 
 std::optional<std::string_view> Session::kernel_obstacle() const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/instant.hpp"
@@ -29,6 +30,7 @@ struct Summary {
     std::string cipher_suite;      ///< "TLS_AES_128_GCM_SHA256", the standard name
     std::string openssl_suite;     ///< the same as OpenSSL calls it, "ECDHE-RSA-AES128-GCM-SHA256"
     std::string server_name;       ///< SNI; empty when none was sent
+    std::string alpn;              ///< the protocol that was agreed on; empty: none
     bool peer_certified = false;   ///< the peer has shown a certificate
     std::string peer_certificate;  ///< its subject, which may be empty
     std::string peer_common_name;  ///< the first one in that; empty where there is none
@@ -65,8 +67,9 @@ struct ReadOutcome {
 /// When anything fails, output() may hold the alert for the peer: send it, then close.
 class Session {
    public:
-    /// `now` is only for the lifetime of sessions that are resumed.
-    static Result<std::unique_ptr<Session>> accept(const Context& context, Instant now = {});
+    /// `now` is only for the lifetime of sessions that are resumed, `time_of_day` for that of OCSP responses.
+    static Result<std::unique_ptr<Session>> accept(const Context& context, Instant now = {},
+                                                   std::chrono::system_clock::time_point time_of_day = {});
     /// output() then holds the ClientHello.
     static Result<std::unique_ptr<Session>> connect(const Context& context, const ClientStart& start = {});
 
@@ -86,6 +89,8 @@ class Session {
     /// Once established.
     [[nodiscard]] Summary summary() const;
     [[nodiscard]] Version version() const;
+    /// The peer's certificate in DER; empty where it has shown none.
+    [[nodiscard]] std::vector<std::uint8_t> peer_certificate() const;
     /// Why the kernel can't carry this connection, whatever it supports: "cipher-not-in-kernel",
     /// "max-fragment-length" (RFC 6066 section 4: the kernel writes records of 2^14 bytes) or "plaintext-pending".
     [[nodiscard]] std::optional<std::string_view> kernel_obstacle() const;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tls/observations.hpp"
+#include "tls/server_name.hpp"
 
 namespace keysluice::tls {
 
@@ -50,10 +51,11 @@ Resumption* find_resumption(const SSL* ssl) {
 struct Origin {
     Instant begun{};  ///< the full handshake
     UseCount uses;
+    std::string server_name;                  ///< in lower case
     std::vector<std::uint8_t> intermediates;  ///< DER, one behind the other, as the peer sent them
 };
 
-constexpr std::uint8_t kOriginFormat = 1;
+constexpr std::uint8_t kOriginFormat = 2;
 
 std::vector<std::uint8_t> encode(const Origin& origin) {
     Writer to;
@@ -61,6 +63,7 @@ std::vector<std::uint8_t> encode(const Origin& origin) {
         .be(static_cast<std::uint64_t>(origin.begun.time_since_epoch().count()))
         .be(origin.uses.place)
         .be(origin.uses.id)
+        .prefixed<std::uint8_t>(as_bytes(origin.server_name))
         .prefixed<std::uint16_t>(origin.intermediates);
     return std::move(to).release();
 }
@@ -75,6 +78,7 @@ std::optional<Origin> origin_of(SSL_SESSION* session) {
     origin.begun = Instant(Duration(static_cast<Duration::rep>(from.be<std::uint64_t>())));
     origin.uses.place = from.be<std::uint32_t>();
     origin.uses.id = from.be<std::uint64_t>();
+    origin.server_name = as_text(from.prefixed<std::uint8_t>());
     const Bytes intermediates = from.prefixed<std::uint16_t>();
     origin.intermediates.assign(intermediates.begin(), intermediates.end());
     return known && from.finished() ? std::optional(std::move(origin)) : std::nullopt;
@@ -135,12 +139,19 @@ bool certificate_holds(SSL* ssl, SSL_SESSION* session, const Origin& origin) {
     return mode != SSL_VERIFY_NONE && still_verifies(ssl, certificate, origin);
 }
 
+/// RFC 6066 3: "A server that implements this extension MUST NOT accept the request to resume the session if the
+/// server_name extension contains a different name." Under TLS 1.3, a session is not tied to a name; whether the
+/// certificate is good for both is the client's to see (RFC 8446 4.6.1).
+bool name_holds(const SSL* ssl, const Origin& origin) {
+    return SSL_version(ssl) == TLS1_3_VERSION || origin.server_name == lower_case(observations_of(ssl).server_name);
+}
+
 /// Whether a session from a ticket may go on; when it may, that counts as a use.
 bool may_resume(SSL* ssl, SSL_SESSION* session) {
     const Resumption& rules = *find_resumption(ssl);
     const Instant now = observations_of(ssl).begun;
     const auto origin = origin_of(session);
-    return origin && origin->begun <= now && now < origin->begun + rules.lifetime &&
+    return origin && origin->begun <= now && now < origin->begun + rules.lifetime && name_holds(ssl, *origin) &&
            certificate_holds(ssl, session, *origin) && (rules.max_uses == 0 || rules.office->count(origin->uses));
 }
 
@@ -167,6 +178,7 @@ int on_sealing(SSL* ssl, void* /*argument*/) {
         origin =
             Origin{.begun = now,
                    .uses = rules.max_uses == 0 ? UseCount{} : rules.office->begin_count(rules.max_uses, until, now),
+                   .server_name = lower_case(observations_of(ssl).server_name),
                    .intermediates = intermediates_of(ssl)};
         const auto text = encode(*origin);
         if (SSL_SESSION_set1_ticket_appdata(session, text.data(), text.size()) != 1) {

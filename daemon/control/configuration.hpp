@@ -28,6 +28,15 @@ struct DaemonSettings {
     bool operator==(const DaemonSettings&) const = default;
 };
 
+/// Where a [[tls.service.certificates]] stands, in the same way.
+struct CertificateSource {
+    Position certificate;
+    Position private_key;
+    Position ocsp;
+
+    bool operator==(const CertificateSource&) const = default;
+};
+
 /// Where a service stands in the configuration, for errors that show only later: a key that doesn't match its
 /// certificate, a port in use. What the file doesn't set has the position of its [[tls.service]].
 struct ServiceSource {
@@ -40,6 +49,9 @@ struct ServiceSource {
     Position key_exchange_groups{};
     std::vector<Position> listen;     ///< one for each of the service's listen endpoints
     std::vector<Position> connect{};  ///< and one for each of its connect endpoints
+    Position ocsp{};
+    std::vector<CertificateSource> certificates{};
+    std::vector<std::vector<Position>> routes{};  ///< for each route, as `connect`
 
     bool operator==(const ServiceSource&) const = default;
 };

@@ -78,6 +78,8 @@ void Control::start_ike() {
 
 void Control::reload(Configuration fresh, Occasion occasion, Reloaded done) {
     warn_of_restart(fresh);
+    configuration_.daemon.log_level = fresh.daemon.log_level;
+    set_log_level(fresh.daemon.log_level);
     auto services = services_of(fresh);
     configuration_.ike.connections = std::move(fresh.ike.connections);
     log_info("the configuration was read anew: {} connections", configuration_.ike.connections.size());
@@ -170,6 +172,7 @@ void Control::start_serving() {
     }
     forget_unused();
     share_unix_sockets();
+    renew_limits();
     door_ = std::make_unique<ChannelListener>(loop_, std::move(*door), [this](UniqueFd accepted) {
         Peer& peer = peers_.emplace_back();
         peer.channel = std::make_unique<Channel>(loop_, std::move(accepted), *this);
@@ -271,9 +274,13 @@ void Control::on_message(Channel& channel, Message message, Descriptors /*descri
                       name_of(hello->kind));
             return;
         }
+        const std::string name = fmt::format("{} {}", name_of(hello->kind), hello->index);
+        if (hello->kind == ProcessKind::relay && seen_.contains(name)) {
+            renew_limits();  // not earlier: what its predecessor had lives on in the keeper
+        }
         peer->hello = *hello;
         peer->known = true;
-        note_arrival(fmt::format("{} {}", name_of(hello->kind), hello->index), hello->pid);
+        note_arrival(name, hello->pid);
         tell_services(*peer);
     } else if (!peer->known) {
         return;
@@ -303,6 +310,7 @@ void Control::note_arrival(const std::string& name, std::uint32_t pid) {
 
 void Control::tell_services(Peer& peer) {
     tell_tickets(peer);
+    tell_limits(peer);
     for (std::size_t index = 0; index < configuration_.services.size(); ++index) {
         tell_service(peer, index);
     }
@@ -356,8 +364,12 @@ void Control::on_closed(Channel& channel, std::string_view why) {
         sessions_.left(peer->hello);
         loading_.left(peer->hello);
     }
+    const bool counted = peer->known && peer->hello.kind == ProcessKind::engine;
     loop_.bury(std::move(peer->channel));
     peers_.erase(peer);
+    if (counted) {
+        renew_limits();
+    }
 }
 
 int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel,

@@ -116,6 +116,10 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     void share_unix_sockets();
     [[nodiscard]] std::chrono::milliseconds longest_session() const;
     void tell_tickets(Peer& peer);
+    /// Has all engines and relays count from nothing, and register what they have: one has died, and what it had
+    /// counted went with it or is its successor's.
+    void renew_limits();
+    void tell_limits(Peer& peer);
     void tell_services(Peer& peer);
     void tell_service(Peer& peer, std::size_t index, std::uint32_t load = 0);
     [[nodiscard]] std::optional<std::size_t> index_of(ServiceId id) const;
@@ -157,6 +161,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     std::unordered_map<ServiceId, std::size_t> index_;  ///< of services in configuration_
     Sockets listeners_;
     std::map<ServiceId, UniqueFd> balances_;  ///< AcceptBalance's files, of services that listen on unix sockets
+    UniqueFd limits_;                         ///< LimitMemory's file; none where nothing is limited
     std::list<Peer> peers_;
     std::set<ServiceId> closed_;  ///< services that were taken down
     RemovedServices removed_;

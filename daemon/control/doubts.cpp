@@ -60,6 +60,13 @@ Diagnostics doubts_about(const Configuration& configuration) {
         if (configuration.services[i].mode == Mode::client) {
             doubt_client(configuration.services[i], configuration.sources[i], doubts);
         }
+        if (configuration.services[i].plaintext == Plaintext::relay) {
+            doubts.push_back(
+                {configuration.sources[i].section, "plaintext-passes",
+                 fmt::format("WARNING: plaintext = \"relay\": clients that don't speak TLS get through {} "
+                             "to its backend, unencrypted and not authenticated",
+                             configuration.services[i].name)});
+        }
         doubt_groups(configuration.services[i], configuration.sources[i], doubts);
     }
     return doubts;

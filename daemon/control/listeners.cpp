@@ -43,21 +43,35 @@ void set_option(int fd, int level, int name) {
 }
 
 /// A socket file that nobody listens on is what a killed process left behind.
-void remove_stale_socket(const std::string& path, const SocketAddress& address) {
+void remove_stale_socket(const std::string& path, const SocketAddress& address, int type) {
     struct stat status{};
     if (lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return;
     }
-    const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const UniqueFd probe(socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED) {
         unlink(path.c_str());
     }
 }
 
+/// Of a socket's file; null where there is none.
+const std::string* path_of(const Endpoint& endpoint) {
+    const auto* const stream = std::get_if<UnixEndpoint>(&endpoint);
+    const auto* const packets = std::get_if<SubmitEndpoint>(&endpoint);
+    return stream != nullptr ? &stream->path : packets != nullptr ? &packets->path : nullptr;
+}
+
+/// Anybody who gets as far as its folder may call a socket for submissions: the engine asks who it is. Nobody can
+/// before listen().
+bool let_all_call(const std::string& path) {
+    constexpr mode_t kAll = 0666;
+    return chmod(path.c_str(), kAll) == 0;
+}
+
 }  // namespace
 
 bool is_shared_by_engines(const Endpoint& endpoint) {
-    return std::holds_alternative<UnixEndpoint>(endpoint);
+    return path_of(endpoint) != nullptr;
 }
 
 Result<UniqueFd> bind_listener(const Endpoint& endpoint, bool shared_port) {
@@ -65,12 +79,15 @@ Result<UniqueFd> bind_listener(const Endpoint& endpoint, bool shared_port) {
     if (!address) {
         return std::unexpected(address.error());
     }
-    UniqueFd fd(socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const bool submissions = std::holds_alternative<SubmitEndpoint>(endpoint);
+    const int type = submissions ? SOCK_SEQPACKET : SOCK_STREAM;
+    UniqueFd fd(socket(address->family(), type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) {
         return std::unexpected(why(endpoint, errno));
     }
-    if (const auto* local = std::get_if<UnixEndpoint>(&endpoint)) {
-        remove_stale_socket(local->path, *address);
+    const std::string* const path = path_of(endpoint);
+    if (path != nullptr) {
+        remove_stale_socket(*path, *address, type);
     } else {
         // Accepted connections inherit these from the listening socket: no system call for each of them.
         set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR);
@@ -83,7 +100,8 @@ Result<UniqueFd> bind_listener(const Endpoint& endpoint, bool shared_port) {
             set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT);
         }
     }
-    if (bind(fd.get(), address->get(), address->length) != 0 || listen(fd.get(), kBacklog) != 0) {
+    if (bind(fd.get(), address->get(), address->length) != 0 || (submissions && !let_all_call(*path)) ||
+        listen(fd.get(), kBacklog) != 0) {
         return std::unexpected(why(endpoint, errno));
     }
     return fd;

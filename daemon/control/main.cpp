@@ -15,6 +15,7 @@
 #include "daemon/control/plaintext.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/control/serve_options.hpp"
+#include "daemon/control/stapling.hpp"
 #include "daemon/keeper/children.hpp"
 #include "dbus/bus_thread.hpp"
 
@@ -94,6 +95,8 @@ int run(const Options& options) {
                                std::chrono::system_clock::now(), warnings),
                       std::back_inserter(wrong));
     std::ranges::move(doubts_about(*configuration), std::back_inserter(warnings));
+    std::ranges::move(doubts_about_stapling(*configuration, std::chrono::system_clock::now()),
+                      std::back_inserter(warnings));
     if (!options.all_in_one) {  // else the process that serves tells them
         complain(warnings);
     }

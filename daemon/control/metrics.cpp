@@ -115,7 +115,9 @@ void write_tls(Writer& writer, const Metrics& metrics) {
     write_services(
         writer, metrics,
         {"keysluice_tls_connections_active", "gauge", "TLS connections that stand, by who carries them.", ""},
-        {{counter::kActiveKernel, "kernel"}, {counter::kActiveUserspace, "userspace"}});
+        {{counter::kActiveKernel, "kernel"},
+         {counter::kActiveUserspace, "userspace"},
+         {counter::kActivePlaintext, "plaintext"}});
     write_services(writer, metrics, {"keysluice_tls_negotiating", "gauge", "TLS handshakes that are under way.", ""},
                    {{counter::kNegotiating, ""}});
     write_services(writer, metrics,
@@ -124,7 +126,9 @@ void write_tls(Writer& writer, const Metrics& metrics) {
     write_services(writer, metrics,
                    {"keysluice_tls_established", "counter",
                     "TLS connections that were established, by who carries them.", "_total"},
-                   {{counter::kEstablishedKernel, "kernel"}, {counter::kEstablishedUserspace, "userspace"}});
+                   {{counter::kEstablishedKernel, "kernel"},
+                    {counter::kEstablishedUserspace, "userspace"},
+                    {counter::kEstablishedPlaintext, "plaintext"}});
     write_services(writer, metrics,
                    {"keysluice_tls_resumed", "counter",
                     "Of the established TLS connections those that resumed a session.", "_total"},

@@ -57,11 +57,21 @@ Diagnostics check(const std::vector<Endpoint>& endpoints, const std::vector<Posi
     return diagnostics;
 }
 
+Diagnostics check_targets(const TlsService& service, const ServiceSource& source, const std::set<IpAddress>& own) {
+    constexpr std::string_view kWhat = "connect: plaintext would leave this host for";
+    Diagnostics diagnostics = check(service.connect, source.connect, own, kWhat);
+    for (std::size_t i = 0; i < service.routes.size(); ++i) {
+        std::ranges::move(check(service.routes[i].connect, source.routes[i], own, kWhat),
+                          std::back_inserter(diagnostics));
+    }
+    return diagnostics;
+}
+
 Diagnostics check(TlsService& service, ServiceSource& source, const std::set<IpAddress>& own) {
     switch (service.mode) {
         case Mode::server:
             static_cast<void>(resolve_hosts(service, source));
-            return check(service.connect, source.connect, own, "connect: plaintext would leave this host for");
+            return check_targets(service, source, own);
         case Mode::client:
             return check(service.listen, source.listen, own, "listen: plaintext would come from other hosts to");
     }

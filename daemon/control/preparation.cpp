@@ -12,26 +12,31 @@
 #include <utility>
 
 #include "daemon/engine/service_context.hpp"
+#include "daemon/shared/secret_path.hpp"
 
 namespace keysluice::control {
 
-const Position& blame(const ServiceSource& source, std::string_view reason) {
+namespace {
+
+/// Of the three files that a certificate consists of.
+template <typename Source>
+const Position* blame_certificate(const Source& source, std::string_view reason) {
     if (reason.starts_with("private-key") || reason == "no-credentials") {
-        return source.private_key;
+        return &source.private_key;
     }
-    if (reason.starts_with("certificate")) {
-        return source.certificate;
+    if (reason.starts_with("ocsp-")) {
+        return &source.ocsp;
     }
-    if (reason.starts_with("crl-")) {
-        return source.crl;
-    }
-    if (reason.starts_with("ca-")) {
-        return source.ca;
-    }
-    return source.section;
+    return reason.starts_with("certificate") ? &source.certificate : nullptr;
 }
 
-namespace {
+bool is_said_of(std::string_view sentence, std::string_view file) {
+    if (file.starts_with(kCredentialPrefix)) {
+        file.remove_prefix(kCredentialPrefix.size());
+        return sentence.contains(fmt::format("/{}: ", file));
+    }
+    return !file.empty() && sentence.starts_with(fmt::format("{}: ", file));
+}
 
 std::vector<Endpoint> look_up(const HostEndpoint& host, std::string& why) {
     addrinfo hints{};
@@ -61,7 +66,54 @@ std::vector<Endpoint> look_up(const HostEndpoint& host, std::string& why) {
     return endpoints;
 }
 
+Diagnostics resolve(std::vector<Endpoint>& connect, std::vector<Position>& places) {
+    Diagnostics diagnostics;
+    std::vector<Endpoint> resolved;
+    std::vector<Position> resolved_places;
+    for (std::size_t i = 0; i < connect.size(); ++i) {
+        std::vector<Endpoint> found{connect[i]};
+        if (const auto* host = std::get_if<HostEndpoint>(&connect[i])) {
+            std::string why = "no address";
+            found = look_up(*host, why);
+            if (found.empty()) {
+                diagnostics.push_back({places[i], "host-not-found",
+                                       fmt::format("connect: {} can't be looked up: {}", host->name, why)});
+            }
+        }
+        resolved.insert(resolved.end(), found.begin(), found.end());
+        resolved_places.insert(resolved_places.end(), found.size(), places[i]);
+    }
+    resolved.resize(std::min(resolved.size(), kMostEndpoints));
+    resolved_places.resize(resolved.size());
+    connect = std::move(resolved);
+    places = std::move(resolved_places);
+    return diagnostics;
+}
+
 }  // namespace
+
+const Position& blame(const TlsService& service, const ServiceSource& source, std::string_view reason,
+                      std::string_view sentence) {
+    // The last one of several with the same file is the one too many.
+    for (std::size_t i = std::min(service.certificates.size(), source.certificates.size()); i-- > 0;) {
+        const ServiceCertificate& each = service.certificates[i];
+        const Position* const place = blame_certificate(source.certificates[i], reason);
+        if (place != nullptr && (is_said_of(sentence, each.certificate) || is_said_of(sentence, each.private_key) ||
+                                 is_said_of(sentence, each.ocsp))) {
+            return *place;
+        }
+    }
+    if (const Position* const place = blame_certificate(source, reason)) {
+        return *place;
+    }
+    if (reason.starts_with("crl-")) {
+        return source.crl;
+    }
+    if (reason.starts_with("ca-")) {
+        return source.ca;
+    }
+    return source.section;
+}
 
 Diagnostics check_files(const Configuration& configuration, std::chrono::system_clock::time_point now) {
     Diagnostics diagnostics;
@@ -69,33 +121,19 @@ Diagnostics check_files(const Configuration& configuration, std::chrono::system_
         const auto context = make_context(configuration.services[i], false, now);
         if (!context) {
             const Error& error = context.error();
-            diagnostics.push_back({blame(configuration.sources[i], error.reason), error.reason, error.sentence});
+            diagnostics.push_back(
+                {blame(configuration.services[i], configuration.sources[i], error.reason, error.sentence),
+                 error.reason, error.sentence});
         }
     }
     return diagnostics;
 }
 
 Diagnostics resolve_hosts(TlsService& service, ServiceSource& source) {
-    Diagnostics diagnostics;
-    std::vector<Endpoint> resolved;
-    std::vector<Position> places;
-    for (std::size_t i = 0; i < service.connect.size(); ++i) {
-        std::vector<Endpoint> found{service.connect[i]};
-        if (const auto* host = std::get_if<HostEndpoint>(&service.connect[i])) {
-            std::string why = "no address";
-            found = look_up(*host, why);
-            if (found.empty()) {
-                diagnostics.push_back({source.connect[i], "host-not-found",
-                                       fmt::format("connect: {} can't be looked up: {}", host->name, why)});
-            }
-        }
-        resolved.insert(resolved.end(), found.begin(), found.end());
-        places.insert(places.end(), found.size(), source.connect[i]);
+    Diagnostics diagnostics = resolve(service.connect, source.connect);
+    for (std::size_t i = 0; i < service.routes.size(); ++i) {
+        std::ranges::move(resolve(service.routes[i].connect, source.routes[i]), std::back_inserter(diagnostics));
     }
-    resolved.resize(std::min(resolved.size(), kMostEndpoints));
-    places.resize(resolved.size());
-    service.connect = std::move(resolved);
-    source.connect = std::move(places);
     return diagnostics;
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/control/ike_loading.hpp"
 #include "daemon/control/plaintext.hpp"
 #include "daemon/control/preparation.hpp"
+#include "daemon/control/stapling.hpp"
 #include "daemon/shared/log.hpp"
 
 namespace keysluice::control {
@@ -71,6 +72,8 @@ Reloader::Read Reloader::read(const std::string& file, const std::string& creden
     Diagnostics wrong = load_ike(configuration->ike, {.check_private_keys = false, .look_up_peers = true},
                                  std::chrono::system_clock::now(), read.warnings);
     std::ranges::move(doubts_about(*configuration), std::back_inserter(read.warnings));
+    std::ranges::move(doubts_about_stapling(*configuration, std::chrono::system_clock::now()),
+                      std::back_inserter(read.warnings));
     std::ranges::move(resolve_hosts(*configuration), std::back_inserter(wrong));
     std::ranges::move(check_plaintext(*configuration, own_addresses()), std::back_inserter(wrong));
     const auto kept = wrong.empty() && change ? carry_out(proposal) : Result<void>{};

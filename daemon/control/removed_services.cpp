@@ -10,7 +10,7 @@ namespace {
 
 bool is_connection(const Count& count) {
     return count.value != 0 && (count.name == counter::kNegotiating || count.name == counter::kActiveKernel ||
-                                count.name == counter::kActiveUserspace);
+                                count.name == counter::kActiveUserspace || count.name == counter::kActivePlaintext);
 }
 
 }  // namespace

@@ -10,7 +10,11 @@
 #include <utility>
 
 #include "base/suggestion.hpp"
+#include "daemon/control/certificates_reader.hpp"
 #include "daemon/control/cryptography_reader.hpp"
+#include "daemon/control/delivery_reader.hpp"
+#include "daemon/control/limits_reader.hpp"
+#include "daemon/control/plaintext_reader.hpp"
 #include "daemon/control/rekey_reader.hpp"
 #include "daemon/control/secret_reference.hpp"
 #include "daemon/control/section.hpp"
@@ -66,18 +70,6 @@ void read_listen(Section& section, std::vector<Endpoint>& listen, std::vector<Po
                                    in_quotes(to_string(listen[i]))));
         listen.erase(listen.begin() + static_cast<std::ptrdiff_t>(i));
         places.erase(places.begin() + static_cast<std::ptrdiff_t>(i));
-    }
-}
-
-void read_deliver(Section& section) {
-    static constexpr std::array<std::string_view, 2> kNames{"relay", "handoff"};
-    enum class Deliver : std::uint8_t { relay, handoff };
-    Deliver deliver = Deliver::relay;
-    section.choice("deliver", kNames, deliver);
-    if (deliver == Deliver::handoff) {
-        section.report(section.position("deliver"), "not-in-this-version",
-                       "deliver = \"handoff\": this version of keysluice can't give the socket to an application "
-                       "yet; expected \"relay\"");
     }
 }
 
@@ -161,6 +153,7 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     SecretReference private_key;
     read_secret_reference(section, kPrivateKey, credentials, private_key);
     service.private_key = std::move(private_key.path);
+    read_certificates_and_routes(section, credentials, entry, diagnostics);
     section.path("ca", service.ca);
     section.choice("client_certificate", kClientCertificateNames, service.client_certificate);
     read_server_name(section, service.server_name);
@@ -169,18 +162,23 @@ ServiceEntry read_service(const TomlTable& table, const Position& where, std::st
     read_cryptography(section, service);
     section.choice("plaintext_remote", kPlaintextRemoteNames, service.plaintext_remote);
     section.choice("offload", kOffloadNames, service.offload);
-    read_deliver(section);
     section.choice("send_proxy", kSendProxyNames, service.send_proxy);
     section.choice("accept_proxy", kAcceptProxyNames, service.accept_proxy);
     read_resumption(section, service);
     read_rekey_after(section, service);
+    read_limits(section, service.limits);
+    read_delivery(section, service, entry.source);  // behind all that it judges
+    read_plaintext(section, service);
     section.duration("handshake_timeout", kHandshakeRange, service.handshake_timeout);
     section.duration("connect_timeout", kConnectRange, service.connect_timeout);
     section.duration("close_timeout", kCloseRange, service.close_timeout);
     section.duration("drain_timeout", kDrainRange, service.drain_timeout);
 
-    for (const std::string_view key : {"name", "listen", "connect"}) {
+    for (const std::string_view key : {"name", "listen"}) {
         section.require(key, "every service");
+    }
+    if (!only_submitted(service)) {
+        section.require("connect", "every service");
     }
     if (mode_known) {
         check_mode(section, service);

@@ -48,7 +48,9 @@ void Control::warn_of_restart(const Configuration& fresh) const {
     compare(fresh.daemon.engines == now.engines || fresh.daemon.engines == 0, "engines in [daemon]");
     compare(fresh.daemon.runtime_directory == now.runtime_directory, "runtime_directory in [daemon]");
     compare(fresh.daemon.bus == now.bus, "bus in [daemon]");
-    compare(fresh.daemon.log_level == now.log_level, "log_level in [daemon]");
+    // The others were given theirs when they were started.
+    compare(fresh.daemon.log_level == now.log_level,
+            "log_level in [daemon], which keysluiced obeys now, but engines, relays and keeper don't,");
     compare(fresh.ike.settings == configuration_.ike.settings, "[ike]");
 }
 
@@ -135,6 +137,9 @@ void Control::use_services(const ServiceLoading::Outcome& outcome) {
     set_services(plan.serve);
     take_sockets();
     share_unix_sockets();
+    if (!limits_) {
+        renew_limits();
+    }
     tell_news(plan, outcome);
     forget_unused();
     finish_reload(plan);
@@ -145,8 +150,9 @@ void Control::blame(const ServiceLoading::Outcome& outcome) {
         const auto refused = outcome.refused.find(service_id(entry.service.name));
         if (refused != outcome.refused.end()) {
             const std::string_view reason = code_of(refused->second.reason);
-            reload_->wrong.emplace(entry.service.name, stays(entry, control::blame(entry.source, reason), reason,
-                                                             refused->second.sentence));
+            const std::string& sentence = refused->second.sentence;
+            const Position& place = control::blame(entry.service, entry.source, reason, sentence);
+            reload_->wrong.emplace(entry.service.name, stays(entry, place, reason, sentence));
         }
     }
 }

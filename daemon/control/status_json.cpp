@@ -42,7 +42,9 @@ void add_count(json& service, const Hello& process, const Count& count) {
         {counter::kActiveKernel, {"active", "kernel"}},
         {counter::kActiveUserspace, {"active", "userspace"}},
         {counter::kEstablishedKernel, {"established", "kernel"}},
-        {counter::kEstablishedUserspace, {"established", "userspace"}}};
+        {counter::kEstablishedUserspace, {"established", "userspace"}},
+        {counter::kActivePlaintext, {"active", "plaintext"}},
+        {counter::kEstablishedPlaintext, {"established", "plaintext"}}};
     const std::string_view name = count.name;
     if (const auto place = kPlaces.find(name); place != kPlaces.end()) {
         add_to(service[place->second.first][place->second.second], count.value);
@@ -279,6 +281,10 @@ std::string tls_table_of(const json& status) {
                              service.at("negotiating").get<std::uint64_t>());
         if (service.value("verify_peer", "") == to_string(VerifyPeer::none)) {
             table += "    WARNING: any server is trusted (verify_peer = \"none\")\n";
+        }
+        if (const std::uint64_t count = made.value("plaintext", std::uint64_t{0}); count != 0) {
+            table += fmt::format("    WARNING: without TLS (plaintext = \"relay\"): {} now, {} in all\n",
+                                 service.at("active").value("plaintext", std::uint64_t{0}), count);
         }
         if (!service.at("reasons").empty()) {
             table += fmt::format("    in userspace because: {}\n", reasons_of(service.at("reasons")));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/address.hpp"
+#include "daemon/shared/session_listing.hpp"
 #include "ktls/inet_diag.hpp"
 #include "netlink/features.hpp"
 #include "netlink/route.hpp"
@@ -101,7 +102,9 @@ TlsSessionView view_of(const ListedSession& session, const TlsService& service) 
             .local = session.local,
             .remote = session.remote,
             .backend = session.backend,
-            .version = session.tls13 ? "1.3" : "1.2",
+            .version = session.why == kPlaintextRelayed ? "none"
+                       : session.tls13                  ? "1.3"
+                                                        : "1.2",
             .suite = session.suite,
             .since = session.since,
             .requested = service.offload,

@@ -6,7 +6,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "daemon/engine/description.hpp"
+#include "daemon/engine/origin.hpp"
 #include "daemon/engine/proxy_header.hpp"
+#include "daemon/engine/routing.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/session_listing.hpp"
@@ -16,8 +19,14 @@
 
 namespace keysluice {
 
-Connection::Connection(Host& host, std::shared_ptr<ServedService> service, Accepted accepted)
-    : host_(host), service_(std::move(service)), peer_(accepted.peer), accepted_(std::move(accepted.socket)) {
+Connection::Connection(Host& host, std::shared_ptr<ServedService> service, Accepted accepted,
+                       std::shared_ptr<Submitter> submitter, std::string submission)
+    : host_(host),
+      service_(std::move(service)),
+      peer_(accepted.peer),
+      accepted_(std::move(accepted.socket)),
+      submitter_(std::move(submitter)),
+      submission_(std::move(submission)) {
     host_.counters().add(service_->id, counter::kNegotiating);
 }
 
@@ -26,8 +35,14 @@ Connection::~Connection() = default;
 void Connection::start() {
     const TlsService& settings = service_->settings;
     until_ = now() + settings.handshake_timeout;
+    auto counted = host_.limiter().admit(service_->id, settings.limits);
+    if (!counted) {
+        turn_away(counted.error());
+        return;
+    }
+    counted_ = std::move(*counted);
     if (settings.accept_proxy == AcceptProxy::none) {
-        negotiate();
+        let_in();
         return;
     }
     intake_ = std::make_unique<HeaderIntake>(host_.loop(), accepted_.get(), versions_of(settings.accept_proxy),
@@ -38,28 +53,76 @@ void Connection::start() {
 void Connection::on_header(Result<proxy::Header> header) {
     host_.loop().bury(std::move(intake_));
     if (!header) {
-        host_.counters().add(service_->id, counter::kNegotiating, -1);
-        reset_on_close(accepted_.get());
-        fail_with(header.error());
+        turn_away(header.error());
         return;
     }
     peer_ = client_of(header->ends).value_or(peer_);
     told_ = std::make_unique<proxy::Header>(*std::move(header));
-    negotiate();
+    let_in();
 }
 
-void Connection::negotiate() {
-    const TlsService& settings = service_->settings;
+void Connection::let_in() {
+    origin_ = origin_of(peer_);
+    if (const auto admitted =
+            host_.limiter().admit_client(counted_, service_->id, service_->settings.limits, origin_);
+        !admitted) {
+        turn_away(admitted.error());
+        return;
+    }
+    prepare_header();
+    if (service_->settings.plaintext == Plaintext::refuse) {
+        negotiate();
+        return;
+    }
+    first_octet_ = std::make_unique<FirstOctet>(
+        host_.loop(), accepted_.get(), [this](Result<bool> speaks_tls) { on_first_octet(std::move(speaks_tls)); });
+    first_octet_->start(until_);
+}
+
+void Connection::on_first_octet(Result<bool> speaks_tls) {
+    host_.loop().bury(std::move(first_octet_));
+    if (!speaks_tls) {
+        turn_away(speaks_tls.error());
+    } else if (*speaks_tls) {
+        negotiate();
+    } else {
+        relay_plaintext();
+    }
+}
+
+void Connection::relay_plaintext() {
+    host_.counters().add(service_->id, counter::kNegotiating, -1);
+    established_.tls = std::move(accepted_);
+    plaintext_ = true;
+    carrier_ = Carrier::kernel;
+    if (told_) {
+        preface_ = preface_of(service_->settings.send_proxy, *told_);
+        told_.reset();
+    }
+    preface_.empty() ? leave_for_relay() : connect_backend();
+}
+
+void Connection::turn_away(const Error& error) {
+    host_.counters().add(service_->id, counter::kNegotiating, -1);
+    reset_on_close(accepted_.get());
+    fail_with(error);
+}
+
+void Connection::prepare_header() {
     const bool told = told_ && !std::holds_alternative<std::monostate>(told_->ends);
-    if (settings.send_proxy == SendProxy::none) {
+    if (service_->settings.send_proxy == SendProxy::none) {
         told_.reset();
     } else if (!told) {
         told_ = std::make_unique<proxy::Header>(proxy::Header{.ends = ends_of(accepted_.get())});
     }
+}
+
+void Connection::negotiate() {
+    const TlsService& settings = service_->settings;
     const bool client_mode = settings.mode == Mode::client;
     negotiation_ =
         std::make_unique<Negotiation>(host_.loop(), *this, settings, *service_->context, std::move(accepted_));
-    negotiation_->start(until_, client_mode ? service_->next_target++ : 0,
+    negotiation_->start(until_, client_mode ? service_->next_target[&settings.connect]++ : 0,
                         client_mode && told_ ? preface_of(settings.send_proxy, *told_) : std::vector<std::uint8_t>());
 }
 
@@ -72,6 +135,9 @@ void Connection::on_established(Negotiation& /*negotiation*/, Negotiated result)
         preface_ = preface_of(service_->settings.send_proxy, *told_);
     }
     told_.reset();
+    if (!service_->settings.routes.empty()) {
+        route_ = choose_route(service_->settings, established_.session->summary());
+    }
     if (service_->settings.offload == Offload::off) {
         stay_in_userspace("offload-off");
         return;
@@ -87,7 +153,10 @@ void Connection::on_established(Negotiation& /*negotiation*/, Negotiated result)
     secrets_ = std::move(placement->secrets);
     switch (carrier_) {
         case Carrier::kernel:
-            return preface_.empty() ? leave_for_kernel() : connect_backend();
+            if (for_application()) {
+                return give_to_application();
+            }
+            return preface_.empty() && route_ == nullptr ? leave_for_relay() : connect_backend();
         case Carrier::userspace:
             return stay_in_userspace(placement->reason);
     }
@@ -100,9 +169,9 @@ void Connection::count_established(std::string_view where, const tls::Summary& s
     }
 }
 
-void Connection::leave_for_kernel() {
-    const tls::Summary summary = established_.session->summary();
-    if (established_.session->wants_ticket()) {
+void Connection::leave_for_relay() {
+    const tls::Summary summary = plaintext_ ? tls::Summary{} : established_.session->summary();
+    if (!plaintext_ && established_.session->wants_ticket()) {
         host_.await_ticket(session_id_of(established_.tls.get()), std::move(established_.session));
     }
     established_.session.reset();
@@ -111,10 +180,19 @@ void Connection::leave_for_kernel() {
     if (established_.plain) {
         sockets.push_back(std::move(established_.plain));
     }
-    const Carried connection{
-        .service = service_->id, .tls13 = summary.version == tls::Version::tls13, .since = now()};
+    const Carried connection{.service = service_->id,
+                             .tls13 = !plaintext_ && summary.version == tls::Version::tls13,
+                             .plaintext = plaintext_,
+                             .origin = origin_,
+                             .since = now()};
     if (!host_.hand_over(connection, std::move(secrets_), std::move(sockets))) {
         fail_with({"keeper-busy", "too many connections wait for the keeper or its relay already"});
+        return;
+    }
+    if (plaintext_) {
+        host_.counters().add(service_->id, counter::kEstablishedPlaintext);
+        log_debug("{}: {}: no TLS, relayed as it is", service_->settings.name, describe_peer(peer_));
+        over();
         return;
     }
     count_established(counter::kEstablishedKernel, summary);
@@ -126,6 +204,14 @@ void Connection::leave_for_kernel() {
 }
 
 void Connection::stay_in_userspace(std::string_view why) {
+    if (for_application()) {
+        refuse(
+            {"handoff-needs-kernel", fmt::format("the kernel can't carry this connection ({}), and keysluice's own "
+                                                 "record layer can't be given to an application",
+                                                 why)},
+            std::move(established_.tls));
+        return;
+    }
     if (service_->settings.offload == Offload::require) {
         refuse(
             {"offload-required", fmt::format("the kernel can't carry this connection ({}), and offload = \"require\" "
@@ -160,9 +246,10 @@ void Connection::stay_in_userspace(std::string_view why) {
 
 void Connection::connect_backend() {
     const TlsService& settings = service_->settings;
-    connector_ =
-        std::make_unique<Connector>(host_.loop(), settings.connect, service_->next_target++, settings.connect_timeout,
-                                    [this](Result<UniqueFd> backend) { on_backend(std::move(backend)); });
+    const std::vector<Endpoint>& targets = route_ != nullptr ? route_->connect : settings.connect;
+    connector_ = std::make_unique<Connector>(host_.loop(), targets, service_->next_target[&targets]++,
+                                             settings.connect_timeout,
+                                             [this](Result<UniqueFd> backend) { on_backend(std::move(backend)); });
     connector_->start();
 }
 
@@ -184,17 +271,23 @@ void Connection::on_backend(Result<UniqueFd> backend) {
 void Connection::send_preface() {
     const int plain = established_.plain.get();
     reset_on_close(plain);
-    const ssize_t size = send(plain, preface_.data(), preface_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t size =
+        preface_.empty() ? 0 : send(plain, preface_.data(), preface_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     // A new connection has room for all of it, and who is told a part of it is told nothing.
     if (size != static_cast<ssize_t>(preface_.size())) {
         give_up_backend({"plain-side-reset", fmt::format("the plaintext side did not take the PROXY header: {}",
                                                          size < 0 ? std::strerror(errno) : "it has no room")});
         return;
     }
-    leave_for_kernel();
+    leave_for_relay();
 }
 
 void Connection::give_up_backend(const Error& error) {
+    if (plaintext_) {
+        reset_on_close(established_.tls.get());
+        fail_with(error);
+        return;
+    }
     switch (carrier_) {
         case Carrier::kernel: {
             const auto alert = ktls::encode_alert(ktls::AlertDescription::internal_error);
@@ -216,7 +309,7 @@ void Connection::relay() {
     active_userspace_ = true;
     relay_ = std::make_unique<UserspaceRelay>(host_.loop(), *this, std::move(established_),
                                               service_->settings.close_timeout, std::move(preface_),
-                                              service_->settings.rekey_after);
+                                              service_->settings.rekey_after, service_->settings.limits);
     relay_->start();
 }
 
@@ -233,12 +326,14 @@ void Connection::cut_off(const Error& error) {
         relay_->cut_off(error);
         return;
     }
-    if (intake_ || negotiation_) {
+    if (intake_ || first_octet_ || negotiation_) {
         host_.counters().add(service_->id, counter::kNegotiating, -1);
         host_.loop().bury(std::move(intake_));
+        host_.loop().bury(std::move(first_octet_));
         host_.loop().bury(std::move(negotiation_));
     } else {
         host_.loop().bury(std::move(connector_));
+        host_.loop().bury(std::move(handoff_));
         reset_on_close(established_.tls.get());
     }
     fail_with(error);
@@ -270,6 +365,9 @@ void Connection::refuse(const Error& error, UniqueFd tls) {
 }
 
 void Connection::fail_with(const Error& error) {
+    if (submitter_) {
+        static_cast<void>(submitter_->answer(describe_refusal(submission_, error)));
+    }
     host_.counters().add(service_->id, fmt::format("{}{}", counter::kFailed, error.reason));
     const std::string subject = fmt::format("{}: {}", service_->settings.name, describe_peer(peer_));
     if (error.reason == kPeerClosed) {
@@ -288,6 +386,7 @@ void Connection::over() {
     if (std::exchange(active_userspace_, false)) {
         host_.counters().add(service_->id, counter::kActiveUserspace, -1);
     }
+    counted_ = {};
     host_.ended(*this);
 }
 

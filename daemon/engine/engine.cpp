@@ -25,6 +25,21 @@ std::size_t capacity_for(std::size_t descriptor_limit) {
     return std::max<std::size_t>(usable / kDescriptorsPerConnection, 1);
 }
 
+/// Of what was accepted: only applications call a packet socket.
+bool is_submitter(const Accepted& accepted) {
+    int type = 0;
+    socklen_t size = sizeof(type);
+    return accepted.peer.family() == AF_UNIX &&
+           getsockopt(accepted.socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+/// Whether the service has nothing for a connection that the kernel can't carry.
+bool needs_kernel(const TlsService& service) {
+    return service.deliver == Deliver::handoff || std::ranges::all_of(service.listen, [](const Endpoint& each) {
+               return std::holds_alternative<SubmitEndpoint>(each);
+           });
+}
+
 bool is_unix_socket(int fd) {
     int family = AF_UNSPEC;
     socklen_t size = sizeof(family);
@@ -82,6 +97,8 @@ void Engine::on_control_message(const Message& message, Descriptors descriptors)
         serve(*service, std::move(descriptors));
     } else if (std::holds_alternative<Tickets>(message)) {
         take_tickets(std::move(descriptors));
+    } else if (std::holds_alternative<CountLimits>(message)) {
+        take_limits(std::move(descriptors));
     } else if (const auto* wanted = std::get_if<LoadService>(&message)) {
         load_service(*wanted);
     } else if (std::holds_alternative<ServicesComplete>(message)) {
@@ -112,6 +129,28 @@ void Engine::take_tickets(Descriptors descriptors) {
     if (!used) {
         log_warning("no session is resumed: {} ({})", used.error().sentence, used.error().reason);
     }
+}
+
+void Engine::take_limits(Descriptors descriptors) {
+    const auto used = limiter_.use(descriptors.empty() ? UniqueFd() : std::move(descriptors.front()));
+    if (!used) {
+        log_warning("limits are counted without this engine: {} ({})", used.error().sentence, used.error().reason);
+    }
+    count_anew();
+}
+
+Limits Engine::limits_of(ServiceId service) const {
+    const auto offer = offers_.find(service);
+    return offer != offers_.end() && offer->second.service ? offer->second.service->settings.limits : Limits{};
+}
+
+void Engine::count_anew() {
+    for (const auto& connection : connections_) {
+        connection->count_anew(limits_of(connection->service()));
+    }
+    handovers_.count_anew([this](const Carried& connection) {
+        return limiter_.count(connection.service, limits_of(connection.service), connection.origin);
+    });
 }
 
 std::shared_ptr<AcceptBalance> Engine::take_balance(const Service& offered, Descriptors& descriptors) const {
@@ -171,6 +210,7 @@ void Engine::serve(const Service& offered, Descriptors listeners) {
     }
     stop_accepting(offer);
     offer.service = *service;
+    relays_plaintext_ = relays_plaintext_ || offer.service->settings.plaintext == Plaintext::relay;
     offer.encoded = offered.settings;
     for (UniqueFd& listener : listeners) {
         const bool shared = is_unix_socket(listener.get());
@@ -190,6 +230,7 @@ void Engine::stop_accepting(Offer& offer) {
 
 void Engine::close_service(ServiceId id) {
     if (const auto found = offers_.find(id); found != offers_.end()) {
+        finish_submitters(id);
         stop_accepting(found->second);
         found->second.encoded.clear();  // it is new to us when it comes again
     }
@@ -214,6 +255,7 @@ void Engine::on_all_told() {
         told_.reset();
     }
     loaded_.clear();
+    count_anew();
     if (!std::exchange(ready_, true)) {
         on_ready_();
     }
@@ -259,6 +301,11 @@ Result<std::shared_ptr<ServedService>> Engine::load(ServiceId id, const std::vec
                     fmt::format("service {} says offload = \"require\", but {}", service->settings.name,
                                 kernel_.absent ? kernel_.absent->sentence : "the kernel takes no keys"));
     }
+    if (needs_kernel(service->settings) && !kernel_.carries_any()) {
+        return fail("handoff-needs-kernel",
+                    fmt::format("service {} gives sockets to applications, but {}", service->settings.name,
+                                kernel_.absent ? kernel_.absent->sentence : "the kernel takes no keys"));
+    }
     const bool export_keys = kernel_.carries_any() && service->settings.offload != Offload::off;
     const auto time = std::chrono::system_clock::now();
     service->files = FileStamps(service->settings, time);  // first: who writes meanwhile is found out later
@@ -272,13 +319,23 @@ Result<std::shared_ptr<ServedService>> Engine::load(ServiceId id, const std::vec
 
 bool Engine::has_room() {
     return connections_.size() < capacity_ &&
-           (!kernel_.carries_any() || (keeper_.connected() && handovers_.has_room()));
+           ((!kernel_.carries_any() && !relays_plaintext_) || (keeper_.connected() && handovers_.has_room()));
 }
 
 void Engine::on_accepted(Acceptor& acceptor, Accepted accepted) {
     const auto& service = by_acceptor_.at(&acceptor);
+    if (is_submitter(accepted)) {
+        admit_submitter(service, std::move(accepted.socket));
+    } else {
+        begin(service, std::move(accepted));
+    }
+}
+
+void Engine::begin(const std::shared_ptr<ServedService>& service, Accepted accepted,
+                   std::shared_ptr<Submitter> submitter, const std::string& submission) {
     counters_.add(service->id, counter::kAccepted);
-    auto& connection = connections_.emplace_front(std::make_unique<Connection>(*this, service, std::move(accepted)));
+    auto& connection = connections_.emplace_front(
+        std::make_unique<Connection>(*this, service, std::move(accepted), std::move(submitter), submission));
     connection->self = connections_.begin();
     connection->start();
 }
@@ -313,7 +370,8 @@ std::string Engine::status() const {
 
 bool Engine::hand_over(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
                        std::vector<UniqueFd> sockets) {
-    return handovers_.give(connection, std::move(secrets), std::move(sockets));
+    return handovers_.give(connection, std::move(secrets), std::move(sockets),
+                           limiter_.count(connection.service, limits_of(connection.service), connection.origin));
 }
 
 void Engine::ended(Connection& connection) {
@@ -338,6 +396,7 @@ void Engine::drain(std::chrono::milliseconds longest) {
         offer.acceptors.clear();
         timeout = std::max(timeout, offer.service ? offer.service->settings.drain_timeout : timeout);
     }
+    finish_submitters();
     longest = std::min(longest, timeout);
     static_cast<void>(keeper_.send(Draining{}));
     log_info("draining: {} connections are still here, for at most {} s", connections_.size(),

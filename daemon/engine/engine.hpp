@@ -13,6 +13,7 @@
 #include "daemon/engine/handovers.hpp"
 #include "daemon/engine/late_tickets.hpp"
 #include "daemon/engine/signer.hpp"
+#include "daemon/engine/submitter.hpp"
 #include "daemon/engine/ticket_memory.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/uplink.hpp"
@@ -22,7 +23,7 @@ namespace keysluice {
 /// The handshake engine: accepts, negotiates, and gives each connection either to the kernel (by way of the keeper
 /// and a relay) or keeps it in its own userspace record layer. It is stateless: any engine can be replaced at any
 /// time. It also signs for IKE.
-class Engine final : public Connection::Host, public Acceptor::Owner, public Uplink::Owner {
+class Engine final : public Connection::Host, public Acceptor::Owner, public Submitter::Owner, public Uplink::Owner {
    public:
     /// keysluiced has told what to serve, and what of it can be loaded is.
     using OnReady = std::function<void()>;
@@ -35,7 +36,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     /// `longest`, is over.
     void drain(std::chrono::milliseconds longest = kLongestTimeout);
     /// Whether anything would be lost by an end now.
-    [[nodiscard]] bool busy() const { return !connections_.empty() || !handovers_.empty(); }
+    [[nodiscard]] bool busy() const { return !connections_.empty() || !handovers_.empty() || answers_due(); }
 
     /// One line on how it is.
     [[nodiscard]] std::string status() const;
@@ -61,6 +62,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     CounterSet& counters() override { return counters_; }
     Farewells& farewells() override { return farewells_; }
     FailureReport& failures() override { return failures_; }
+    Limiter& limiter() override { return limiter_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return kernel_; }
     [[nodiscard]] bool hand_over(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
                                  std::vector<UniqueFd> sockets) override;
@@ -72,6 +74,18 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     [[nodiscard]] bool has_room() override;
     void on_accepted(Acceptor& acceptor, Accepted accepted) override;
     void on_exhausted(Acceptor& acceptor, int error) override;
+
+    void on_submitted(Submitter& submitter, const std::string& id, UniqueFd socket) override;
+    void on_ended(Submitter& submitter, const Error* error) override;
+    void admit_submitter(const std::shared_ptr<ServedService>& service, UniqueFd channel);
+    [[nodiscard]] Result<Accepted> take_submitted(const Submitter& submitter, UniqueFd socket) const;
+    void begin(const std::shared_ptr<ServedService>& service, Accepted accepted,
+               std::shared_ptr<Submitter> submitter = nullptr, const std::string& submission = {});
+    /// Those of a service, or all.
+    void finish_submitters(std::optional<ServiceId> of = std::nullopt);
+    [[nodiscard]] bool answers_due() const;
+    /// What came to nothing before there was a connection.
+    void count_failure(const ServedService& service, std::string_view peer, const Error& error);
 
     void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
     void on_connected(Uplink& uplink) override;
@@ -85,6 +99,11 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     void list(const AskSessions& ask);
     void end_sessions(const EndSessions& end);
     void take_tickets(Descriptors descriptors);
+    void take_limits(Descriptors descriptors);
+    /// As the service has them now.
+    [[nodiscard]] Limits limits_of(ServiceId service) const;
+    /// Whatever is here, for the limits.
+    void count_anew();
     /// The descriptor in front of the listening sockets; null where there is none.
     [[nodiscard]] std::shared_ptr<AcceptBalance> take_balance(const Service& offered, Descriptors& descriptors) const;
     void end_if_drained();
@@ -96,6 +115,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     OnReady on_ready_;
     ktls::Capabilities kernel_;
     CounterSet counters_;
+    Limiter limiter_{counters_};
     std::shared_ptr<TicketMemory> tickets_ = std::make_shared<TicketMemory>();
     Signer signer_;
     Farewells farewells_;
@@ -106,6 +126,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
     /// Since keysluiced was called (again) and until it has told all: what it tells of.
     std::optional<std::set<ServiceId>> told_;
     std::map<const Acceptor*, std::shared_ptr<ServedService>> by_acceptor_;
+    std::list<std::shared_ptr<Submitter>> submitters_;
     std::list<std::unique_ptr<Connection>> connections_;
     Uplink keeper_;
     Handovers handovers_{keeper_};
@@ -114,6 +135,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Upl
                             [this](Failures failures) { static_cast<void>(control_.send(std::move(failures))); }};
     DrainTimer drain_timer_;
     bool ready_ = false;
+    bool relays_plaintext_ = false;  ///< one of the services may: it takes a keeper, whatever the kernel is
     bool draining_ = false;
 };
 

@@ -17,10 +17,18 @@ std::chrono::nanoseconds to_duration(const timespec& time) {
 }  // namespace
 
 FileStamps::FileStamps(const TlsService& service, std::chrono::system_clock::time_point now) {
-    const auto private_key = secret_path(service.private_key);
-    reliable_ = private_key.has_value();
-    std::vector<std::string> paths{service.certificate, private_key.value_or(""), service.ca};
+    reliable_ = true;
+    std::vector<std::string> paths{service.ca};
     paths.insert(paths.end(), service.crl.begin(), service.crl.end());
+    const auto add = [&](const std::string& certificate, const std::string& key, const std::string& ocsp) {
+        const auto private_key = secret_path(key);
+        reliable_ = reliable_ && private_key.has_value();
+        paths.insert(paths.end(), {certificate, private_key.value_or(""), ocsp});
+    };
+    add(service.certificate, service.private_key, service.ocsp);
+    for (const ServiceCertificate& each : service.certificates) {
+        add(each.certificate, each.private_key, each.ocsp);
+    }
     for (const std::string& path : paths) {
         if (path.empty()) {
             continue;

@@ -2,17 +2,25 @@
 
 namespace keysluice {
 
-bool Handovers::give(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets, Descriptors sockets) {
+bool Handovers::give(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets, Descriptors sockets,
+                     CountedConnection counted) {
     if (waiting_.size() >= kMost) {
         return false;
     }
     const std::uint32_t token = ++last_token_;
     waiting_.insert_or_assign(
         token, Waiting{{.token = token, .again = false, .connection = connection, .secrets = std::move(secrets)},
-                       std::move(sockets)});
+                       std::move(sockets),
+                       std::move(counted)});
     untold_.push_back(token);
     go_on();
     return true;
+}
+
+void Handovers::count_anew(const std::function<CountedConnection(const Carried&)>& count) {
+    for (auto& [token, waiting] : waiting_) {
+        waiting.counted = count(waiting.handover.connection);
+    }
 }
 
 void Handovers::on_taken(const Taken& taken) {

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 
 #include "daemon/shared/channel.hpp"
+#include "daemon/shared/limiter.hpp"
 #include "daemon/shared/messages.hpp"
 #include "daemon/shared/uplink.hpp"
 
@@ -21,9 +23,11 @@ class Handovers {
 
     explicit Handovers(Uplink& keeper) : keeper_(keeper) {}
 
-    /// False when kMost are on their way; the sockets are closed then.
+    /// False when kMost are on their way; the sockets are closed then. `counted` ends when the relay has it.
     [[nodiscard]] bool give(const Carried& connection, std::shared_ptr<const TrafficSecrets> secrets,
-                            Descriptors sockets);
+                            Descriptors sockets, CountedConnection counted = {});
+    /// The limits are counted in another memory, or others are.
+    void count_anew(const std::function<CountedConnection(const Carried&)>& count);
     void on_taken(const Taken& taken);
     /// The keeper is another one, or has not heard the last words.
     void tell_again();
@@ -35,6 +39,7 @@ class Handovers {
     struct Waiting {
         Handover handover;
         Descriptors sockets;
+        CountedConnection counted;
     };
 
     void go_on();

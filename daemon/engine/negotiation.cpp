@@ -115,7 +115,7 @@ bool Negotiation::on_record() {
 
 Result<void> Negotiation::feed_record() {
     if (!session_) {
-        auto session = tls::Session::accept(context_, now());
+        auto session = tls::Session::accept(context_, now(), std::chrono::system_clock::now());
         if (!session) {
             return pass_on(std::move(session));
         }

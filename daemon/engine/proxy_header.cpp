@@ -85,7 +85,7 @@ std::optional<SocketAddress> client_of(const proxy::Ends& ends) {
 }
 
 void describe_tls(const tls::Summary& session, proxy::Header& header) {
-    header.alpn = {};
+    header.alpn = session.alpn;
     header.authority = session.server_name;
     // A certificate that does not verify has ended the handshake.
     header.tls = proxy::ClientTls{.certificate = session.peer_certified,

@@ -65,6 +65,21 @@ Result<crypto::PeerRules> rules_of(const TlsService& service) {
     return rules;
 }
 
+Result<std::vector<tls::Identity>> identities_of(const TlsService& service) {
+    std::vector<tls::Identity> identities;
+    for (const ServiceCertificate& each : service.certificates) {
+        auto private_key = secret_path(each.private_key);
+        if (!private_key) {
+            return pass_on(std::move(private_key));
+        }
+        identities.push_back({.certificate = each.certificate,
+                              .private_key = *std::move(private_key),
+                              .ocsp = each.ocsp,
+                              .names = each.names});
+    }
+    return identities;
+}
+
 tls::Resumption resumption_of(const TlsService& service, const std::shared_ptr<tls::TicketOffice>& tickets) {
     const bool wanted = service.session_lifetime.count() > 0;
     return {.office = wanted ? tickets : nullptr,
@@ -86,9 +101,16 @@ Result<tls::Context> make_context(const TlsService& service, bool export_keys,
     if (!rules) {
         return pass_on(std::move(rules));
     }
+    auto certificates = identities_of(service);
+    if (!certificates) {
+        return pass_on(std::move(certificates));
+    }
     if (service.mode == Mode::server) {
         return tls::Context::server({.certificate = service.certificate,
                                      .private_key = *private_key,
+                                     .ocsp = service.ocsp,
+                                     .certificates = *std::move(certificates),
+                                     .alpn = service.alpn,
                                      .ca = service.ca,
                                      .revocation_lists = paths(service.crl),
                                      .client_certificate = to_tls(service.client_certificate),
@@ -104,6 +126,7 @@ Result<tls::Context> make_context(const TlsService& service, bool export_keys,
                                  .server_name = service.server_name,
                                  .certificate = service.certificate,
                                  .private_key = *private_key,
+                                 .alpn = service.alpn,
                                  .protocol = protocol_of(service, export_keys),
                                  .session_lifetime = service.session_lifetime},
                                 now);

@@ -46,7 +46,7 @@ int take_error(int fd) {
 }  // namespace
 
 UserspaceRelay::UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout,
-                               std::vector<std::uint8_t> preface, RekeyAfter rekey_after)
+                               std::vector<std::uint8_t> preface, RekeyAfter rekey_after, const Limits& limits)
     : loop_(loop),
       owner_(owner),
       tls_(*this),
@@ -56,7 +56,9 @@ UserspaceRelay::UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, 
       close_timer_(*this),
       close_timeout_(close_timeout),
       rekey_after_(rekey_after),
-      rekey_timer_(*this) {
+      rekey_timer_(*this),
+      life_(limits, now(), now()),
+      life_timer_(*this) {
     tls_.fd = std::move(connection.tls);
     plain_.fd = std::move(connection.plain);
 }
@@ -64,6 +66,7 @@ UserspaceRelay::UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, 
 UserspaceRelay::~UserspaceRelay() {
     loop_.disarm(close_timer_);
     loop_.disarm(rekey_timer_);
+    loop_.disarm(life_timer_);
     for (const Side* side : {&tls_, &plain_}) {
         if (side->watched) {
             loop_.forget(*side);
@@ -75,6 +78,9 @@ void UserspaceRelay::start() {
     if (session_->version() == tls::Version::tls13) {
         key_limits_.sent = key_limits_.received = rekey_after_.volume_or(kMostOctetsOfKeys);
         arm_rekeying();
+    }
+    if (life_.limited()) {
+        loop_.arm(life_timer_, life_.next());
     }
     reset_on_close(plain_.fd.get());
     set_interest(tls_, true, false);
@@ -98,6 +104,45 @@ void UserspaceRelay::arm_rekeying() {
 void UserspaceRelay::RekeyTimer::on_deadline() {
     owner.keys_too_old_ = true;
     owner.advance();
+}
+
+void UserspaceRelay::note_traffic(ssize_t moved) {
+    if (moved > 0 && life_.counts_traffic()) {
+        life_.note_traffic(now());
+    }
+}
+
+void UserspaceRelay::LifeTimer::on_deadline() {
+    owner.look_at_life();
+}
+
+void UserspaceRelay::look_at_life() {
+    if (const auto over = life_.over(now())) {
+        take_leave(*over);
+    } else {
+        loop_.arm(life_timer_, life_.next());
+    }
+}
+
+void UserspaceRelay::take_leave(const Error& error) {
+    // A proper end behind half of what was to come would make it look like the whole.
+    bool all_said = to_plain_.empty() && session_->output().empty() && !plain_.deaf;
+    if (all_said && !plain_.ended) {
+        if (!session_->close_notify()) {
+            abort(error);
+            return;
+        }
+        if (!write_tls()) {
+            return;
+        }
+        all_said = session_->output().empty();
+    }
+    if (!all_said) {
+        abort(error);
+        return;
+    }
+    close_in_order(plain_.fd.get());
+    part(&error);
 }
 
 void UserspaceRelay::on_events(Side& side, std::uint32_t events) {
@@ -151,6 +196,7 @@ bool UserspaceRelay::read_tls() {
         abort({"truncated", "the TLS side ended without close_notify"});
         return false;
     }
+    note_traffic(size);
     session_->receive(Bytes(buffer).first(static_cast<std::size_t>(size)));
     return decrypt_all() && write_tls();
 }
@@ -193,6 +239,7 @@ bool UserspaceRelay::write_plain(Bytes fresh) {
             return true;
         }
         const auto taken = static_cast<std::size_t>(std::max<ssize_t>(size, 0));
+        note_traffic(size);
         plain_.writable = taken == next.size();
         if (to_plain_.empty()) {
             fresh = fresh.subspan(taken);
@@ -234,6 +281,7 @@ bool UserspaceRelay::read_plain() {
         abort({"plain-side-reset", "the plaintext side broke before it ended"});
         return false;
     }
+    note_traffic(size);
     plain_.ended = size == 0;
     const auto written =
         size == 0 ? session_->close_notify() : session_->write(Bytes(buffer).first(static_cast<std::size_t>(size)));
@@ -253,6 +301,7 @@ bool UserspaceRelay::write_tls() {
             return false;
         }
         session_->sent(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        note_traffic(size);
         tls_.writable = static_cast<std::size_t>(size) == output.size();
     }
     return true;
@@ -333,6 +382,7 @@ void UserspaceRelay::end(const Error* error, UniqueFd farewell) {
     if (!std::exchange(over_, true)) {
         loop_.disarm(close_timer_);
         loop_.disarm(rekey_timer_);
+        loop_.disarm(life_timer_);
         owner_.on_ended(*this, error, std::move(farewell));
     }
 }

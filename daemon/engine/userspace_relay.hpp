@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "daemon/engine/negotiation.hpp"
+#include "daemon/shared/life_span.hpp"
 #include "daemon/shared/loop.hpp"
 #include "daemon/shared/service.hpp"
 
@@ -28,7 +29,7 @@ class UserspaceRelay final {
 
     /// `preface` goes to the plaintext side before anything else.
     UserspaceRelay(Loop& loop, Owner& owner, Negotiated connection, Duration close_timeout,
-                   std::vector<std::uint8_t> preface = {}, RekeyAfter rekey_after = {});
+                   std::vector<std::uint8_t> preface = {}, RekeyAfter rekey_after = {}, const Limits& limits = {});
     ~UserspaceRelay();
 
     void start();
@@ -64,6 +65,12 @@ class UserspaceRelay final {
         UserspaceRelay& owner;
     };
 
+    struct LifeTimer final : Deadline {
+        explicit LifeTimer(UserspaceRelay& relay) : owner(relay) {}
+        void on_deadline() override;
+        UserspaceRelay& owner;
+    };
+
     void on_events(Side& side, std::uint32_t events);
     void advance();
     void arm_rekeying();
@@ -81,6 +88,10 @@ class UserspaceRelay final {
     void end(const Error* error, UniqueFd farewell = {});
     void abort(const Error& error);
     void part(const Error* error);
+    void note_traffic(ssize_t moved);
+    void look_at_life();
+    /// Ends both sides in order, because it has lasted long enough; resets them where bytes are on their way.
+    void take_leave(const Error& error);
     void unwatch(Side& side);
 
     Loop& loop_;
@@ -95,6 +106,8 @@ class UserspaceRelay final {
     KeyLimits key_limits_;
     RekeyTimer rekey_timer_;
     bool keys_too_old_ = false;
+    LifeSpan life_;
+    LifeTimer life_timer_;
     bool over_ = false;
 };
 

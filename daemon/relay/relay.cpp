@@ -45,13 +45,13 @@ Relay::~Relay() = default;
 
 void Relay::on_message(Uplink& uplink, Message message, Descriptors descriptors) {
     if (&uplink == &control_) {
-        on_control_message(message);
+        on_control_message(message, std::move(descriptors));
     } else {
         on_keeper_message(message, std::move(descriptors));
     }
 }
 
-void Relay::on_control_message(const Message& message) {
+void Relay::on_control_message(const Message& message, Descriptors descriptors) {
     if (const auto* service = std::get_if<Service>(&message)) {
         learn(*service);
     } else if (const auto* wanted = std::get_if<LoadService>(&message)) {
@@ -61,7 +61,10 @@ void Relay::on_control_message(const Message& message) {
         }
         static_cast<void>(
             control_.send(ServiceLoaded{.id = wanted->id, .reason = {}, .sentence = {}, .load = wanted->load}));
+    } else if (std::holds_alternative<CountLimits>(message)) {
+        take_limits(std::move(descriptors));
     } else if (std::holds_alternative<ServicesComplete>(message)) {
+        count_anew();
         if (!std::exchange(keeper_called_, true)) {
             keeper_.connect();
         }
@@ -91,6 +94,27 @@ void Relay::learn(const Service& offered) {
         service = std::make_shared<RelayedService>(RelayedService{offered.id, std::move(*settings)});
     }
     service->closed = false;
+}
+
+void Relay::take_limits(Descriptors descriptors) {
+    const auto used = limiter_.use(descriptors.empty() ? UniqueFd() : std::move(descriptors.front()));
+    if (!used) {
+        log_warning("limits are counted without this relay: {} ({})", used.error().sentence, used.error().reason);
+    }
+    count_anew();
+}
+
+CountedConnection Relay::counted(const Carried& connection) {
+    const auto service = services_.find(connection.service);
+    return limiter_.count(connection.service,
+                          service == services_.end() ? Limits{} : service->second->settings.limits,
+                          connection.origin);
+}
+
+void Relay::count_anew() {
+    for (auto& [slot, held] : held_) {
+        held.counted = counted(held.carried);
+    }
 }
 
 void Relay::close_service(ServiceId id) {
@@ -142,7 +166,7 @@ ListedSession Relay::describe(Slot slot) const {
             .local = describe_local(tls),
             .remote = describe_peer(tls),
             .backend = held.session ? describe_peer(held.session->plain().get()) : "",
-            .why = {}};
+            .why = std::string(held.carried.plaintext ? kPlaintextRelayed : "")};
 }
 
 void Relay::end_sessions(const EndSessions& end) {
@@ -337,9 +361,10 @@ void Relay::adopt(const Adopt& adopted, Descriptors descriptors) {
     Held& held = held_[adopted.slot];
     held.service = std::move(service);
     held.carried = adopted.connection;
+    held.counted = counted(held.carried);
     held.tls = std::move(descriptors[0]);
     held.id = session_id_of(held.tls.get());
-    counters_.add(held.service->id, counter::kActiveKernel);
+    count_active(held, 1);
     if (descriptors.size() > 1) {
         begin(adopted.slot, std::move(descriptors[1]));
     } else {
@@ -366,10 +391,14 @@ void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
         begin(slot, std::move(*backend));
         return;
     }
-    const auto alert = ktls::encode_alert(ktls::AlertDescription::internal_error);
-    static_cast<void>(ktls::send_control(held.tls.get(), ktls::ContentType::alert, alert));
     failed(held, backend.error());
-    farewells_.add(std::move(held.tls));
+    if (held.carried.plaintext) {
+        reset_on_close(held.tls.get());
+    } else {
+        const auto alert = ktls::encode_alert(ktls::AlertDescription::internal_error);
+        static_cast<void>(ktls::send_control(held.tls.get(), ktls::ContentType::alert, alert));
+        farewells_.add(std::move(held.tls));
+    }
     drop(slot);
 }
 
@@ -378,7 +407,7 @@ void Relay::begin(Slot slot, UniqueFd plain) {
     held.session = std::make_unique<Session>(
         *this, Session::Place{slot, table_.at(slot), table_.secrets(slot)},
         held.carried.tls13 ? ktls::Version::tls13 : ktls::Version::tls12, std::move(held.tls), std::move(plain),
-        held.service->settings.close_timeout, held.service->settings.rekey_after);
+        held.service->settings.close_timeout, held.service->settings.rekey_after, held.service->settings.limits);
     held.session->start();
 }
 
@@ -419,9 +448,14 @@ void Relay::on_ended(Session& session, const Error* error, UniqueFd farewell) {
     drop(slot);
 }
 
+void Relay::count_active(const Held& held, int more) {
+    counters_.add(held.service->id, held.carried.plaintext ? counter::kActivePlaintext : counter::kActiveKernel,
+                  more);
+}
+
 void Relay::drop(Slot slot) {
     const auto found = held_.find(slot);
-    counters_.add(found->second.service->id, counter::kActiveKernel, -1);
+    count_active(found->second, -1);
     loop_.bury(std::move(found->second.session));
     held_.erase(found);
     table_.end(slot);

@@ -12,6 +12,7 @@
 #include "daemon/shared/counters.hpp"
 #include "daemon/shared/failure_report.hpp"
 #include "daemon/shared/farewells.hpp"
+#include "daemon/shared/limiter.hpp"
 #include "daemon/shared/service.hpp"
 #include "daemon/shared/uplink.hpp"
 
@@ -42,6 +43,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     struct Held {
         std::shared_ptr<RelayedService> service;
         Carried carried;
+        CountedConnection counted;
         TlsSessionId id;
         bool gave_ticket = false;
         UniqueFd tls;  ///< until the session owns it
@@ -64,15 +66,20 @@ class Relay final : public Session::Host, public Uplink::Owner {
     void on_message(Uplink& uplink, Message message, Descriptors descriptors) override;
     void on_connected(Uplink& /*uplink*/) override {}
     void on_drained(Uplink& uplink) override;
-    void on_control_message(const Message& message);
+    void on_control_message(const Message& message, Descriptors descriptors);
     void on_keeper_message(const Message& message, Descriptors descriptors);
     void learn(const Service& offered);
+    void take_limits(Descriptors descriptors);
+    /// By the limits that its service has now.
+    [[nodiscard]] CountedConnection counted(const Carried& connection);
+    void count_anew();
     void close_service(ServiceId id);
     void forget_service(ServiceId id);
     /// Null: it is not to be taken over. `connected`: to its backend.
     [[nodiscard]] std::shared_ptr<RelayedService> service_of(const Adopt& adopted, bool connected) const;
     void list(const AskSessions& ask);
     [[nodiscard]] ListedSession describe(Slot slot) const;
+    void count_active(const Held& held, int more);
     void end_sessions(const EndSessions& end);
     /// Ends a few of those that are to end; the others get their turn first.
     void end_some();
@@ -94,6 +101,7 @@ class Relay final : public Session::Host, public Uplink::Owner {
     Loop& loop_;
     OnReady on_ready_;
     CounterSet counters_;
+    Limiter limiter_{counters_};
     Farewells farewells_;
     ConnectionTable table_;  ///< empty until the keeper sends it
     PipePool pipes_;

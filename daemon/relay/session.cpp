@@ -48,7 +48,7 @@ Error broken(std::string_view reason, std::string_view side, int error) {
 }  // namespace
 
 Session::Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout,
-                 RekeyAfter rekey_after)
+                 RekeyAfter rekey_after, const Limits& limits)
     : host_(host),
       entry_(place.entry),
       slot_(place.slot),
@@ -61,11 +61,14 @@ Session::Session(Host& host, Place place, ktls::Version version, UniqueFd tls, U
       to_plain_{.noted_pipe = &place.entry.pipe_to_plain},
       to_tls_{.noted_pipe = &place.entry.pipe_to_tls},
       close_timer_(*this),
-      close_timeout_(close_timeout) {}
+      close_timeout_(close_timeout),
+      life_(limits, place.entry.since, now()),
+      life_timer_(*this) {}
 
 Session::~Session() {
     host_.loop().disarm(close_timer_);
     host_.loop().disarm(rekey_timer_);
+    host_.loop().disarm(life_timer_);
     unwatch();
 }
 
@@ -74,9 +77,15 @@ void Session::start() {
     adopt_pipe(to_tls_);
     constexpr std::uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     reset_on_close(plain_.fd.get());
+    if (plaintext()) {
+        reset_on_close(tls_.fd.get());
+    }
     host_.loop().add(tls_.fd.get(), kEdges, tls_);
     host_.loop().add(plain_.fd.get(), kEdges, plain_);
     watched_ = true;
+    if (life_.limited()) {
+        host_.loop().arm(life_timer_, life_.next());
+    }
     if (auto taken_up = rekeying_.take_up(); !taken_up) {
         static_cast<void>(refuse(ktls::AlertDescription::internal_error, taken_up.error()));
         return;
@@ -167,6 +176,7 @@ Session::Step Session::fill_from_tls() {
             splice_some(tls_.fd.get(), to_plain_.pipe->write_end.get(), kMostInPipe - to_plain_.in_pipe);
         if (size > 0) {
             to_plain_.in_pipe += static_cast<std::size_t>(size);
+            note_traffic(size);
             idle_records_ = 0;
             flood_.data(static_cast<std::size_t>(size));
             entry_.keys.receive(static_cast<std::size_t>(size));
@@ -185,6 +195,13 @@ Session::Step Session::fill_from_tls() {
             // is empty.
             tls_.readable = to_plain_.in_pipe > 0 && !room_was_left;
             return to_plain_.in_pipe > 0 ? Step::moved : Step::stuck;
+        }
+        if (plaintext() && size == 0) {
+            entry_.flags |= TableEntry::kTlsEnded;
+            return Step::moved;
+        }
+        if (plaintext()) {
+            return abort(broken("tls-side-reset", "client's", error));
         }
         // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of
         // a header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
@@ -206,6 +223,7 @@ Session::Step Session::fill_from_plain() {
     const ssize_t size = splice_some(plain_.fd.get(), to_tls_.pipe->write_end.get(), kMostInPipe);
     if (size > 0) {
         to_tls_.in_pipe = static_cast<std::size_t>(size);
+        note_traffic(size);
         return Step::moved;
     }
     const int error = errno;
@@ -232,6 +250,7 @@ Session::Step Session::drain(Flow& flow, Side& to) {
     const ssize_t size = splice_some(flow.pipe->read_end.get(), to.fd.get(), flow.in_pipe);
     if (size > 0) {
         flow.in_pipe -= static_cast<std::size_t>(size);
+        note_traffic(size);
         if (&to == &tls_) {
             flood_.data(static_cast<std::size_t>(size));
             entry_.keys.send(static_cast<std::size_t>(size));
@@ -264,7 +283,7 @@ Session::Step Session::plain_refuses(int error) {
 Session::Step Session::tls_refuses(int error) {
     // What the peer sent stops the kernel's sending too (sk_err in net/tls/tls_sw.c, tls_sw_sendmsg). Then only
     // reading knows the reason, and an alert may still be due.
-    if (!has(TableEntry::kTlsEnded) && look_closer(ktls::Splice::none) == Step::over) {
+    if (!plaintext() && !has(TableEntry::kTlsEnded) && look_closer(ktls::Splice::none) == Step::over) {
         return Step::over;
     }
     return abort(broken("tls-side-reset", "TLS", error));
@@ -288,6 +307,7 @@ Session::Step Session::pass_ends_on() {
     }
     if (tls_.shut && plain_.shut) {
         close_in_order(plain_.fd.get());
+        release_client();
         return end(nullptr);
     }
     if (has(TableEntry::kTlsEnded | TableEntry::kPlainEnded) || plain_.deaf) {
@@ -297,7 +317,7 @@ Session::Step Session::pass_ends_on() {
 }
 
 Session::Step Session::say_close_notify() {
-    if (!has(TableEntry::kNotifySent)) {
+    if (!plaintext() && !has(TableEntry::kNotifySent)) {
         // The kernel takes a record and keeps what the send buffer has no room for (net/tls/tls_main.c, tls_push_sg);
         // a FIN would overtake that part. A third of the buffer free, which is what POLLOUT says, is room for all of
         // it, if the buffer is not a small one.
@@ -376,6 +396,7 @@ Session::Step Session::end(const Error* error, UniqueFd farewell) {
     over_ = true;
     host_.loop().disarm(close_timer_);
     host_.loop().disarm(rekey_timer_);
+    host_.loop().disarm(life_timer_);
     for (Flow* flow : {&to_plain_, &to_tls_}) {
         if (flow->pipe != nullptr) {
             return_pipe(*flow);
@@ -399,8 +420,15 @@ Session::Step Session::refuse(ktls::AlertDescription alert, const Error& error) 
 }
 
 Session::Step Session::part() {
+    release_client();
     unwatch();
     return end(nullptr, std::move(tls_.fd));
+}
+
+void Session::release_client() {
+    if (plaintext()) {
+        close_in_order(tls_.fd.get());
+    }
 }
 
 void Session::unwatch() {

@@ -11,6 +11,7 @@
 #include "daemon/relay/pipe_pool.hpp"
 #include "daemon/relay/rekeying.hpp"
 #include "daemon/shared/connection_table.hpp"
+#include "daemon/shared/life_span.hpp"
 #include "daemon/shared/loop.hpp"
 #include "daemon/shared/service.hpp"
 #include "ktls/alert.hpp"
@@ -60,7 +61,7 @@ class Session final {
     };
 
     Session(Host& host, Place place, ktls::Version version, UniqueFd tls, UniqueFd plain, Duration close_timeout,
-            RekeyAfter rekey_after = {});
+            RekeyAfter rekey_after = {}, const Limits& limits = {});
     ~Session();
 
     /// Takes up the bytes that a predecessor left in pipes, watches both sockets and moves what is there.
@@ -107,6 +108,11 @@ class Session final {
         void on_deadline() override;
         Session& owner;
     };
+    struct LifeTimer final : Deadline {
+        explicit LifeTimer(Session& session) : owner(session) {}
+        void on_deadline() override;
+        Session& owner;
+    };
     /// A handshake message's header as far as the last record had it.
     struct HandshakeStart {
         std::array<std::uint8_t, 3> bytes{};
@@ -142,12 +148,20 @@ class Session final {
     [[nodiscard]] Step change_keys();
     void expect_more_of_ticket(Bytes seen, std::size_t missing);
     [[nodiscard]] Step count_idle_record();
+    void note_traffic(ssize_t moved);
+    void look_at_life();
+    /// Ends both sides in order, because it has lasted long enough; resets them where bytes are on their way.
+    [[nodiscard]] Step take_leave(const Error& error);
     [[nodiscard]] Step pass_ends_on();
     [[nodiscard]] Step say_close_notify();
     [[nodiscard]] Step out_of_pipes();
     [[nodiscard]] bool borrow_pipe(Flow& flow);
     void return_pipe(Flow& flow);
     void adopt_pipe(Flow& flow);
+    /// There is no TLS: its side ends as the plaintext one does.
+    [[nodiscard]] bool plaintext() const { return entry_.plaintext != 0; }
+    /// What remains on the TLS side may be delivered after this.
+    void release_client();
     [[nodiscard]] bool has(std::uint8_t flag) const { return (entry_.flags & flag) != 0; }
 
     [[nodiscard]] Step end(const Error* error, UniqueFd farewell = {});
@@ -181,6 +195,8 @@ class Session final {
     Flow to_tls_;
     CloseTimer close_timer_;
     Duration close_timeout_;
+    LifeSpan life_;
+    LifeTimer life_timer_;
 };
 
 }  // namespace keysluice

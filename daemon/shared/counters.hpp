@@ -58,10 +58,13 @@ namespace counter {
 inline constexpr std::string_view kAccepted = "accepted";
 inline constexpr std::string_view kEstablishedKernel = "established-kernel";
 inline constexpr std::string_view kEstablishedUserspace = "established-userspace";
+inline constexpr std::string_view kEstablishedPlaintext = "established-plaintext";
 inline constexpr std::string_view kResumed = "resumed";  ///< of those established
 inline constexpr std::string_view kActiveKernel = "active-kernel";
 inline constexpr std::string_view kActiveUserspace = "active-userspace";
+inline constexpr std::string_view kActivePlaintext = "active-plaintext";
 inline constexpr std::string_view kNegotiating = "negotiating";
+inline constexpr std::string_view kUncounted = "uncounted";  ///< the memory of the limits has no place for them
 inline constexpr std::string_view kFailed = "failed:";
 inline constexpr std::string_view kWhyUserspace = "why-userspace:";
 }  // namespace counter

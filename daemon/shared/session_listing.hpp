@@ -8,6 +8,9 @@
 
 namespace keysluice {
 
+/// Why the kernel does not encrypt a session without TLS.
+inline constexpr std::string_view kPlaintextRelayed = "plaintext-relayed";
+
 /// Of a socket on the TLS side.
 [[nodiscard]] TlsSessionId session_id_of(int fd);
 

@@ -49,6 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Bytes stream = Bytes{data, size}.subspan(1);
     read_records(stream, std::size_t{data[0]} + 1);
     static_cast<void>(tls::offers_tls13(stream));
+    require(tls::server_name_in(stream).size() < stream.size() || stream.empty());
     static_cast<void>(tls::has_extended_master_secret(stream));
     tls::SentRecords sent;
     sent.note(stream);

@@ -1,11 +1,13 @@
 #include "tests/support/certificates.hpp"
 
 #include <openssl/ec.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -144,6 +146,28 @@ std::filesystem::path CertificateFolder::revoke(const Issued& authority, std::in
     std::filesystem::path file = folder_ / ("crl-" + std::to_string(++made_) + ".pem");
     const tls::BioPtr out{BIO_new_file(file.c_str(), "w")};
     PEM_write_bio_X509_CRL(out.get(), list.get());
+    return file;
+}
+
+std::filesystem::path CertificateFolder::staple(const Issued& subject, const Issued& issuer,
+                                                const StatusRequest& request) {
+    using Time = std::unique_ptr<ASN1_TIME, tls::Free<ASN1_TIME_free>>;
+    const std::time_t now = std::time(nullptr);
+    const Time from{ASN1_GENERALIZEDTIME_adj(nullptr, now, 0, request.from.count())};
+    const Time until{ASN1_GENERALIZEDTIME_adj(nullptr, now, 0, request.until.count())};
+    const std::unique_ptr<OCSP_BASICRESP, tls::Free<OCSP_BASICRESP_free>> basic{OCSP_BASICRESP_new()};
+    const std::unique_ptr<OCSP_CERTID, tls::Free<OCSP_CERTID_free>> id{
+        OCSP_cert_to_id(EVP_sha1(), subject.certificate.get(), issuer.certificate.get())};
+    const int status = request.revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD;
+    OCSP_basic_add1_status(basic.get(), id.get(), status, OCSP_REVOKED_STATUS_NOSTATUS,
+                           request.revoked ? from.get() : nullptr, from.get(), until.get());
+    const Issued& signer = request.responder != nullptr ? *request.responder : issuer;
+    OCSP_basic_sign(basic.get(), signer.certificate.get(), signer.key.get(), EVP_sha256(), nullptr, 0);
+    const std::unique_ptr<OCSP_RESPONSE, tls::Free<OCSP_RESPONSE_free>> response{
+        OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get())};
+    std::filesystem::path file = folder_ / ("ocsp-" + std::to_string(++made_) + ".der");
+    const tls::BioPtr out{BIO_new_file(file.c_str(), "w")};
+    i2d_OCSP_RESPONSE_bio(out.get(), response.get());
     return file;
 }
 

@@ -34,6 +34,14 @@ struct CertificateRequest {
     std::chrono::seconds until = std::chrono::hours(24);
 };
 
+/// What an OCSP responder says.
+struct StatusRequest {
+    bool revoked = false;
+    const Issued* responder = nullptr;                   ///< who signs; null: the issuer itself
+    std::chrono::seconds from = std::chrono::hours(-1);  ///< both relative to now
+    std::chrono::seconds until = std::chrono::hours(24);
+};
+
 /// A temporary folder of PEM files that goes with this object.
 class CertificateFolder {
    public:
@@ -48,6 +56,8 @@ class CertificateFolder {
     /// What the authority revokes, as a PEM file; good until `until` from now.
     std::filesystem::path revoke(const Issued& authority, std::initializer_list<const Issued*> revoked,
                                  std::chrono::seconds until = std::chrono::hours(24));
+    /// An OCSP response about a certificate, as a DER file.
+    std::filesystem::path staple(const Issued& subject, const Issued& issuer, const StatusRequest& request = {});
     /// Any other file.
     std::filesystem::path write(std::string_view name, std::string_view contents);
     /// A key file behind a passphrase.

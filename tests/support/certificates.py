@@ -67,18 +67,38 @@ class Certificates:
             openssl("ca", *signer, "-gencrl", "-crldays", 30, "-out", revoked)
         return revoked
 
+    def issue(self, name, names, key="ec"):
+        """Another certificate of the CA; `key`: "ec" or "rsa"."""
+        if not self.certificate(name).exists():
+            self._issue(name, "ca", ",".join(f"DNS:{each}" for each in names), key=key)
+        return self
+
+    def chain(self, name):
+        """A file with this certificate and that of the CA."""
+        file = self.directory / f"{name}-chain.pem"
+        file.write_text(self.certificate(name).read_text() + self.ca.read_text())
+        return file
+
+    def staple(self, name, into, days=7):
+        """What the CA's OCSP responder says of a certificate."""
+        openssl("ocsp", "-index", self.directory / f"issue-{name}" / "index", "-CA", self.ca, "-rsigner", self.ca,
+                "-rkey", self.key("ca"), "-issuer", self.ca, "-cert", self.certificate(name), "-ndays", days,
+                "-respout", into)
+        return into
+
     def _authority(self, name):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
                  "-subj", f"/CN=test {name}", "-addext", "basicConstraints=critical,CA:true",
                  "-keyout", self.key(name), "-out", self.certificate(name))
 
-    def _issue(self, name, authority, names, start="20240101000000Z", end="20480101000000Z"):
+    def _issue(self, name, authority, names, start="20240101000000Z", end="20480101000000Z", key="ec"):
         # `openssl ca` is the one command of 3.0 that can sign for a period in the past.
         workshop = self.directory / f"issue-{name}"
         workshop.mkdir()
         (workshop / "index").touch()
         (workshop / "config").write_text(_CA_CONFIG.format(directory=workshop, names=names))
-        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        parameter = {"ec": "ec_paramgen_curve:P-256", "rsa": "rsa_keygen_bits:2048"}[key]
+        openssl("req", "-new", "-newkey", key, "-pkeyopt", parameter, "-nodes",
                  "-subj", f"/CN={name}", "-keyout", self.key(name), "-out", workshop / "request")
         openssl("ca", "-batch", "-notext", "-config", workshop / "config", "-in", workshop / "request",
                  "-cert", self.certificate(authority), "-keyfile", self.key(authority),

@@ -349,3 +349,16 @@ def many_reloads(world):
             sluice.reload()
             expect_echo(world, world.directory / "0")
             expect_equal(sluice.problems(), [], "problems")
+
+
+@scenario("reload: log_level takes effect at once in keysluiced, and the log says where it does not")
+def log_level(world):
+    with Backend(echo) as backend:
+        service = server_service(world, listen=[f"127.0.0.1:{free_port()}"], connect=[backend.address])
+        with Sluice(world, [service]) as sluice:
+            sluice.daemon["log_level"] = "debug"
+            expect("log_level" in sluice.reload([service]), "the log says who does not obey it yet")
+            (engine, *_) = sluice.pids("engine")
+            processes.send_signal(engine, signal.SIGKILL)
+            eventually(lambda: re.search(r"keysluiced: debug: engine \d left", sluice.log()), world.patience(20),
+                       "keysluiced logs what is for debugging")

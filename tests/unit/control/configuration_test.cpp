@@ -93,7 +93,8 @@ TEST_CASE("the contract's example") {
                                               .verify_peer = {"keysluice.toml", 7, 1},
                                               .key_exchange_groups = {"keysluice.toml", 7, 1},
                                               .listen = {{"keysluice.toml", 10, 11}, {"keysluice.toml", 10, 26}},
-                                              .connect = {{"keysluice.toml", 11, 12}}});
+                                              .connect = {{"keysluice.toml", 11, 12}},
+                                              .ocsp = {"keysluice.toml", 7, 1}});
 }
 
 TEST_CASE("every key that isn't at its default") {
@@ -209,9 +210,9 @@ TEST_CASE("what is wrong in a server's service") {
          R"(f:6:11: offload = "ato": expected "auto", "require" or "off"; did you mean "auto"?)"},
         {"offload = true", R"(f:6:11: offload: expected "auto", "require" or "off", got a boolean)"},
         {"ofload = \"auto\"", R"(f:6:1: unknown key "ofload" in [[tls.service]]; did you mean "offload"?)"},
-        {"deliver = \"handoff\"",
-         "f:6:11: deliver = \"handoff\": this version of keysluice can't give the socket to an application yet; "
-         "expected \"relay\""},
+        {"deliver = \"handoff\"\napplication_users = [\"0\"]",
+         "f:4:12: connect: 127.0.0.1:80: deliver = \"handoff\" gives sockets to applications of this host: expected "
+         "\"unix:/PATH\", where one listens"},
         {"send_proxy = \"any\"", R"(f:6:14: send_proxy = "any": expected "none", "v1" or "v2")"},
         {"accept_proxy = \"v3\"",
          R"(f:6:16: accept_proxy = "v3": expected "none", "v1", "v2" or "any"; did you mean "v1"?)"},
@@ -442,7 +443,6 @@ TEST_CASE("reasons are stable") {
     CHECK(reason("[x]") == "unknown-table");
     CHECK(reason("[daemon") == "toml-syntax");
     CHECK(reason("[ike]\nport = 0") == "out-of-range");
-    CHECK(reason(server("deliver = \"handoff\"")) == "not-in-this-version");
     CHECK(reason(server("offload = \"x\"")) == "not-a-choice");
     CHECK(reason(server("offload = 1")) == "wrong-type");
     CHECK(reason(server("drain_timeout = \"x\"")) == "bad-duration");
@@ -492,7 +492,7 @@ TEST_CASE("each fault has its reason code") {
         {"no-credentials",
          "[[ike.connection]]\nname = \"a\"\npsk = \"credential:k\"\nlocal_id = \"i\"\nremote = \"192.0.2.2\"\n" +
              child},
-        {"not-in-this-version", server("deliver = \"handoff\"")},
+        {"delivery-conflict", server("application_users = [\"0\"]")},
         {"bad-server-name", client("server_name = \"h:443\"")},
         {"wrong-mode", client("client_certificate = \"required\"")},
         {"service-too-large",

@@ -22,6 +22,7 @@ keysluice_child_sas{offload="packet",device="eth0"} 1
 # HELP keysluice_tls_connections_active TLS connections that stand, by who carries them.
 keysluice_tls_connections_active{service="shop",path="kernel"} 3
 keysluice_tls_connections_active{service="shop",path="userspace"} 0
+keysluice_tls_connections_active{service="shop",path="plaintext"} 0
 # TYPE keysluice_tls_negotiating gauge
 # HELP keysluice_tls_negotiating TLS handshakes that are under way.
 keysluice_tls_negotiating{service="shop"} 0
@@ -32,6 +33,7 @@ keysluice_tls_accepted_total{service="shop"} 18446744073709551615
 # HELP keysluice_tls_established TLS connections that were established, by who carries them.
 keysluice_tls_established_total{service="shop",path="kernel"} 0
 keysluice_tls_established_total{service="shop",path="userspace"} 0
+keysluice_tls_established_total{service="shop",path="plaintext"} 0
 # TYPE keysluice_tls_resumed counter
 # HELP keysluice_tls_resumed Of the established TLS connections those that resumed a session.
 keysluice_tls_resumed_total{service="shop"} 0

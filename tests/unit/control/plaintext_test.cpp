@@ -75,6 +75,15 @@ TEST_CASE("a server's plaintext goes nowhere else, unless that is allowed") {
         "connect: plaintext would leave this host for 192.0.2.8:80: expected a loopback"));
 }
 
+TEST_CASE("nor does a route lead elsewhere") {
+    Configuration configuration = with({.connect = kHere, .routes = {{.connect = kHere}, {.connect = kElsewhere}}});
+    configuration.sources[0].routes = {std::vector<Position>(kHere.size(), {"k.toml", 8, 1}),
+                                       std::vector<Position>(kElsewhere.size(), {"k.toml", 9, 1})};
+    const auto faults = check_plaintext(configuration, kOwn);
+    REQUIRE(faults.size() == kElsewhere.size());
+    CHECK(faults[0].where.line == 9);
+}
+
 TEST_CASE("a client's plaintext comes from nowhere else, unless that is allowed") {
     std::vector<Endpoint> here = kHere;
     here.pop_back();  // listen has no host names

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "daemon/control/stapling.hpp"
 #include "tests/support/certificates.hpp"
 
 using namespace keysluice;
@@ -139,6 +140,77 @@ TEST_CASE("what no single line says is the service's") {
     CHECK(fault.reason == "server-name-missing");
 }
 
+TEST_CASE("of several certificates, the lines of the one that is wrong are blamed") {
+    Shop shop;
+    const testing::Issued further = shop.folder.make({.names = "DNS:api.example"});
+    Position where = {"k.toml", 23, 1};
+    std::string_view reason = "private-key-mismatch";
+    TlsService service = shop.server;
+    service.certificates = {{.certificate = further.certificate_file, .private_key = further.key_file},
+                            {.certificate = further.certificate_file, .private_key = further.key_file}};
+    service.certificates[1].names = {"other.example"};
+    SUBCASE("a key of another certificate") {
+        service.certificates[1].private_key = shop.issued.key_file;
+    }
+    SUBCASE("two for one name") {
+        service.certificates[1].names = {"api.example"};
+        where.line = 22;
+        reason = "certificate-ambiguous";
+    }
+    SUBCASE("an OCSP response of nobody's") {
+        service.certificates[1].ocsp = shop.folder.write("rubbish", "rubbish");
+        where.line = 24;
+        reason = "ocsp-malformed";
+    }
+    SUBCASE("an OCSP response of nobody's for the first one") {
+        service.ocsp = shop.folder.write("rubbish", "rubbish");
+        where.line = 15;
+        reason = "ocsp-malformed";
+    }
+    Configuration configuration = with(std::move(service));
+    configuration.sources[0].ocsp = {"k.toml", 15, 1};
+    configuration.sources[0].certificates = {
+        {.certificate = {"k.toml", 17, 1}, .private_key = {"k.toml", 18, 1}, .ocsp = {"k.toml", 19, 1}},
+        {.certificate = {"k.toml", 22, 1}, .private_key = {"k.toml", 23, 1}, .ocsp = {"k.toml", 24, 1}}};
+    const Diagnostics faults = check_files(configuration, std::chrono::system_clock::now());
+    REQUIRE(faults.size() == 1);
+    CHECK(faults[0].reason == reason);
+    CHECK(faults[0].where == where);
+}
+
+TEST_CASE("a credential's line is found by its name") {
+    const TlsService service{.certificates = {{.certificate = "/c", .private_key = "credential:api"}}};
+    ServiceSource source{.section = {}, .certificate = {}, .private_key = kKey, .ca = {}, .listen = {}};
+    source.certificates = {{.certificate = {}, .private_key = {"k.toml", 18, 1}, .ocsp = {}}};
+    CHECK(blame(service, source, "private-key-unreadable", "/run/credentials/e/api: it can't be read").line == 18);
+    CHECK(blame(service, source, "private-key-unreadable", "/run/credentials/e/shop: it can't be read") == kKey);
+}
+
+TEST_CASE("OCSP responses that do no good are doubted") {
+    Shop shop;
+    const testing::Issued authority = shop.folder.make({.subject = "authority", .names = "", .authority = true});
+    const testing::Issued leaf = shop.folder.make({.issuer = &authority});
+    const auto now = std::chrono::system_clock::now();
+    const auto doubts = [&](const testing::StatusRequest& request, std::chrono::seconds later = {}) {
+        const ServiceCertificate certificate{.certificate = shop.folder.write_chain({&leaf, &authority}),
+                                             .private_key = leaf.key_file,
+                                             .ocsp = shop.folder.staple(leaf, authority, request)};
+        Configuration configuration = with({.certificates = {certificate}});
+        configuration.sources[0].certificates = {{.certificate = {}, .private_key = {}, .ocsp = kSection}};
+        std::string reasons;
+        for (const Diagnostic& each : doubts_about_stapling(configuration, now + later)) {
+            CHECK(each.where == kSection);
+            CHECK(each.sentence.starts_with("WARNING: ocsp: "));
+            reasons += std::string(each.reason) + " ";
+        }
+        return reasons;
+    };
+    CHECK(doubts({}) == "");
+    CHECK(doubts({.until = std::chrono::hours(1)}, std::chrono::hours(2)) == "ocsp-not-current ");
+    CHECK(doubts({.from = std::chrono::hours(1)}) == "ocsp-not-current ");
+    CHECK(doubts({.revoked = true}) == "ocsp-not-good ");
+}
+
 TEST_CASE("each service is checked, in their order") {
     const Shop shop;
     Configuration configuration = with({.certificate = "/nonexistent/a"});
@@ -171,6 +243,20 @@ TEST_CASE("host names become addresses, in their place") {
         CHECK((address == "127.0.0.1:993" || address == "[::1]:993"));
     }
     CHECK(configuration.sources[0].connect == std::vector<Position>(connect.size(), kConnect));
+}
+
+TEST_CASE("host names of routes become addresses, too") {
+    Configuration configuration =
+        with({.routes = {{.connect = {HostEndpoint{"localhost", 993}}},
+                         {.connect = {HostEndpoint{std::string(64, 'x') + ".example", 1}}}}});
+    configuration.sources[0].routes = {{kConnect}, {kCa}};
+    const Diagnostics faults = resolve_hosts(configuration);
+    REQUIRE(faults.size() == 1);
+    CHECK(faults[0].where == kCa);
+    const auto& found = configuration.services[0].routes[0].connect;
+    REQUIRE_FALSE(found.empty());
+    CHECK_FALSE(std::holds_alternative<HostEndpoint>(found[0]));
+    CHECK(configuration.sources[0].routes[0] == std::vector<Position>(found.size(), kConnect));
 }
 
 TEST_CASE("addresses alone stay as they are") {

@@ -31,3 +31,12 @@ TEST_CASE("the kernel is asked for what it carries, and says nothing of what it 
     ask_kernel(sessions);
     CHECK(sessions == before);
 }
+
+TEST_CASE("a connection without TLS has no version of it, and says why") {
+    ListedSession listed;
+    listed.why = "plaintext-relayed";
+    const TlsSessionView shown = view_of(listed, {.name = "shop"});
+    CHECK(shown.version == "none");
+    CHECK(shown.in_force == "none");
+    CHECK(shown.why == "plaintext-relayed");
+}

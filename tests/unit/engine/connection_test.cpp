@@ -67,6 +67,7 @@ struct FakeEngine final : Connection::Host {
     CounterSet& counters() override { return counters_; }
     Farewells& farewells() override { return farewells_; }
     FailureReport& failures() override { return failures_; }
+    Limiter& limiter() override { return limiter_; }
     [[nodiscard]] const ktls::Capabilities& kernel() const override { return capabilities; }
     [[nodiscard]] bool hand_over(const Carried& carried, std::shared_ptr<const TrafficSecrets> /*secrets*/,
                                  std::vector<UniqueFd> sockets) override {
@@ -84,6 +85,7 @@ struct FakeEngine final : Connection::Host {
     tls::Context theirs = client_context(testing::only(kSuites[0]));
     Loop loop_;
     CounterSet counters_;
+    Limiter limiter_{counters_};
     Farewells farewells_{loop_};
     FailureReport failures_{loop_, [](const Failures& /*failures*/) {}};
     std::optional<TlsClient> client;

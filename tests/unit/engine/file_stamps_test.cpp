@@ -53,6 +53,22 @@ TEST_CASE_FIXTURE(Fixture, "they are true as long as the files are the same") {
     CHECK_FALSE(stamps.still_true());
 }
 
+TEST_CASE_FIXTURE(Fixture, "further certificates and OCSP responses have stamps, too") {
+    for (const std::string name : {"ocsp", "c2", "k2", "ocsp2"}) {
+        CAPTURE(name);
+        for (const std::string each : {"ocsp", "c2", "k2", "ocsp2"}) {
+            write(each, "something");
+        }
+        service.ocsp = folder / "ocsp";
+        service.certificates = {
+            {.certificate = folder / "c2", .private_key = folder / "k2", .ocsp = folder / "ocsp2"}};
+        const FileStamps stamps = settled();
+        CHECK(stamps.still_true());
+        write(name, "something else");
+        CHECK_FALSE(stamps.still_true());
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a link that leads elsewhere is another file") {
     std::filesystem::create_symlink("c", folder / "link");
     service.certificate = folder / "link";

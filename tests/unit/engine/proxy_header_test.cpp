@@ -67,6 +67,7 @@ TEST_CASE("what a session says of the client's TLS") {
                          .cipher_suite = "TLS_AES_128_GCM_SHA256",
                          .openssl_suite = "TLS_AES_128_GCM_SHA256",
                          .server_name = "shop.example",
+                         .alpn = "",
                          .peer_certified = false,
                          .peer_certificate = "",
                          .peer_common_name = ""};
@@ -78,10 +79,12 @@ TEST_CASE("what a session says of the client's TLS") {
     CHECK(header.tls->verify != 0);
 
     session.version = tls::Version::tls12;
+    session.alpn = "h2";
     session.openssl_suite = "ECDHE-ECDSA-AES128-GCM-SHA256";
     session.peer_certified = true;
     session.peer_common_name = "me";
     describe_tls(session, header);
+    CHECK(header.alpn == "h2");
     CHECK(*header.tls == proxy::ClientTls{.certificate = true,
                                           .authenticated = true,
                                           .verify = 0,

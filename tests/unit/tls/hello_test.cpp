@@ -20,6 +20,16 @@ std::vector<std::uint8_t> server_hello(std::string_view extensions, std::size_t 
 
 }  // namespace
 
+TEST_CASE("a host name is taken out of the extension, whole or not at all") {
+    CHECK(server_name_in(from_hex("0004 00 0001 61")) == "a");
+    CHECK(server_name_in(from_hex("0007 00 0004 612e6263")) == "a.bc");
+    for (const auto* bad : {"", "0000", "0004 01 0001 61", "0005 00 0001 61", "0004 00 0002 61", "0004 00 0001 61 00",
+                            "0008 00 0001 61 00 0001 62", "0004 00 0000 61"}) {
+        CAPTURE(bad);
+        CHECK(server_name_in(from_hex(bad)).empty());
+    }
+}
+
 TEST_CASE("TLS 1.3 is found anywhere in supported_versions") {
     CHECK(offers_tls13(from_hex("02 0304")));
     CHECK(offers_tls13(from_hex("06 1a1a 0304 0303")));

@@ -51,7 +51,7 @@ struct Visit {
 
     Visit(
         const Context& context, Version version, SSL_SESSION* with = nullptr, Instant at = kStart,
-        const Configure& configure = [](SSL_CTX*) {})
+        const Configure& configure = [](SSL_CTX*) {}, const std::function<void(SSL*)>& begin = [](SSL*) {})
         : client(std::make_unique<RawPeer>(Role::client,
                                            [&](SSL_CTX* raw) {
                                                const int number =
@@ -64,6 +64,7 @@ struct Visit {
         if (with != nullptr) {
             SSL_set_session(client->ssl(), with);
         }
+        begin(client->ssl());
         verdict = client->shake_hands(*server);
     }
     Visit(const Visit&) = delete;
@@ -207,6 +208,29 @@ TEST_CASE("a session is resumed so often and no more, wherever and by whichever 
         const Visit uncounted(one, version);
         CHECK(uncounted.full());
         CHECK(Visit(one, version, uncounted.ticket().get()).full());
+    }
+}
+
+TEST_CASE("a session of TLS 1.2 is tied to the name that it began with, one of TLS 1.3 is not") {
+    const auto asking_for = [](const char* name) {
+        return [name](SSL* ssl) {
+            SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(name));
+        };
+    };
+    for (const Version version : kVersions) {
+        CAPTURE(name_of(version));
+        const Context context = Fixture().context();
+        const SessionPtr ticket =
+            Visit(context, version, nullptr, kStart, [](SSL_CTX*) {}, asking_for("a.example")).ticket();
+        const auto again = [&](const char* name) {
+            const Visit visit(context, version, ticket.get(), kStart, [](SSL_CTX*) {}, asking_for(name));
+            CHECK(visit.server->summary().server_name == name);  // the one of this handshake
+            return visit.resumed();
+        };
+        CHECK(again("a.example"));
+        CHECK(again("A.EXAMPLE"));
+        CHECK(again("b.example") == (version == Version::tls13));
+        CHECK(Visit(context, version, ticket.get()).resumed() == (version == Version::tls13));
     }
 }
 

@@ -1,0 +1,35 @@
+#include "daemon/engine/origin.hpp"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "crypto/digest.hpp"
+
+namespace keysluice {
+
+namespace {
+
+std::uint64_t number_of(Bytes address) {
+    const crypto::Sha256 digest = crypto::sha256(address);
+    return std::max<std::uint64_t>(Reader(digest).be<std::uint64_t>(), 1);
+}
+
+}  // namespace
+
+std::uint64_t origin_of(const SocketAddress& client) {
+    constexpr std::size_t kNetwork = 8;
+    constexpr std::size_t kMappedIpv4 = 12;
+    if (client.family() == AF_INET) {
+        const auto& address = reinterpret_cast<const sockaddr_in&>(client.storage).sin_addr;
+        return number_of({reinterpret_cast<const std::uint8_t*>(&address), sizeof(address)});
+    }
+    if (client.family() == AF_INET6) {
+        const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(client.storage).sin6_addr;
+        const Bytes octets(static_cast<const std::uint8_t*>(address.s6_addr), sizeof(address.s6_addr));
+        return number_of(IN6_IS_ADDR_V4MAPPED(&address) ? octets.subspan(kMappedIpv4) : octets.first(kNetwork));
+    }
+    return 0;
+}
+
+}  // namespace keysluice
