@@ -458,6 +458,7 @@ static inline int keysluice_on_alert(struct keysluice_socket *tls, uint8_t octet
     return -1;
 }
 
+/* 1: it was a KeyUpdate, behind which nothing may stand in its record. */
 static inline int keysluice_on_message_end(struct keysluice_socket *tls) {
     const uint8_t type = tls->header[0];
     const uint8_t update = tls->update;
@@ -474,7 +475,7 @@ static inline int keysluice_on_message_end(struct keysluice_socket *tls) {
     if (update == 1) {
         tls->answer_due = 1;
     }
-    return 0;
+    return 1;
 }
 
 static inline int keysluice_on_handshake(struct keysluice_socket *tls, uint8_t octet) {
@@ -507,8 +508,11 @@ static inline int keysluice_on_control(struct keysluice_socket *tls, uint8_t typ
     }
     for (size_t i = 0; i < size; ++i) {
         const int done = type == 21 ? keysluice_on_alert(tls, octets[i]) : keysluice_on_handshake(tls, octets[i]);
-        if (done != 0) {
+        if (done < 0) {
             return -1;
+        }
+        if (done == 1 && i + 1 < size) { /* RFC 8446 5.1: messages "MUST NOT span key changes" */
+            return keysluice_violation(tls, 10, EIO);
         }
     }
     return keysluice_answer_update(tls);
