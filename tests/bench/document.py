@@ -5,7 +5,8 @@ from bench.peers import ROOT
 PATH = ROOT / "docs/benchmarks.md"
 EVERYWHERE = ["host", "guest stable", "guest newest"]
 PLACES = {"handshakes": EVERYWHERE, "memory": EVERYWHERE, "relay": EVERYWHERE,
-          "latency": EVERYWHERE, "rekey": ["host", "guest newest"], "ike": ["host"],
+          "latency": EVERYWHERE, "rekey": ["host", "guest newest"],
+          "handoff": ["guest stable"], "ike": ["host"],
           "xfrm": ["guest stable", "guest newest"], "installs": ["guest stable"], "bus": ["host"]}
 
 

@@ -44,8 +44,9 @@ def written(folder, name, text):
     return str(path)
 
 
-def _keysluice(site):
+def _keysluice(site, more=""):
     (site.folder / "run").mkdir(exist_ok=True)
+    connect = f"unix:{site.folder}/app.sock" if more else f"127.0.0.1:{site.backend}"
     return [str(KEYSLUICED), "--all-in-one", "--config", written(site.folder, "keysluice.toml", f"""
 [daemon]
 engines = 1
@@ -57,11 +58,17 @@ log_level = "warning"
 name = "bench"
 mode = "server"
 listen = ["127.0.0.1:{site.port}"]
-connect = ["127.0.0.1:{site.backend}"]
+connect = ["{connect}"]
 certificate = "{site.certificate}"
 private_key = "file:{site.key}"
 min_version = "1.3"
+{more}
 """)]
+
+
+def _keysluice_handoff(site):
+    return _keysluice(site, """deliver = "handoff"
+application_users = ["root"]""")
 
 
 def _haproxy(site):
@@ -134,6 +141,7 @@ sslVersionMin = TLSv1.3
 
 
 OURS = Peer("keysluice", "", _keysluice, "`engines = 1`")
+OURS_HANDED_OFF = Peer("keysluice, handed off", "", _keysluice_handoff, "`deliver = \"handoff\"`")
 PEERS = [
     Peer("HAProxy", "haproxy", _haproxy, "`mode tcp`, `nbthread 1`, `option splice-auto`"),
     Peer("nginx", "libnginx-mod-stream", _nginx, "`stream`, `worker_processes 1`"),

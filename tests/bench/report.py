@@ -93,6 +93,14 @@ def rekey(figures):
                   "records carried by"], rows)
 
 
+def handoff(figures):
+    rows = []
+    for name, pair, one in compared(figures, ["cpu_us"], 0, lambda one: one):
+        rows.append([name, number(one["service_us"], 0), number(one["behind_us"], 0), *pair, one["layer"]])
+    return table(["delivery", "CPU µs of the service", "of what is behind it", "of both", "relayed ÷ it",
+                  "records carried by"], rows)
+
+
 def section(topic, place, result):
     """One topic on one machine. `place` is "host" or "guest stable" or "guest newest"."""
     machine, plan = result["machine"], result["plan"]
@@ -104,6 +112,7 @@ def section(topic, place, result):
         "relay": lambda: relay(figures, in_guest),
         "latency": lambda: latency(figures),
         "rekey": lambda: rekey(figures),
+        "handoff": lambda: handoff(figures),
         "ike": lambda: ike_report.ike(figures),
         "xfrm": lambda: ike_report.xfrm(figures),
         "installs": lambda: ike_report.installs(figures),
@@ -114,7 +123,8 @@ def section(topic, place, result):
     if in_guest and guest.counts_instructions(topic):
         emulated += ": one virtual nanosecond is one instruction, so its seconds compare only with each other"
     title = {"ike": "IKE", "xfrm": "Installing SAs", "installs": "Installing while IKE SAs are made",
-             "bus": "The bus", "latency": "Echoes while others negotiate", "rekey": "Changing keys"}.get(topic, topic.capitalize())
+             "bus": "The bus", "latency": "Echoes while others negotiate", "rekey": "Changing keys",
+             "handoff": "Sockets for applications"}.get(topic, topic.capitalize())
     lines = [f"### {title}: {place}",
              f"{machine['cpus']} × {machine['processor']}, Linux {machine['kernel']}{emulated}; {machine['system']}, "
              f"{machine['library']}; {versions}. {plan}", body]

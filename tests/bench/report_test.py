@@ -62,6 +62,12 @@ class Tables(unittest.TestCase):
                              "hitch": {"kept_us": 90.0, "change_us": 60.0, "layer": "userspace"}})
         self.assertIn("| hitch | 60 | 0.50 | 90 | userspace |", text)
 
+    def test_handed_off_stands_beside_relayed(self):
+        def cost(both):
+            return {"service_us": both - 20.0, "behind_us": 20.0, "cpu_us": both, "layer": "kernel"}
+        text = report.handoff({"keysluice": cost(300.0), "keysluice, handed off": cost(250.0)})
+        self.assertIn("| keysluice, handed off | 230 | 20 | 250 | 1.20 | kernel |", text)
+
     def test_ike_stands_beside_ratios_for_each_number_of_sas(self):
         def made(cpu, each, rounds):
             at = {count: {"cpu_us": cpu, "each": each, "per_second": 8000.0} for count in ("1000", "10000")}

@@ -55,6 +55,7 @@ class Program:
         self._folder = folder
         self._is_up = is_up
         self._process = None
+        self.behind = None
 
     def __enter__(self):
         with open(self.log, "wb") as log:

@@ -24,16 +24,26 @@ def make_certificate(folder):
     return certificate, key, both
 
 
+def _application(site):
+    """examples/echo_server.c, which keysluice hands sockets off to."""
+    path = site.folder / "app.sock"
+    command = [str(ROOT / "build/bin/echo_server"), "handoff", str(path), "root"]
+    return service.Program("echo_server", command, 0, site.folder, lambda _: path.exists())
+
+
 @contextlib.contextmanager
 def running(peer, backend):
-    """The peer in front of `backend` ("echo_backend" or "transfer_backend"), freshly started."""
+    """The peer in front of `backend` ("echo_backend", "transfer_backend", or "application", where there is no other),
+    freshly started; the backend is the front's `behind`."""
     service.raise_descriptor_limit()
     with tempfile.TemporaryDirectory(prefix="keysluice-bench.") as name:
         folder = Path(name)
         folder.chmod(0o755)  # services that drop their privileges still come in
         site = Site(folder, *make_certificate(folder), service.free_port(), service.free_port())
-        plain = service.Program(backend, [str(TOOLS / backend), str(site.backend)], site.backend, folder)
+        plain = (_application(site) if backend == "application" else
+                 service.Program(backend, [str(TOOLS / backend), str(site.backend)], site.backend, folder))
         with plain, service.Program(peer.name, peer.command(site), site.port, folder) as front:
+            front.behind = plain
             yield front
 
 
