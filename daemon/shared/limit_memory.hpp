@@ -31,6 +31,7 @@ class LimitMemory {
         std::uint64_t origin = 0;
     };
     using Cell = std::uint32_t;
+    static constexpr Cell kNowhere = kCells;  ///< in no cell
     enum class Outcome : std::uint8_t { counted, over_limit, no_cell };
     struct Counted {
         Outcome outcome = Outcome::no_cell;

@@ -7,10 +7,9 @@
 namespace keysluice {
 
 CountedConnection::~CountedConnection() {
-    for (const auto& cell : {service_, client_}) {
-        if (cell) {
-            memory_->end(*cell);
-        }
+    if (memory_) {
+        memory_->end(service_);
+        memory_->end(client_);
     }
 }
 
@@ -23,7 +22,7 @@ Result<void> Limiter::use(UniqueFd file) {
     return {};
 }
 
-bool Limiter::begin(LimitMemory::Key key, std::uint32_t most, std::optional<LimitMemory::Cell>& cell) {
+bool Limiter::begin(LimitMemory::Key key, std::uint32_t most, LimitMemory::Cell& cell) {
     const LimitMemory::Counted counted = memory_->begin(key, most, now());
     if (counted.outcome == LimitMemory::Outcome::counted) {
         cell = counted.cell;

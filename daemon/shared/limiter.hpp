@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "base/result.hpp"
@@ -35,8 +34,8 @@ class CountedConnection {
     }
 
     std::shared_ptr<LimitMemory> memory_;  ///< that it was counted in: what comes after that counts anew
-    std::optional<LimitMemory::Cell> service_;
-    std::optional<LimitMemory::Cell> client_;
+    LimitMemory::Cell service_ = LimitMemory::kNowhere;
+    LimitMemory::Cell client_ = LimitMemory::kNowhere;
 };
 
 /// An engine's or relay's view of the limits of services. Until keysluiced has sent the memory, there is no limit.
@@ -57,7 +56,7 @@ class Limiter {
 
    private:
     /// False: over the limit. What the memory has no cell for passes.
-    [[nodiscard]] bool begin(LimitMemory::Key key, std::uint32_t most, std::optional<LimitMemory::Cell>& cell);
+    [[nodiscard]] bool begin(LimitMemory::Key key, std::uint32_t most, LimitMemory::Cell& cell);
     [[nodiscard]] bool pass(LimitMemory::Key key, std::uint32_t per_second);
 
     CounterSet& counters_;
