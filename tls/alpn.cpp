@@ -43,8 +43,8 @@ void speak(SSL_CTX* context, Role role, const std::vector<std::string>& protocol
         SSL_CTX_set_alpn_protos(context, list.view().data(), static_cast<unsigned>(list.view().size()));
         return;
     }
-    const auto& kept = keep<Protocols>(context, std::make_unique<const Protocols>(std::move(list).release()));
-    SSL_CTX_set_alpn_select_cb(context, on_protocols, const_cast<Protocols*>(&kept));
+    const auto* kept = keep<Protocols>(context, std::make_unique<const Protocols>(std::move(list).release()));
+    SSL_CTX_set_alpn_select_cb(context, on_protocols, const_cast<Protocols*>(kept));
 }
 
 std::string protocol_of(const SSL* ssl) {

@@ -204,7 +204,7 @@ Result<void> Collection::install(std::unique_ptr<const Collection> collection, S
     const bool stapled =
         std::ranges::any_of(collection->all_, [](const Shown& each) { return each.ocsp.has_value(); });
     if (several || stapled) {
-        auto* kept = const_cast<Collection*>(&keep(context, std::move(collection)));
+        auto* kept = const_cast<Collection*>(keep(context, std::move(collection)));
         if (several) {
             SSL_CTX_set_cert_cb(context, on_choice, kept);
         }
