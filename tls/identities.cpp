@@ -237,10 +237,11 @@ int Collection::on_status(SSL* ssl, void* collection) {
     const auto& all = static_cast<const Collection*>(collection)->all_;
     const X509* certificate = SSL_get_certificate(ssl);
     const auto shown = std::ranges::find_if(all, [&](const Shown& each) { return each.leaf.get() == certificate; });
-    if (shown == all.end() || !shown->ocsp || !shown->ocsp->current(observations_of(ssl).time_of_day)) {
+    const crypto::OcspResponse* response = shown != all.end() && shown->ocsp ? &*shown->ocsp : nullptr;
+    if (response == nullptr || !response->current(observations_of(ssl).time_of_day)) {
         return SSL_TLSEXT_ERR_NOACK;
     }
-    const auto& der = shown->ocsp->der;
+    const auto& der = response->der;
     void* copy = OPENSSL_memdup(der.data(), der.size());
     if (copy == nullptr) {
         return SSL_TLSEXT_ERR_NOACK;

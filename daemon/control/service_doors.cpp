@@ -172,7 +172,7 @@ void Control::on_answer(const Peer& peer, Message message) {
             return each.known && each.hello.kind == ProcessKind::engine && each.hello.index == peer.hello.index;
         });
         if (engine != peers_.end()) {
-            static_cast<void>(engine->channel->send(std::move(message)));
+            static_cast<void>(engine->channel->send(message));
         }
     }
 }

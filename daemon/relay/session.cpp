@@ -196,12 +196,8 @@ Session::Step Session::fill_from_tls() {
             tls_.readable = to_plain_.in_pipe > 0 && !room_was_left;
             return to_plain_.in_pipe > 0 ? Step::moved : Step::stuck;
         }
-        if (plaintext() && size == 0) {
-            entry_.flags |= TableEntry::kTlsEnded;
-            return Step::moved;
-        }
         if (plaintext()) {
-            return abort(broken("tls-side-reset", "client's", error));
+            return size == 0 ? end_of_client() : abort(broken("tls-side-reset", "client's", error));
         }
         // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of
         // a header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
@@ -213,6 +209,11 @@ Session::Step Session::fill_from_tls() {
         }
         return look_closer(ktls::Splice::none);
     }
+    return Step::moved;
+}
+
+Session::Step Session::end_of_client() {
+    entry_.flags |= TableEntry::kTlsEnded;
     return Step::moved;
 }
 

@@ -126,6 +126,8 @@ class Session final {
     [[nodiscard]] Step move_to_plain();
     [[nodiscard]] Step move_to_tls();
     [[nodiscard]] Step fill_from_tls();
+    /// Of one without TLS.
+    [[nodiscard]] Step end_of_client();
     [[nodiscard]] Step fill_from_plain();
     [[nodiscard]] Step drain(Flow& flow, Side& to);
     [[nodiscard]] Step tls_refuses(int error);
