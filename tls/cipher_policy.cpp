@@ -95,9 +95,9 @@ class AllSuites {
    private:
     [[nodiscard]] std::vector<const SSL_CIPHER*> all() const {
         STACK_OF(SSL_CIPHER)* suites = SSL_CTX_get_ciphers(context_.get());
-        std::vector<const SSL_CIPHER*> found;
-        for (int index = 0; index < sk_SSL_CIPHER_num(suites); ++index) {
-            found.push_back(sk_SSL_CIPHER_value(suites, index));
+        std::vector<const SSL_CIPHER*> found(static_cast<std::size_t>(std::max(sk_SSL_CIPHER_num(suites), 0)));
+        for (int index = 0; const SSL_CIPHER*& each : found) {
+            each = sk_SSL_CIPHER_value(suites, index++);
         }
         return found;
     }

@@ -73,6 +73,7 @@ class Collection {
     [[nodiscard]] ChainPtr share(std::vector<CertificatePtr> intermediates);
     [[nodiscard]] const Kinds* find(const std::string& name) const;
     [[nodiscard]] Kinds for_others() const;
+    [[nodiscard]] const crypto::OcspResponse* response_for(const X509* certificate) const;
     [[nodiscard]] Result<void> check(SSL_CTX* context) const;
 
     std::deque<Shown> all_;  ///< the first one first
@@ -233,11 +234,18 @@ int Collection::on_choice(SSL* ssl, void* collection) {
     return shown ? 1 : 0;
 }
 
+const crypto::OcspResponse* Collection::response_for(const X509* certificate) const {
+    for (const Shown& each : all_) {
+        if (each.leaf.get() == certificate && each.ocsp) {
+            return &*each.ocsp;
+        }
+    }
+    return nullptr;
+}
+
 int Collection::on_status(SSL* ssl, void* collection) {
-    const auto& all = static_cast<const Collection*>(collection)->all_;
-    const X509* certificate = SSL_get_certificate(ssl);
-    const auto shown = std::ranges::find_if(all, [&](const Shown& each) { return each.leaf.get() == certificate; });
-    const crypto::OcspResponse* response = shown != all.end() && shown->ocsp ? &*shown->ocsp : nullptr;
+    const auto& own = *static_cast<const Collection*>(collection);
+    const crypto::OcspResponse* response = own.response_for(SSL_get_certificate(ssl));
     if (response == nullptr || !response->current(observations_of(ssl).time_of_day)) {
         return SSL_TLSEXT_ERR_NOACK;
     }

@@ -22,10 +22,10 @@ proxy::TcpEnd tcp_end(const SocketAddress& address) {
     if (address.family() == AF_INET) {
         const auto four = as<sockaddr_in>(address);
         const auto* octets = reinterpret_cast<const std::uint8_t*>(&four.sin_addr);
-        return {*IpAddress::from_octets(Bytes(octets, 4)), ntohs(four.sin_port)};
+        return {IpAddress::from_octets(Bytes(octets, 4)).value_or(IpAddress()), ntohs(four.sin_port)};
     }
     const auto six = as<sockaddr_in6>(address);
-    return {*IpAddress::from_octets(six.sin6_addr.s6_addr), ntohs(six.sin6_port)};
+    return {IpAddress::from_octets(six.sin6_addr.s6_addr).value_or(IpAddress()), ntohs(six.sin6_port)};
 }
 
 std::string unix_path(const SocketAddress& address) {

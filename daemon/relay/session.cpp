@@ -196,20 +196,24 @@ Session::Step Session::fill_from_tls() {
             tls_.readable = to_plain_.in_pipe > 0 && !room_was_left;
             return to_plain_.in_pipe > 0 ? Step::moved : Step::stuck;
         }
-        if (plaintext()) {
-            return size == 0 ? end_of_client() : abort(broken("tls-side-reset", "client's", error));
-        }
-        // Every other answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of
-        // a header that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
-        if (size == 0) {
-            return look_closer(ktls::Splice::returned_zero);
-        }
-        if (error == EINVAL || error == EMSGSIZE) {
-            return look_closer(ktls::Splice::said_einval);
-        }
-        return look_closer(ktls::Splice::none);
+        return no_more_of_tls(size == 0 ? 0 : error);
     }
     return Step::moved;
+}
+
+Session::Step Session::no_more_of_tls(int error) {
+    if (plaintext()) {
+        return error == 0 ? end_of_client() : abort(broken("tls-side-reset", "client's", error));
+    }
+    // The answer has used up what would tell the reasons apart later: look now. EMSGSIZE is the EINVAL of a header
+    // that announces too much (net/tls/tls_sw.c, tls_rx_msg_size).
+    if (error == 0) {
+        return look_closer(ktls::Splice::returned_zero);
+    }
+    if (error == EINVAL || error == EMSGSIZE) {
+        return look_closer(ktls::Splice::said_einval);
+    }
+    return look_closer(ktls::Splice::none);
 }
 
 Session::Step Session::end_of_client() {

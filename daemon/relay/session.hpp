@@ -126,6 +126,8 @@ class Session final {
     [[nodiscard]] Step move_to_plain();
     [[nodiscard]] Step move_to_tls();
     [[nodiscard]] Step fill_from_tls();
+    /// `error`: what the client's socket said, 0 for an end.
+    [[nodiscard]] Step no_more_of_tls(int error);
     /// Of one without TLS.
     [[nodiscard]] Step end_of_client();
     [[nodiscard]] Step fill_from_plain();
