@@ -36,6 +36,9 @@ Result<UniqueFd> tcp_socket(std::uint16_t port) {
     if (!fd) {
         return failed("no socket for", port);
     }
+    // What is accepted inherits it. Else the halves of an answer would wait for a delayed ACK in between.
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
 
@@ -61,8 +64,6 @@ Result<UniqueFd> start_connect(std::uint16_t port) {
     if (!fd) {
         return fd;
     }
-    const int on = 1;
-    ::setsockopt(fd->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     const sockaddr_in address = loopback(port);
     if (::connect(fd->get(), std::bit_cast<const sockaddr*>(&address), sizeof address) < 0 && errno != EINPROGRESS) {
         return failed("cannot connect to", port);
