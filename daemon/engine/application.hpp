@@ -10,10 +10,6 @@
 
 namespace keysluice {
 
-/// Effective user of the process at the other end of a unix socket when it connected, or when it began to listen
-/// (SO_PEERCRED); one that nobody has where that can't be told.
-[[nodiscard]] uid_t user_at_other_end(int channel);
-
 /// Whether this is one of `application_users`, which keysluiced has looked up: they are numbers here.
 [[nodiscard]] bool is_among(const std::vector<std::string>& users, uid_t user);
 

@@ -1,10 +1,7 @@
 #include "daemon/engine/description.hpp"
 
 #include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
-#include <optional>
+#include <openssl/evp.h>
 
 namespace keysluice {
 
@@ -33,9 +30,11 @@ class Object {
     void octets(std::string_view key, Bytes value) {
         begin(key);
         put("\"");
-        for (std::size_t i = 0; i < value.size(); i += 3) {
-            group(value.subspan(i, std::min<std::size_t>(3, value.size() - i)));
-        }
+        const std::size_t from = json_.size();
+        const std::size_t size = (value.size() + 2) / 3 * 4;
+        json_.resize(from + size + 1);  // OpenSSL puts a zero behind it
+        EVP_EncodeBlock(json_.data() + from, value.data(), static_cast<int>(value.size()));
+        json_.pop_back();
         put("\"");
     }
     [[nodiscard]] SecretBuffer end() && {
@@ -60,86 +59,8 @@ class Object {
         }
     }
 
-    /// One to three octets as four characters.
-    void group(Bytes octets) {
-        static constexpr std::string_view kAlphabet =
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        std::uint32_t bits = 0;
-        for (std::size_t i = 0; i < 3; ++i) {
-            bits = bits << 8U | (i < octets.size() ? octets[i] : 0U);
-        }
-        for (std::size_t i = 0; i < 4; ++i) {
-            const char letter = i <= octets.size() ? kAlphabet[bits >> (18 - 6 * i) & 0x3fU] : '=';
-            json_.push_back(static_cast<std::uint8_t>(letter));
-        }
-        wipe(&bits, sizeof(bits));
-    }
-
     SecretBuffer json_;
 };
-
-/// Takes a packet apart. Everything is exactly as expected, or nothing is returned.
-class Cursor {
-   public:
-    explicit Cursor(std::string_view text) : rest_(text) {}
-
-    [[nodiscard]] bool take(char wanted) {
-        skip_space();
-        const bool there = rest_.starts_with(wanted);
-        rest_.remove_prefix(there ? 1 : 0);
-        return there;
-    }
-    [[nodiscard]] bool take(std::string_view wanted) {
-        skip_space();
-        const bool there = rest_.starts_with(wanted);
-        rest_.remove_prefix(there ? wanted.size() : 0);
-        return there;
-    }
-    /// A string without escapes.
-    [[nodiscard]] std::optional<std::string_view> string() {
-        if (!take('"')) {
-            return std::nullopt;
-        }
-        const auto plain = [](char letter) { return letter >= ' ' && letter <= '~' && letter != '\\'; };
-        const std::size_t size = std::min(rest_.find('"'), rest_.size());
-        const std::string_view text = rest_.substr(0, size);
-        rest_.remove_prefix(size);
-        return take('"') && std::ranges::all_of(text, plain) ? std::optional(text) : std::nullopt;
-    }
-    [[nodiscard]] bool at_end() {
-        skip_space();
-        return rest_.empty();
-    }
-
-   private:
-    void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size())); }
-
-    std::string_view rest_;
-};
-
-std::optional<std::string> id_in(std::string_view packet) {
-    Cursor cursor(packet);
-    std::optional<std::string> id;
-    bool version = false;
-    if (!cursor.take('{')) {
-        return std::nullopt;
-    }
-    do {
-        const auto key = cursor.string();
-        if (!key || !cursor.take(':')) {
-            return std::nullopt;
-        }
-        if (*key == "version" && !version) {
-            version = cursor.take(kVersion);
-        } else if (const auto text = *key == "id" && !id ? cursor.string() : std::nullopt) {
-            id = std::string(*text);
-        } else {
-            return std::nullopt;
-        }
-    } while (cursor.take(','));
-    const bool whole = cursor.take('}') && cursor.at_end() && version && id && id->size() <= kLongestSubmissionId;
-    return whole ? id : std::nullopt;
-}
 
 }  // namespace
 
@@ -180,17 +101,6 @@ SecretBuffer describe_refusal(std::string_view id, const Error& error) {
     object.text("reason", error.reason);
     object.text("sentence", error.sentence);
     return std::move(object).end();
-}
-
-Result<std::string> parse_submission(Bytes packet) {
-    auto id = packet.size() <= kLargestSubmission
-                  ? id_in({reinterpret_cast<const char*>(packet.data()), packet.size()})
-                  : std::nullopt;
-    if (!id) {
-        return fail("submission-malformed",
-                    R"(an application sent something else than one socket with {"version": 1, "id": "…"})");
-    }
-    return *std::move(id);
 }
 
 }  // namespace keysluice

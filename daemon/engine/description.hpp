@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -30,12 +29,5 @@ inline constexpr std::size_t kLargestDescription = 64UL * 1024;
 [[nodiscard]] Result<SecretBuffer> describe(const Description& description);
 /// Why there is no socket for what was submitted as `id`.
 [[nodiscard]] SecretBuffer describe_refusal(std::string_view id, const Error& error);
-
-inline constexpr std::size_t kLargestSubmission = 1024;
-inline constexpr std::size_t kLongestSubmissionId = 64;
-
-/// The `id` of a packet that an application submits a socket with: {"version": 1, "id": "…"}, where the id has up to
-/// kLongestSubmissionId printable ASCII characters but `"` and `\`. Error: `submission-malformed`, for anything else.
-[[nodiscard]] Result<std::string> parse_submission(Bytes packet);
 
 }  // namespace keysluice

@@ -8,6 +8,7 @@
 #include "daemon/engine/application.hpp"
 #include "daemon/engine/description.hpp"
 #include "daemon/engine/engine.hpp"
+#include "daemon/shared/enclosures.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/sockets.hpp"
 

@@ -8,6 +8,7 @@
 
 #include "daemon/engine/application.hpp"
 #include "daemon/shared/clock.hpp"
+#include "daemon/shared/enclosures.hpp"
 
 namespace keysluice {
 

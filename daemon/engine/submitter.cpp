@@ -6,12 +6,11 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
-#include <vector>
 
 #include "daemon/engine/application.hpp"
-#include "daemon/engine/description.hpp"
+#include "daemon/engine/submission.hpp"
+#include "daemon/shared/enclosures.hpp"
 #include "daemon/shared/sockets.hpp"
 
 namespace keysluice {
@@ -20,22 +19,6 @@ namespace {
 
 /// One is right; room for another one shows where there are more.
 constexpr std::size_t kRoomForDescriptors = 2;
-
-std::vector<UniqueFd> take_descriptors(msghdr& message) {
-    std::vector<UniqueFd> taken;
-    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int descriptor = -1;
-            std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            taken.emplace_back(descriptor);
-        }
-    }
-    return taken;
-}
 
 int option(int socket, int name) {
     int value = -1;
@@ -142,13 +125,13 @@ void Submitter::on_events(std::uint32_t events) {
 
 bool Submitter::receive_one() {
     std::array<std::uint8_t, kLargestSubmission> buffer{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kRoomForDescriptors * sizeof(int))> space{};
+    EnclosureRoom<kRoomForDescriptors> room;
     iovec data{.iov_base = buffer.data(), .iov_len = buffer.size()};
     msghdr message{};
     message.msg_iov = &data;
     message.msg_iovlen = 1;
-    message.msg_control = space.data();
-    message.msg_controllen = space.size();
+    message.msg_control = room.octets.data();
+    message.msg_controllen = room.octets.size();
     const ssize_t size = recvmsg(channel_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
@@ -157,7 +140,7 @@ bool Submitter::receive_one() {
         end(nullptr);
         return false;
     }
-    std::vector<UniqueFd> descriptors = take_descriptors(message);
+    Descriptors descriptors = take_enclosed(message);
     const bool whole = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && descriptors.size() == 1;
     const auto id = parse_submission(whole ? Bytes(buffer).first(static_cast<std::size_t>(size)) : Bytes());
     if (!id) {

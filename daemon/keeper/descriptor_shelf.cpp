@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "daemon/shared/descriptor_store.hpp"
+#include "daemon/shared/enclosures.hpp"
 #include "daemon/shared/log.hpp"
 
 namespace keysluice {
@@ -37,26 +38,16 @@ std::optional<std::string> field(std::string_view text, std::string_view name) {
     return std::nullopt;
 }
 
-/// Descriptor and sender of a message that was received.
-struct Enclosed {
-    UniqueFd descriptor;
-    std::optional<uid_t> sender;
-};
-
-Enclosed enclosed_in(msghdr& message) {
-    Enclosed enclosed;
+/// Whose process sent a message (SO_PASSCRED), where it says so.
+std::optional<uid_t> sender_of(msghdr& message) {
     for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
-        if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS) {
-            int descriptor = -1;
-            std::memcpy(&descriptor, CMSG_DATA(item), sizeof(descriptor));
-            enclosed.descriptor.reset(descriptor);  // there is room for one only
-        } else if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_CREDENTIALS) {
+        if (item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_CREDENTIALS) {
             ucred sender{};
             std::memcpy(&sender, CMSG_DATA(item), sizeof(sender));
-            enclosed.sender = sender.uid;
+            return sender.uid;
         }
     }
-    return enclosed;
+    return std::nullopt;
 }
 
 }  // namespace
@@ -111,21 +102,21 @@ bool DescriptorShelf::read_one() {
     if (size < 0) {
         return errno == EINTR;
     }
-    Enclosed enclosed = enclosed_in(message);
+    Descriptors enclosed = take_enclosed(message);
+    const auto sender = sender_of(message);
     const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
     const auto name = field(text, "FDNAME");
-    if (!enclosed.sender || (*enclosed.sender != geteuid() && *enclosed.sender != 0) || !name || name->empty() ||
-        name->contains(':')) {
+    if (!sender || (*sender != geteuid() && *sender != 0) || !name || name->empty() || name->contains(':')) {
         return true;
     }
     if (field(text, "FDSTOREREMOVE") == "1") {
         kept_.erase(*name);
-    } else if (field(text, "FDSTORE") == "1" && enclosed.descriptor) {
+    } else if (field(text, "FDSTORE") == "1" && !enclosed.empty()) {
         if (kept_.size() >= kMost && !kept_.contains(*name)) {
             log_warning("{} descriptors are kept already; {} is not", kMost, *name);
             return true;
         }
-        kept_.insert_or_assign(*name, std::move(enclosed.descriptor));
+        kept_.insert_or_assign(*name, std::move(enclosed.front()));
     }
     return true;
 }

@@ -28,28 +28,6 @@ Result<sockaddr_un> address_of(const std::string& path) {
     return address;
 }
 
-Descriptors take_descriptors(msghdr& header) {
-    Descriptors descriptors;
-    for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr; item = CMSG_NXTHDR(&header, item)) {
-        if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const std::size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(item) + i * sizeof(int), sizeof(int));
-            descriptors.emplace_back(fd);
-        }
-    }
-    return descriptors;
-}
-
-std::uint32_t uid_at_other_end(int fd) {
-    ucred credentials{};
-    socklen_t size = sizeof(credentials);
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.uid : Users::kNobody;
-}
-
 }  // namespace
 
 Channel::Channel(Loop& loop, UniqueFd socket, Owner& owner) : loop_(loop), socket_(std::move(socket)), owner_(owner) {
@@ -63,7 +41,7 @@ Channel::~Channel() {
 }
 
 std::uint32_t Channel::peer_uid() const {
-    return uid_at_other_end(socket_.get());
+    return user_at_other_end(socket_.get());
 }
 
 bool Channel::send(const Message& message, Descriptors descriptors) {
@@ -84,22 +62,13 @@ bool Channel::send(const Message& message, Descriptors descriptors) {
 
 bool Channel::write_out(const Packet& packet) {
     iovec data{.iov_base = const_cast<std::uint8_t*>(packet.body.data()), .iov_len = packet.body.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(Channel::kMostDescriptors * sizeof(int))> space{};
+    EnclosureRoom<kMostDescriptors> room;
+    std::array<int, kMostDescriptors> descriptors{};
+    std::ranges::transform(packet.descriptors, descriptors.begin(), &UniqueFd::get);
     msghdr header{};
     header.msg_iov = &data;
     header.msg_iovlen = 1;
-    if (!packet.descriptors.empty()) {
-        header.msg_control = space.data();
-        header.msg_controllen = CMSG_SPACE(packet.descriptors.size() * sizeof(int));
-        cmsghdr* item = CMSG_FIRSTHDR(&header);
-        item->cmsg_level = SOL_SOCKET;
-        item->cmsg_type = SCM_RIGHTS;
-        item->cmsg_len = CMSG_LEN(packet.descriptors.size() * sizeof(int));
-        for (std::size_t i = 0; i < packet.descriptors.size(); ++i) {
-            const int fd = packet.descriptors[i].get();
-            std::memcpy(CMSG_DATA(item) + i * sizeof(int), &fd, sizeof(int));
-        }
-    }
+    enclose(header, room.octets, std::span(descriptors).first(packet.descriptors.size()));
     if (sendmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
         return true;
     }
@@ -140,13 +109,13 @@ void Channel::on_events(std::uint32_t events) {
 
 bool Channel::receive_one() {
     static thread_local std::array<std::uint8_t, kLargestPacket> buffer;
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(Channel::kMostDescriptors * sizeof(int))> space{};
+    EnclosureRoom<kMostDescriptors> room;
     iovec data{.iov_base = buffer.data(), .iov_len = buffer.size()};
     msghdr header{};
     header.msg_iov = &data;
     header.msg_iovlen = 1;
-    header.msg_control = space.data();
-    header.msg_controllen = space.size();
+    header.msg_control = room.octets.data();
+    header.msg_controllen = room.octets.size();
     const ssize_t size = recvmsg(socket_.get(), &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
@@ -155,7 +124,7 @@ bool Channel::receive_one() {
         close("the process at the other end is gone");
         return false;
     }
-    Descriptors descriptors = take_descriptors(header);
+    Descriptors descriptors = take_enclosed(header);
     if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
         close("a message was cut off, or this process has no descriptors left");
         return false;
@@ -221,7 +190,7 @@ void ChannelListener::on_events(std::uint32_t /*events*/) {
     if (!accepted) {
         return;
     }
-    if (users_.may_call(uid_at_other_end(accepted.get()))) {
+    if (users_.may_call(user_at_other_end(accepted.get()))) {
         on_channel_(std::move(accepted));
     }
 }

@@ -10,14 +10,12 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "base/unique_fd.hpp"
+#include "daemon/shared/enclosures.hpp"
 #include "daemon/shared/loop.hpp"
 #include "daemon/shared/messages.hpp"
 #include "daemon/shared/users.hpp"
 
 namespace keysluice {
-
-/// Descriptors that came beside a message.
-using Descriptors = std::vector<UniqueFd>;
 
 /// One end of a connection between two of keysluice's processes.
 ///

@@ -9,7 +9,9 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
+#include "daemon/shared/enclosures.hpp"
 #include "daemon/shared/inherited.hpp"
 #include "daemon/shared/notify_address.hpp"
 
@@ -78,21 +80,13 @@ Result<void> DescriptorStore::say(const std::string& text, int descriptor) const
         return failed();
     }
     iovec piece{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};  // sendmsg() does not write
-    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
+    EnclosureRoom<1> room;
     msghdr message{};
     message.msg_name = &address->raw;
     message.msg_namelen = address->length;
     message.msg_iov = &piece;
     message.msg_iovlen = 1;
-    if (descriptor >= 0) {
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        cmsghdr* const item = CMSG_FIRSTHDR(&message);
-        item->cmsg_level = SOL_SOCKET;
-        item->cmsg_type = SCM_RIGHTS;
-        item->cmsg_len = CMSG_LEN(sizeof(int));
-        std::memcpy(CMSG_DATA(item), &descriptor, sizeof(descriptor));
-    }
+    enclose(message, room.octets, std::span(&descriptor, descriptor >= 0 ? 1 : 0));
     // It reads soon, and what is kept must be kept before anything else happens.
     return sendmsg(socket_.get(), &message, MSG_NOSIGNAL) < 0 ? failed() : Result<void>{};
 }

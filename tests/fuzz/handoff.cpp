@@ -6,6 +6,7 @@
 #include <string>
 
 #include "daemon/engine/description.hpp"
+#include "daemon/engine/submission.hpp"
 
 using namespace keysluice;
 

@@ -18,16 +18,8 @@ using namespace keysluice::test;
 
 namespace {
 
-Bytes octets(std::string_view text) {
-    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 std::string text(const SecretBuffer& json) {
     return {json.begin(), json.end()};
-}
-
-Result<std::string> parsed(std::string_view packet) {
-    return parse_submission(octets(packet));
 }
 
 std::string member(const std::string& message, const char* key) {
@@ -94,28 +86,6 @@ TEST_CASE("what does not fit into a packet is not sent in part") {
     const auto described = describe({.service = "s", .peer = "p", .summary = summary, .certificate = large});
     REQUIRE_FALSE(described);
     CHECK(described.error().reason == "description-too-large");
-}
-
-TEST_CASE("submissions") {
-    CHECK(parsed(R"({"version":1,"id":"7"})") == "7");
-    CHECK(parsed("\n{ \"id\" : \"a b\" ,\t\"version\" : 1 }\n") == "a b");
-    CHECK(parsed(R"({"version":1,"id":""})") == "");
-    CHECK(parsed(R"({"version":1,"id":")" + std::string(64, 'x') + "\"}"));
-    for (const std::string& wrong :
-         {std::string(), std::string("{}"), std::string(R"({"version":1})"), std::string(R"({"id":"7"})"),
-          std::string(R"({"version":2,"id":"7"})"), std::string(R"({"version":11,"id":"7"})"),
-          std::string(R"({"version":1,"id":"7"}x)"), std::string(R"({"version":1,"id":"7","x":"y"})"),
-          std::string(R"({"version":1,"version":1,"id":"7"})"), std::string(R"({"version":1,"id":"7","id":"8"})"),
-          std::string(R"({"version":1,"id":"\u0041"})"), std::string("{\"version\":1,\"id\":\"\n\"}"),
-          std::string(R"({"version":1,"id":7})"), std::string(R"({"version":1,"id":"7")"),
-          std::string(R"({"version":1,"id":"7)"), std::string(R"({"version":1,"id":"7",})"),
-          R"({"version":1,"id":")" + std::string(65, 'x') + "\"}",
-          R"({"version":1,"id":"7"})" + std::string(kLargestSubmission, ' ')}) {
-        CAPTURE(wrong);
-        const auto result = parsed(wrong);
-        REQUIRE_FALSE(result);
-        CHECK(result.error().reason == "submission-malformed");
-    }
 }
 
 TEST_CASE("users are numbers, and nobody is nobody") {
