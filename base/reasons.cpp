@@ -547,6 +547,10 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"plaintext-remote", ReasonArea::configuration,
            "The plaintext of a service would leave this host, or come to it from others. Use a loopback address, a "
            "unix socket or an address of this host, or say plaintext_remote = \"allow\" where that network is safe."},
+    Reason{
+        "policy-too-fine", ReasonArea::configuration,
+        "The kernel's policies have prefixes and masks, no ranges, and one policy's ranges would become very many of "
+        "them. Use prefixes instead of ranges, or several policies."},
     Reason{"private-key-encrypted", ReasonArea::configuration,
            "The private key wants a passphrase. Store it unencrypted, readable for the service alone, or as a "
            "credential."},
@@ -679,6 +683,10 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"submission-malformed", ReasonArea::tls,
            "An application sent something else than one socket with its id, so its channel was closed. "
            "keysluice-handoff(7) has the format."},
+    Reason{
+        "test-too-wide", ReasonArea::configuration,
+        "The packets that a test of policies asks about fall into more pieces than anybody can read. Ask about fewer "
+        "addresses, or about one protocol."},
     Reason{"tls-side-reset", ReasonArea::tls,
            "The TLS side broke before it ended, so the plaintext side was reset as well."},
     Reason{"tls-stat-malformed", ReasonArea::kernel,

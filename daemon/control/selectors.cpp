@@ -4,9 +4,9 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <array>
-#include <cassert>
 #include <optional>
+
+#include "xfrm/ranges.hpp"
 
 namespace keysluice::control {
 namespace {
@@ -16,32 +16,9 @@ using ike::wire::TrafficSelector;
 /// Repetitions among them.
 constexpr std::size_t kMostBeforeSorting = 4 * kMostSelectors;
 
-/// The upper half of a prefix that is not a single address.
-Prefix upper_half(const Prefix& prefix) {
-    std::array<std::uint8_t, 16> octets{};
-    const Bytes old = prefix.address.octets();
-    std::ranges::copy(old, octets.begin());
-    octets.at(prefix.length / 8) |= static_cast<std::uint8_t>(0x80U >> (prefix.length % 8));
-    return {IpAddress::from_octets(Bytes(octets).first(old.size())).value_or(prefix.address),
-            static_cast<std::uint8_t>(prefix.length + 1)};
-}
-
 bool has_ports(std::uint8_t protocol) {
     return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
            protocol == IPPROTO_DCCP || protocol == IPPROTO_UDPLITE;
-}
-
-// NOLINTNEXTLINE(misc-no-recursion): as deep as an address has bits
-void cover(const Prefix& prefix, const IpAddress& first, const IpAddress& last, std::vector<Prefix>& into) {
-    if (prefix.last() < first || prefix.first() > last) {
-        return;
-    }
-    if (first <= prefix.first() && prefix.last() <= last) {
-        into.push_back(prefix);
-        return;
-    }
-    cover({prefix.address, static_cast<std::uint8_t>(prefix.length + 1)}, first, last, into);
-    cover(upper_half(prefix), first, last, into);
 }
 
 struct PortRange {
@@ -78,7 +55,7 @@ std::vector<Ports> icmp_ports(const PortRange& local, const PortRange& remote) {
     }
     const PortRange& said = local.any() ? remote : local;
     std::vector<Ports> all;
-    for (const xfrm::PortMask& each : split_ports(said.first, said.last)) {
+    for (const xfrm::PortMask& each : xfrm::split_ports(said.first, said.last)) {
         all.push_back(
             {.source = {static_cast<std::uint16_t>(each.port >> 8U), octet_mask(each.mask >> 8U)},
              .destination = {static_cast<std::uint16_t>(each.port & 0xffU), octet_mask(each.mask & 0xffU)}});
@@ -91,8 +68,8 @@ std::vector<Ports> all_ports(std::uint8_t protocol, const PortRange& local, cons
         return icmp_ports(local, remote);
     }
     std::vector<Ports> all;
-    for (const xfrm::PortMask& source : split_ports(local.first, local.last)) {
-        for (const xfrm::PortMask& destination : split_ports(remote.first, remote.last)) {
+    for (const xfrm::PortMask& source : xfrm::split_ports(local.first, local.last)) {
+        for (const xfrm::PortMask& destination : xfrm::split_ports(remote.first, remote.last)) {
             all.push_back({source, destination});
         }
     }
@@ -113,8 +90,8 @@ void add_pair(const TrafficSelector& local, const TrafficSelector& remote, std::
         return;
     }
     const auto ports = all_ports(*protocol, ports_of(local), ports_of(remote));
-    const auto destinations = split_range(remote.first, remote.last);
-    for (const Prefix& source : split_range(local.first, local.last)) {
+    const auto destinations = xfrm::split_range(remote.first, remote.last);
+    for (const Prefix& source : xfrm::split_range(local.first, local.last)) {
         for (const Prefix& destination : destinations) {
             for (const Ports& each : ports) {
                 if (into.size() > kMostBeforeSorting) {
@@ -134,27 +111,6 @@ std::unexpected<Error> too_many() {
 }
 
 }  // namespace
-
-std::vector<Prefix> split_range(const IpAddress& first, const IpAddress& last) {
-    assert(first.family() == last.family());
-    std::vector<Prefix> prefixes;
-    cover({IpAddress::lowest(first.family()), 0}, first, last, prefixes);
-    return prefixes;
-}
-
-std::vector<xfrm::PortMask> split_ports(std::uint16_t first, std::uint16_t last) {
-    std::vector<xfrm::PortMask> masks;
-    for (std::uint32_t at = first; at <= last;) {
-        // The largest block that starts here and does not go beyond.
-        std::uint32_t size = 0x10000;
-        while (at % size != 0 || at + size - 1 > last) {
-            size /= 2;
-        }
-        masks.push_back({static_cast<std::uint16_t>(at), static_cast<std::uint16_t>(0x10000 - size)});
-        at += size;
-    }
-    return masks;
-}
 
 Result<std::vector<xfrm::Selector>> kernel_selectors(const ike::TrafficSelectors& local,
                                                      const ike::TrafficSelectors& remote) {

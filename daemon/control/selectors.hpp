@@ -8,11 +8,6 @@
 
 namespace keysluice::control {
 
-/// The fewest prefixes that make up the range; both addresses are of one family.
-[[nodiscard]] std::vector<Prefix> split_range(const IpAddress& first, const IpAddress& last);
-/// The fewest masks that make up the range of ports.
-[[nodiscard]] std::vector<xfrm::PortMask> split_ports(std::uint16_t first, std::uint16_t last);
-
 /// As many as one CHILD SA may have: ranges can become very many prefixes.
 inline constexpr std::size_t kMostSelectors = 256;
 
