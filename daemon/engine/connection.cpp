@@ -328,12 +328,12 @@ void Connection::cut_off(const Error& error) {
     }
     if (intake_ || first_octet_ || negotiation_) {
         host_.counters().add(service_->id, counter::kNegotiating, -1);
-        host_.loop().bury(std::move(intake_));
-        host_.loop().bury(std::move(first_octet_));
-        host_.loop().bury(std::move(negotiation_));
+        intake_.reset();
+        first_octet_.reset();
+        negotiation_.reset();
     } else {
-        host_.loop().bury(std::move(connector_));
-        host_.loop().bury(std::move(handoff_));
+        connector_.reset();
+        handoff_.reset();
         reset_on_close(established_.tls.get());
     }
     fail_with(error);

@@ -61,6 +61,9 @@ void Connection::hand_off(SecretBuffer description, const tls::Summary& summary)
                                          established_.tls.get(), [this, summary](const Result<void>& given) {
                                              host_.loop().bury(std::move(handoff_));
                                              if (given) {
+                                                 // Nothing of it stays here: an application that closes it is rid
+                                                 // of it, in its epoll too.
+                                                 established_.tls.reset();
                                                  given_to_application(summary);
                                              } else {
                                                  give_up_backend(given.error());

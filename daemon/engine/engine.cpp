@@ -33,11 +33,19 @@ bool is_submitter(const Accepted& accepted) {
            getsockopt(accepted.socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
+bool is_submit(const Endpoint& endpoint) {
+    return std::holds_alternative<SubmitEndpoint>(endpoint);
+}
+
+std::vector<Endpoint> submit_endpoints(const TlsService& service) {
+    std::vector<Endpoint> found;
+    std::ranges::copy_if(service.listen, std::back_inserter(found), is_submit);
+    return found;
+}
+
 /// Whether the service has nothing for a connection that the kernel can't carry.
 bool needs_kernel(const TlsService& service) {
-    return service.deliver == Deliver::handoff || std::ranges::all_of(service.listen, [](const Endpoint& each) {
-               return std::holds_alternative<SubmitEndpoint>(each);
-           });
+    return service.deliver == Deliver::handoff || std::ranges::all_of(service.listen, is_submit);
 }
 
 bool is_unix_socket(int fd) {
@@ -209,6 +217,9 @@ void Engine::serve(const Service& offered, Descriptors listeners) {
         return;
     }
     stop_accepting(offer);
+    if (offer.service && submit_endpoints(offer.service->settings) != submit_endpoints((*service)->settings)) {
+        finish_submitters(offered.id);  // whoever may go on comes again
+    }
     offer.service = *service;
     relays_plaintext_ = relays_plaintext_ || offer.service->settings.plaintext == Plaintext::relay;
     offer.encoded = offered.settings;
@@ -317,8 +328,16 @@ Result<std::shared_ptr<ServedService>> Engine::load(ServiceId id, const std::vec
     return service;
 }
 
+std::size_t Engine::in_use() const {
+    std::size_t count = connections_.size() + submitters_.size();
+    for (const auto& each : submitters_) {
+        count += each->unsent();
+    }
+    return count;
+}
+
 bool Engine::has_room() {
-    return connections_.size() < capacity_ &&
+    return in_use() < capacity_ &&
            ((!kernel_.carries_any() && !relays_plaintext_) || (keeper_.connected() && handovers_.has_room()));
 }
 

@@ -72,6 +72,9 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Sub
     void ended(Connection& connection) override;
 
     [[nodiscard]] bool has_room() override;
+    /// Sockets, of which there are at most `capacity_`: connections, channels of applications, and what applications
+    /// have not fetched yet.
+    [[nodiscard]] std::size_t in_use() const;
     void on_accepted(Acceptor& acceptor, Accepted accepted) override;
     void on_exhausted(Acceptor& acceptor, int error) override;
 

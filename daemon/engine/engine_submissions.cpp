@@ -41,7 +41,7 @@ Result<Accepted> Engine::take_submitted(const Submitter& submitter, UniqueFd soc
     if (!is_among(offers_.at(submitter.service()).service->settings.application_users, submitter.user())) {
         return std::unexpected(not_permitted(submitter.user()));
     }
-    if (connections_.size() >= capacity_) {
+    if (in_use() >= capacity_) {
         return fail("descriptors-exhausted",
                     fmt::format("this engine has {} connections and descriptors for no more; raise LimitNOFILE",
                                 connections_.size()));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -42,7 +43,8 @@ void Handoff::try_all() {
         }
     }
     if (busy && now() < until_) {
-        loop_.arm(*this, now() + kPause);
+        loop_.arm(*this, now() + pause_);
+        pause_ = std::min(2 * pause_, kLongestPause);
         return;
     }
     done_(fail(others_listen_ ? "application-not-permitted" : "application-unreachable",

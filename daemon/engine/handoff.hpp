@@ -21,7 +21,9 @@ namespace keysluice {
 class Handoff final : Deadline {
    public:
     using Done = std::function<void(Result<void>)>;
+    /// The first one; each is twice as long as the one before.
     static constexpr Duration kPause = std::chrono::milliseconds(10);
+    static constexpr Duration kLongestPause = std::chrono::milliseconds(500);
 
     /// `socket` stays the caller's: a duplicate is what the application gets.
     Handoff(Loop& loop, const TlsService& service, std::size_t first, SecretBuffer description, int socket,
@@ -46,6 +48,7 @@ class Handoff final : Deadline {
     int socket_;
     Done done_;
     Instant until_{};
+    Duration pause_ = kPause;
     std::string answers_;
     bool others_listen_ = false;
 };

@@ -41,8 +41,6 @@ Result<Accepted> accept_submitted(UniqueFd socket) {
                     &accepted.peer.length) != 0) {
         return fail("not-connected", "the TCP socket that was submitted is not connected (any more)");
     }
-    // Another one's SO_LINGER could make our close() wait.
-    close_in_order(accepted.socket.get());
     return accepted;
 }
 
@@ -106,7 +104,17 @@ void Submitter::watch() {
 
 void Submitter::finish() {
     finishing_ = true;
+    // Nothing more is taken in: who sends hears of it.
+    shutdown(channel_.get(), SHUT_RD);
     watch();
+}
+
+void Submitter::discard_unread() {
+    std::array<std::uint8_t, kLargestSubmission> buffer{};
+    Descriptors descriptors;
+    bool whole = false;
+    while (receive(buffer, descriptors, whole) > 0) {
+    }
 }
 
 void Submitter::on_events(std::uint32_t events) {
@@ -115,6 +123,8 @@ void Submitter::on_events(std::uint32_t events) {
         flush();
     }
     if ((events & (EPOLLHUP | EPOLLERR)) != 0U || (finishing_ && under_way_ == 0)) {
+        // Else the application would hear of a reset before it has read its last answers (unix_release_sock()).
+        discard_unread();
         end(nullptr);
         return;
     }
@@ -123,8 +133,7 @@ void Submitter::on_events(std::uint32_t events) {
     watch();
 }
 
-bool Submitter::receive_one() {
-    std::array<std::uint8_t, kLargestSubmission> buffer{};
+ssize_t Submitter::receive(MutableBytes buffer, Descriptors& descriptors, bool& whole) {
     EnclosureRoom<kRoomForDescriptors> room;
     iovec data{.iov_base = buffer.data(), .iov_len = buffer.size()};
     msghdr message{};
@@ -133,6 +142,20 @@ bool Submitter::receive_one() {
     message.msg_control = room.octets.data();
     message.msg_controllen = room.octets.size();
     const ssize_t size = recvmsg(channel_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size >= 0) {
+        descriptors = take_enclosed(message);  // also beside an empty packet
+        // An SO_LINGER of the application's could make our close() wait.
+        std::ranges::for_each(descriptors, [](const UniqueFd& each) { close_in_order(each.get()); });
+        whole = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+    }
+    return size;
+}
+
+bool Submitter::receive_one() {
+    std::array<std::uint8_t, kLargestSubmission> buffer{};
+    Descriptors descriptors;
+    bool whole = false;
+    const ssize_t size = receive(buffer, descriptors, whole);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
@@ -140,9 +163,8 @@ bool Submitter::receive_one() {
         end(nullptr);
         return false;
     }
-    Descriptors descriptors = take_enclosed(message);
-    const bool whole = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && descriptors.size() == 1;
-    const auto id = parse_submission(whole ? Bytes(buffer).first(static_cast<std::size_t>(size)) : Bytes());
+    const auto id = parse_submission(
+        whole && descriptors.size() == 1 ? Bytes(buffer).first(static_cast<std::size_t>(size)) : Bytes());
     if (!id) {
         end(&id.error());
         return false;

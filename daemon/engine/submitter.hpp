@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "base/secret_buffer.hpp"
 #include "daemon/engine/acceptor.hpp"
+#include "daemon/shared/enclosures.hpp"
 #include "daemon/shared/loop.hpp"
 #include "daemon/shared/messages.hpp"
 
@@ -42,6 +43,8 @@ class Submitter final : public std::enable_shared_from_this<Submitter>, Watcher 
     /// False where nobody is there to hear it. `socket` is given away in any case.
     bool answer(SecretBuffer description, UniqueFd socket = {});
     [[nodiscard]] std::size_t under_way() const { return under_way_; }
+    /// Those among them that are answered, and wait for the application to read.
+    [[nodiscard]] std::size_t unsent() const { return answers_.size(); }
     /// Reads nothing more, and ends with the last answer.
     void finish();
     /// Ends it now; there is no call to the owner.
@@ -55,6 +58,10 @@ class Submitter final : public std::enable_shared_from_this<Submitter>, Watcher 
 
     void on_events(std::uint32_t events) override;
     [[nodiscard]] bool reading() const { return !finishing_ && under_way_ < kMostUnderWay; }
+    /// recvmsg(2), and what came beside the packet. `whole`: nothing of it was cut off.
+    [[nodiscard]] ssize_t receive(MutableBytes buffer, Descriptors& descriptors, bool& whole);
+    /// What came after finish(): the application still has these sockets, and nobody has touched them.
+    void discard_unread();
     /// One packet; true when there may be more.
     [[nodiscard]] bool receive_one();
     void flush();

@@ -126,7 +126,8 @@ void UserspaceRelay::look_at_life() {
 
 void UserspaceRelay::take_leave(const Error& error) {
     // A proper end behind half of what was to come would make it look like the whole.
-    bool all_said = to_plain_.empty() && session_->output().empty() && !plain_.deaf;
+    const bool unread = (!tls_.ended && has_unread(tls_.fd.get())) || (!plain_.ended && has_unread(plain_.fd.get()));
+    bool all_said = !unread && to_plain_.empty() && session_->output().empty() && !plain_.deaf;
     if (all_said && !plain_.ended) {
         if (!session_->close_notify()) {
             abort(error);

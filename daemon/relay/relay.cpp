@@ -196,7 +196,7 @@ void Relay::end_some() {
             found->second.session->cut_off(kClosed);
         } else {
             reset_on_close(found->second.tls.get());
-            failed(found->second, kClosed);
+            failed(found->second, found->second.client(), kClosed);
             drop(slot);
         }
     }
@@ -205,9 +205,9 @@ void Relay::end_some() {
     }
 }
 
-void Relay::failed(const Held& held, const Error& error) {
+void Relay::failed(const Held& held, int client, const Error& error) {
     const TlsService& settings = held.service->settings;
-    const std::string peer = describe_peer(held.session ? held.session->tls().get() : held.tls.get());
+    const std::string peer = describe_peer(client);
     counters_.add(held.service->id, fmt::format("{}{}", counter::kFailed, error.reason));
     log_peer_failure(fmt::format("{}: {}", settings.name, peer), error);
     failures_.add(
@@ -391,7 +391,7 @@ void Relay::on_backend(Slot slot, Result<UniqueFd> backend) {
         begin(slot, std::move(*backend));
         return;
     }
-    failed(held, backend.error());
+    failed(held, held.client(), backend.error());
     if (held.carried.plaintext) {
         reset_on_close(held.tls.get());
     } else {
@@ -440,7 +440,7 @@ void Relay::on_ended(Session& session, const Error* error, UniqueFd farewell) {
     const Slot slot = session.slot();
     const Held& held = held_.at(slot);
     if (error != nullptr) {
-        failed(held, *error);
+        failed(held, farewell ? farewell.get() : held.client(), *error);
     }
     if (farewell) {
         farewells_.add(std::move(farewell));

@@ -49,6 +49,9 @@ class Relay final : public Session::Host, public Uplink::Owner {
         UniqueFd tls;  ///< until the session owns it
         std::unique_ptr<Connector> connector;
         std::unique_ptr<Session> session;
+
+        /// Its socket; -1 where it is gone.
+        [[nodiscard]] int client() const { return session ? session->tls().get() : tls.get(); }
     };
 
     /// To a keeper that has asked: the pipes that were told, in the order of their numbers, and who was not.
@@ -83,7 +86,8 @@ class Relay final : public Session::Host, public Uplink::Owner {
     void end_sessions(const EndSessions& end);
     /// Ends a few of those that are to end; the others get their turn first.
     void end_some();
-    void failed(const Held& held, const Error& error);
+    /// `client`: its socket, or -1 where it is gone.
+    void failed(const Held& held, int client, const Error& error);
     void inherit_table(Descriptors descriptors);
     void inherit_pipe(PipeId id, Descriptors ends);
     /// A keeper that knows nothing is told what is here, in the pace at which it listens.

@@ -186,7 +186,9 @@ Session::Step Session::fill_from_tls() {
         if (size < 0 && error == EINTR) {
             continue;
         }
-        const bool room_was_left = fills <= to_plain_.pipe->certain_fills;
+        // Of TLS, each fill is one record and of known size; of plain TCP, one takes many small segments, of which
+        // each has a slot.
+        const bool room_was_left = !plaintext() && fills <= to_plain_.pipe->certain_fills;
         if (to_plain_.in_pipe == 0) {
             return_pipe(to_plain_);
         }

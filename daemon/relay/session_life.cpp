@@ -26,7 +26,9 @@ void Session::look_at_life() {
 
 Session::Step Session::take_leave(const Error& error) {
     // A proper end behind half of what was to come would make it look like the whole.
-    if (to_plain_.in_pipe > 0 || to_tls_.in_pipe > 0 || plain_.deaf || has(TableEntry::kPlainCutOff)) {
+    const bool unread =
+        (tls_.readable && !has(TableEntry::kTlsEnded)) || (plain_.readable && !has(TableEntry::kPlainEnded));
+    if (unread || to_plain_.in_pipe > 0 || to_tls_.in_pipe > 0 || plain_.deaf || has(TableEntry::kPlainCutOff)) {
         return abort(error);
     }
     if (!tls_.shut) {

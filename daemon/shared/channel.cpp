@@ -120,12 +120,13 @@ bool Channel::receive_one() {
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
+    Descriptors descriptors = size < 0 ? Descriptors() : take_enclosed(header);  // also beside an empty packet
     if (size <= 0) {
         close("the process at the other end is gone");
         return false;
     }
-    Descriptors descriptors = take_enclosed(header);
     if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        wipe(buffer.data(), static_cast<std::size_t>(size));
         close("a message was cut off, or this process has no descriptors left");
         return false;
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 
 #include "daemon/shared/service.hpp"
 
@@ -70,17 +71,19 @@ std::uint64_t LimitMemory::hash(Key key) const {
     return mix(mix(key.origin + salt) + key.service.value + salt);
 }
 
-LimitMemory::Place& LimitMemory::place(std::uint64_t hash, std::size_t probe) const {
-    return memory_.as<Place>()[(hash + probe) % kCells];
+LimitMemory::Place& LimitMemory::place(Key key, std::uint64_t hash, std::size_t probe) const {
+    const std::span<Place> all = memory_.as<Place>().first(kCells);
+    const std::span<Place> cells = key.origin == 0 ? all.first(kServiceCells) : all.subspan(kServiceCells);
+    return cells[(hash + probe) % cells.size()];
 }
 
 LimitMemory::Cell LimitMemory::number(const Place& place) const {
     return static_cast<Cell>(&place - memory_.as<Place>().data());
 }
 
-LimitMemory::Place* LimitMemory::find(std::uint64_t hash) const {
+LimitMemory::Place* LimitMemory::find(Key key, std::uint64_t hash) const {
     for (std::size_t probe = 0; probe < kProbes; ++probe) {
-        Place& there = place(hash, probe);
+        Place& there = place(key, hash, probe);
         if ((there.use.load() & ~kCount) == tag_of(hash)) {
             return &there;
         }
@@ -88,12 +91,12 @@ LimitMemory::Place* LimitMemory::find(std::uint64_t hash) const {
     return nullptr;
 }
 
-LimitMemory::Place* LimitMemory::find_or_take(std::uint64_t hash, Instant now) {
-    if (Place* const known = find(hash)) {
+LimitMemory::Place* LimitMemory::find_or_take(Key key, std::uint64_t hash, Instant now) {
+    if (Place* const known = find(key, hash)) {
         return known;
     }
     for (std::size_t probe = 0; probe < kProbes; ++probe) {
-        Place& there = place(hash, probe);
+        Place& there = place(key, hash, probe);
         std::uint64_t use = there.use.load();
         if ((use & kCount) == 0 && there.due.load() <= nanoseconds(now) &&
             there.use.compare_exchange_strong(use, tag_of(hash))) {
@@ -105,7 +108,7 @@ LimitMemory::Place* LimitMemory::find_or_take(std::uint64_t hash, Instant now) {
 
 LimitMemory::Counted LimitMemory::begin(Key key, std::uint32_t most, Instant now) {
     const std::uint64_t hashed = hash(key);
-    while (Place* const there = find_or_take(hashed, now)) {
+    while (Place* const there = find_or_take(key, hashed, now)) {
         std::uint64_t use = there->use.load();
         while ((use & ~kCount) == tag_of(hashed)) {
             const std::uint64_t count = use & kCount;
@@ -131,7 +134,7 @@ void LimitMemory::end(Cell cell) {
 }
 
 LimitMemory::Outcome LimitMemory::pass(Key key, std::uint32_t per_second, Instant now) {
-    Place* const there = find_or_take(hash(key), now);
+    Place* const there = find_or_take(key, hash(key), now);
     if (there == nullptr) {
         return Outcome::no_cell;
     }
@@ -150,7 +153,7 @@ LimitMemory::Outcome LimitMemory::pass(Key key, std::uint32_t per_second, Instan
 }
 
 std::uint32_t LimitMemory::connections(Key key) const {
-    const Place* const there = find(hash(key));
+    const Place* const there = find(key, hash(key));
     return there == nullptr ? 0 : static_cast<std::uint32_t>(there->use.load() & kCount);
 }
 

@@ -23,7 +23,9 @@ namespace keysluice {
 class LimitMemory {
    public:
     static constexpr std::size_t kCells = 1U << 16U;
-    static constexpr std::size_t kProbes = 16;
+    static constexpr std::size_t kProbes = 64;
+    /// The first ones, for services as a whole: no number of clients can take them.
+    static constexpr std::size_t kServiceCells = 1U << 12U;
 
     /// What is to be counted.
     struct Key {
@@ -70,11 +72,11 @@ class LimitMemory {
 
     [[nodiscard]] Header& header() const;
     [[nodiscard]] std::uint64_t hash(Key key) const;
-    [[nodiscard]] Place& place(std::uint64_t hash, std::size_t probe) const;
+    [[nodiscard]] Place& place(Key key, std::uint64_t hash, std::size_t probe) const;
     [[nodiscard]] Cell number(const Place& place) const;
     /// The key's place, if need be a free one.
-    [[nodiscard]] Place* find(std::uint64_t hash) const;
-    [[nodiscard]] Place* find_or_take(std::uint64_t hash, Instant now);
+    [[nodiscard]] Place* find(Key key, std::uint64_t hash) const;
+    [[nodiscard]] Place* find_or_take(Key key, std::uint64_t hash, Instant now);
 
     SealedMemory memory_;
 };

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -51,6 +52,11 @@ void reset_on_close(int fd) {
 void close_in_order(int fd) {
     const linger in_background{.l_onoff = 0, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &in_background, sizeof(in_background));
+}
+
+bool has_unread(int fd) {
+    int octets = 0;
+    return ioctl(fd, FIONREAD, &octets) == 0 && octets > 0;
 }
 
 std::size_t raise_descriptor_limit() {

@@ -21,6 +21,8 @@ namespace keysluice {
 void reset_on_close(int fd);
 /// The last close() sends a FIN again.
 void close_in_order(int fd);
+/// Whether something has come that nobody has read yet.
+[[nodiscard]] bool has_unread(int fd);
 
 /// Raises the limit of descriptors to what the system grants (the hard limit), and tells how many that are.
 [[nodiscard]] std::size_t raise_descriptor_limit();

@@ -70,6 +70,22 @@ def client_first(world):
         expect_equal(read_exactly(client, 1000), digest(data).encode(), "the answer, and then the end")
 
 
+@scenario("plaintext: many small segments that wait in a socket all get through, and the end behind them")
+def small_segments(world):
+    service = relayed(world, answer_after_the_end)
+    path = f"{world.directory}/plain.sock"
+    service.more["listen"] = [f"127.0.0.1:{service.port}", f"unix:{path}"]
+    # Each has a place of its own in the relay's pipe, which has 64.
+    segments = [bytes([number % 256]) * 100 for number in range(200)]
+    with service, socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(world.patience(30))
+        client.connect(path)
+        for segment in segments:
+            client.send(segment)
+        client.shutdown(socket.SHUT_WR)
+        expect_equal(read_exactly(client, 1000), digest(b"".join(segments)).encode(), "the answer, and then the end")
+
+
 @scenario("plaintext: a reset of the client resets the backend's side")
 def client_resets(world):
     with relayed(world, echo) as service:

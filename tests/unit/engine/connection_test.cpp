@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -46,7 +47,8 @@ struct Backend {
 
 /// An engine with one connection, whose client shakes hands, and a keeper that takes it or not.
 struct FakeEngine final : Connection::Host {
-    explicit FakeEngine(bool keeper_takes, TlsService settings = {})
+    enum class Until { it_ends, it_begins };
+    explicit FakeEngine(bool keeper_takes, TlsService settings = {}, Until until = Until::it_ends)
         : takes(keeper_takes), capabilities(kernel_capabilities()) {
         ktls::TcpPair pair = tcp_pair();
         set_nonblocking(pair.server.get());
@@ -58,6 +60,9 @@ struct FakeEngine final : Connection::Host {
         connection = std::make_unique<Connection>(*this, service, Accepted{std::move(pair.server), {}});
         connection->start();
         turn_until(loop_, [&] {
+            if (until == Until::it_begins) {
+                return true;
+            }
             client->pump();
             return connection == nullptr;
         });
@@ -91,6 +96,22 @@ struct FakeEngine final : Connection::Host {
     std::optional<TlsClient> client;
     std::unique_ptr<Connection> connection;
     std::vector<UniqueFd> handed_over;
+};
+
+/// Cuts a connection off when its own turn comes.
+struct Axe final : Watcher {
+    explicit Axe(FakeEngine& cut) : engine(cut), ready(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        engine.loop_.add(ready.get(), EPOLLIN, *this);
+    }
+    ~Axe() override { engine.loop_.remove(ready.get(), *this); }
+    void on_events(std::uint32_t /*events*/) override {
+        if (engine.connection) {
+            engine.connection->cut_off({"closed-on-request", "no more"});
+        }
+    }
+
+    FakeEngine& engine;
+    UniqueFd ready;
 };
 
 }  // namespace
@@ -144,4 +165,15 @@ TEST_SUITE("kernel") {
         });
         CHECK(engine.client->failure == "peer-alert");
     }
+}
+
+TEST_CASE("a connection that is cut off is not heard of again, whatever came for it in the same round") {
+    FakeEngine engine(true, {}, FakeEngine::Until::it_begins);
+    const Axe axe(engine);
+    REQUIRE(shutdown(engine.client->socket(), SHUT_WR) == 0);  // behind the axe in what epoll reports
+    engine.loop_.turn(std::chrono::seconds(1));
+    CHECK(engine.connection == nullptr);
+    CHECK(engine.counted("failed:closed-on-request") == 1);
+    CHECK(engine.counted("failed:peer-closed") == 0);
+    CHECK(engine.counted("negotiating") == 0);
 }

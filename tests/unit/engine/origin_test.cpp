@@ -25,6 +25,12 @@ TEST_CASE("all addresses of an IPv6 network are one client") {
     CHECK(origin_of(to_socket_address(mapped).value()) == origin("192.0.2.1:5"));
 }
 
+TEST_CASE("clients behind a translator to IPv6 are told apart (RFC 6052)") {
+    CHECK(origin("[64:ff9b::192.0.2.1]:5") == origin("192.0.2.1:5"));
+    CHECK(origin("[64:ff9b::192.0.2.1]:5") != origin("[64:ff9b::192.0.2.2]:5"));
+    CHECK(origin("[64:ff9b:1::1]:5") == origin("[64:ff9b:1::2]:5"));
+}
+
 TEST_CASE("a local process has no address") {
     CHECK(origin("unix:/run/shop.sock") == 0);
     CHECK(origin_of({}) == 0);

@@ -100,6 +100,7 @@ TEST_CASE("a memory that is full lets pass what it can't count, and takes new ke
         }
     }
     CHECK(full);
+    CHECK(memory.begin({.service = {9}}, 1, kNow).outcome == Outcome::counted);  // no client takes a service's cell
     CHECK(cells.size() > LimitMemory::kCells / 2);
     CHECK(cells.size() <= LimitMemory::kCells);
     for (const LimitMemory::Cell cell : cells) {
