@@ -26,6 +26,9 @@ struct watched {
 static int epoll = -1;
 static int listener = -1;
 static int channel = -1; /* submit mode */
+static struct watched *watched_listener;
+static struct watched *watched_channel;
+static int unsubmitted = -1; /* accepted, and the channel had no room for it */
 static uid_t keysluice = (uid_t)-1;
 static char message[KEYSLUICE_MESSAGE_SIZE];
 
@@ -44,7 +47,15 @@ static struct watched *watch(int kind, int fd) {
     return one;
 }
 
-static void begin(const struct keysluice_socket *tls) {
+static void change_watch(struct watched *one, int fd, uint32_t events) {
+    struct epoll_event event = {.events = events, .data = {.ptr = one}};
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) != 0) {
+        die("watch");
+    }
+}
+
+/* Nothing of its keys stays behind in `tls`. */
+static void begin(struct keysluice_socket *tls) {
     char peer[64] = "";
     char name[256] = "";
     keysluice_text(message, "peer", peer, sizeof(peer));
@@ -52,9 +63,12 @@ static void begin(const struct keysluice_socket *tls) {
     printf("serving %s, who asked for %s%s\n", peer, name, tls->secret_size > 0 ? "; its keys can be changed" : "");
     fcntl(tls->fd, F_SETFL, fcntl(tls->fd, F_GETFL) | O_NONBLOCK);
     watch(KIND_SOCKET, tls->fd)->tls = *tls;
+    explicit_bzero(tls, sizeof(*tls));
 }
 
+/* keysluice may have a duplicate of the socket for another moment: close(2) alone would not end the watching. */
 static void end(struct watched *one) {
+    epoll_ctl(epoll, EPOLL_CTL_DEL, one->tls.fd, NULL);
     keysluice_close(&one->tls);
     free(one);
 }
@@ -65,8 +79,7 @@ static void echo(struct watched *one) {
         while (one->from < one->to) {
             const ssize_t sent = keysluice_send(&one->tls, one->data + one->from, one->to - one->from, MSG_DONTWAIT);
             if (sent < 0 && errno == EAGAIN) {
-                struct epoll_event event = {.events = EPOLLOUT, .data = {.ptr = one}};
-                epoll_ctl(epoll, EPOLL_CTL_MOD, one->tls.fd, &event);
+                change_watch(one, one->tls.fd, EPOLLOUT);
                 return;
             }
             if (sent < 0) {
@@ -78,8 +91,7 @@ static void echo(struct watched *one) {
         }
         const ssize_t got = keysluice_recv(&one->tls, one->data, sizeof(one->data), MSG_DONTWAIT);
         if (got < 0 && errno == EAGAIN) {
-            struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = one}};
-            epoll_ctl(epoll, EPOLL_CTL_MOD, one->tls.fd, &event);
+            change_watch(one, one->tls.fd, EPOLLIN);
             return;
         }
         if (got <= 0) {
@@ -103,13 +115,37 @@ static void take_handed_off(void) {
     }
 }
 
-/* The id is our own descriptor: it stays open until the answer is there. */
-static void submit_one(void) {
+/* The id is our own descriptor: it stays open until the answer is there. 0: there is no room now. */
+static int submit(int tcp) {
     char id[16];
-    const int tcp = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     snprintf(id, sizeof(id), "%d", tcp);
-    if (tcp < 0 || keysluice_submit(channel, tcp, id) != 0) {
+    if (keysluice_submit_with(channel, tcp, id, MSG_DONTWAIT) == 0) {
+        return 1;
+    }
+    if (errno != EAGAIN) {
         die("submit");
+    }
+    return 0;
+}
+
+/* Waiting for room without reading answers would be for ever: keysluice waits for us, too. */
+static void submit_one(void) {
+    const int tcp = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (tcp < 0) {
+        die("accept");
+    }
+    if (!submit(tcp)) {
+        unsubmitted = tcp;
+        change_watch(watched_listener, listener, 0);
+        change_watch(watched_channel, channel, EPOLLIN | EPOLLOUT);
+    }
+}
+
+static void submit_again(void) {
+    if (submit(unsubmitted)) {
+        unsubmitted = -1;
+        change_watch(watched_listener, listener, EPOLLIN);
+        change_watch(watched_channel, channel, EPOLLIN);
     }
 }
 
@@ -128,6 +164,15 @@ static void take_answer(void) {
         char sentence[512] = "";
         keysluice_text(message, "sentence", sentence, sizeof(sentence));
         printf("no socket: %s\n", sentence);
+    }
+}
+
+static void on_channel(uint32_t events) {
+    if (unsubmitted >= 0 && (events & EPOLLOUT) != 0) {
+        submit_again();
+    }
+    if ((events & ~(uint32_t)EPOLLOUT) != 0) {
+        take_answer();
     }
 }
 
@@ -164,14 +209,14 @@ int main(int count, char **words) {
         channel = keysluice_connect(words[2], keysluice);
         listener = listen_on((uint16_t)atoi(words[3]));
     } else {
-        listener = keysluice_listen(words[2], 0600);
+        listener = keysluice_listen(words[2], 0666);
     }
     if (listener < 0 || (submits && channel < 0)) {
         die(words[2]);
     }
-    watch(KIND_LISTENER, listener);
+    watched_listener = watch(KIND_LISTENER, listener);
     if (submits) {
-        watch(KIND_CHANNEL, channel);
+        watched_channel = watch(KIND_CHANNEL, channel);
     }
     puts("ready");
     for (;;) {
@@ -182,7 +227,7 @@ int main(int count, char **words) {
             if (one->kind == KIND_SOCKET) {
                 echo(one);
             } else if (one->kind == KIND_CHANNEL) {
-                take_answer();
+                on_channel(events[i].events);
             } else if (submits) {
                 submit_one();
             } else {

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __cplusplus
@@ -42,8 +43,12 @@ extern "C" {
 
 /* Room for any message, with its terminator. */
 #define KEYSLUICE_MESSAGE_SIZE (64 * 1024 + 1)
-/* So many records in a row may carry no data. */
+/* A peer may send so many records without data: KeyUpdates that we have not asked for, tickets, warnings, empty ones.
+ * One of them comes back for each such portion of data, in either direction, and for each such time. So keys may be
+ * changed now and then for ever, but not between single octets. */
 #define KEYSLUICE_MOST_IDLE_RECORDS 32
+#define KEYSLUICE_OCTETS_PER_IDLE_RECORD (64 * 1024)
+#define KEYSLUICE_SECONDS_PER_IDLE_RECORD 60
 
 struct keysluice_socket {
     int fd;
@@ -60,7 +65,10 @@ struct keysluice_socket {
     uint8_t header_seen;
     uint8_t update; /* of a KeyUpdate: its only octet */
     uint32_t body_left;
-    unsigned idle_records;
+    unsigned idle_records; /* that have not come back yet */
+    uint32_t octets;       /* of data, since one came back for the last portion */
+    time_t came_back;      /* when one came back for a time */
+    unsigned asked_for;    /* KeyUpdates of the peer that we have asked for */
 };
 
 /* ---- messages: JSON objects of strings and truth values ---- */
@@ -213,9 +221,20 @@ static inline int keysluice_connect(const char *path, uid_t user) {
     return keysluice_is_user(fd, user) ? fd : keysluice_close_with(fd, EPERM);
 }
 
-/* Submits a connected TCP socket. `id` has up to 64 printable ASCII characters but " and \; the answer has it, too. From
- * now on until then nothing else may be done with the socket; afterwards, `tcp` and the answer's are the same. */
-static inline int keysluice_submit(int channel, int tcp, const char *id) {
+/* 1 to 64 printable ASCII characters but " and \; keysluice ends a channel that brings anything else. */
+static inline int keysluice_is_id(const char *id) {
+    size_t length = 0;
+    for (; id[length] != '\0'; ++length) {
+        if (length == 64 || id[length] < ' ' || id[length] > '~' || id[length] == '"' || id[length] == '\\') {
+            return 0;
+        }
+    }
+    return length > 0;
+}
+
+/* As keysluice_submit(). `flags`: MSG_DONTWAIT or 0. EAGAIN: there is no room now, and maybe none before answers are
+ * read. */
+static inline int keysluice_submit_with(int channel, int tcp, const char *id, int flags) {
     char packet[128];
     const int size = snprintf(packet, sizeof(packet), "{\"version\":1,\"id\":\"%s\"}", id);
     struct iovec data = {packet, (size_t)size};
@@ -224,7 +243,7 @@ static inline int keysluice_submit(int channel, int tcp, const char *id) {
         char room[CMSG_SPACE(sizeof(int))];
     } control;
     struct msghdr message;
-    if (size < 0 || (size_t)size >= sizeof(packet)) {
+    if (!keysluice_is_id(id) || size < 0 || (size_t)size >= sizeof(packet)) {
         errno = EINVAL;
         return -1;
     }
@@ -238,7 +257,14 @@ static inline int keysluice_submit(int channel, int tcp, const char *id) {
     control.header.cmsg_type = SCM_RIGHTS;
     control.header.cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(&control.header), &tcp, sizeof(tcp));
-    return sendmsg(channel, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
+    return sendmsg(channel, &message, MSG_NOSIGNAL | flags) < 0 ? -1 : 0;
+}
+
+/* Submits a connected TCP socket. `id` has 1 to 64 printable ASCII characters but " and \ (otherwise: EINVAL); the
+ * answer has it, too. From now on until then nothing else may be done with the socket; afterwards, `tcp` and the
+ * answer's are the same. */
+static inline int keysluice_submit(int channel, int tcp, const char *id) {
+    return keysluice_submit_with(channel, tcp, id, 0);
 }
 
 /* The next answer: returns 1, and 0 where the channel has ended. `message` (KEYSLUICE_MESSAGE_SIZE octets) gets what
@@ -280,6 +306,7 @@ static inline int keysluice_answer(int channel, struct keysluice_socket *into, c
         if (into->fd >= 0) {
             close(into->fd);
         }
+        explicit_bzero(into, sizeof(*into));
         into->fd = -1;
         errno = EBADMSG;
         return -1;
@@ -304,7 +331,8 @@ static inline int keysluice_accept(int listener, uid_t user, struct keysluice_so
 
 /* ---- records ---- */
 
-static inline int keysluice_send_record(int fd, uint8_t type, const uint8_t *payload, size_t size) {
+/* `flags`: MSG_DONTWAIT, since a peer that does not read must not stop who only wanted to receive or to close; or 0. */
+static inline int keysluice_send_record(int fd, uint8_t type, const uint8_t *payload, size_t size, int flags) {
     struct iovec data = {(void *)(uintptr_t)payload, size};
     union {
         struct cmsghdr header;
@@ -321,12 +349,12 @@ static inline int keysluice_send_record(int fd, uint8_t type, const uint8_t *pay
     control.header.cmsg_type = TLS_SET_RECORD_TYPE;
     control.header.cmsg_len = CMSG_LEN(sizeof(uint8_t));
     *CMSG_DATA(&control.header) = type;
-    return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
+    return sendmsg(fd, &message, MSG_NOSIGNAL | flags) < 0 ? -1 : 0;
 }
 
-static inline int keysluice_alert(struct keysluice_socket *tls, uint8_t level, uint8_t description) {
+static inline int keysluice_alert(struct keysluice_socket *tls, uint8_t level, uint8_t description, int flags) {
     const uint8_t alert[2] = {level, description};
-    return keysluice_send_record(tls->fd, 21, alert, sizeof(alert));
+    return keysluice_send_record(tls->fd, 21, alert, sizeof(alert), flags);
 }
 
 /* RFC 8446 7.1, HKDF-Expand-Label with an empty context, of at most one hash. */
@@ -413,17 +441,18 @@ static inline int keysluice_next_keys(struct keysluice_socket *tls, int option, 
     return result;
 }
 
-/* Changes our keys, and asks the peer to change its own. EOPNOTSUPP: the kernel can't, or it is TLS 1.2. */
-static inline int keysluice_change_keys(struct keysluice_socket *tls, int asking) {
+/* As keysluice_change_keys(). `flags`: MSG_DONTWAIT or 0. */
+static inline int keysluice_change_keys_with(struct keysluice_socket *tls, int asking, int flags) {
     const uint8_t update[5] = {24, 0, 0, 1, (uint8_t)(asking && !tls->answer_due ? 1 : 0)};
     if (tls->secret_size == 0) {
         errno = EOPNOTSUPP;
         return -1;
     }
-    if (keysluice_send_record(tls->fd, 22, update, sizeof(update)) != 0) {
+    if (keysluice_send_record(tls->fd, 22, update, sizeof(update), flags) != 0) {
         return -1;
     }
     tls->answer_due = 0;
+    tls->asked_for += update[4];
     if (keysluice_next_keys(tls, TLS_TX, tls->send_secret) != 0) {
         tls->closed = 1; /* the peer expects the next keys: nothing can be said any more */
         return -1;
@@ -431,8 +460,36 @@ static inline int keysluice_change_keys(struct keysluice_socket *tls, int asking
     return 0;
 }
 
+/* Changes our keys, and asks the peer to change its own where `asking` is not 0. EOPNOTSUPP: the kernel can't, or it is
+ * TLS 1.2. EAGAIN on a nonblocking socket: try again. */
+static inline int keysluice_change_keys(struct keysluice_socket *tls, int asking) {
+    return keysluice_change_keys_with(tls, asking, 0);
+}
+
+static inline void keysluice_earn(struct keysluice_socket *tls, uint64_t records) {
+    tls->idle_records -= records < tls->idle_records ? (unsigned)records : tls->idle_records;
+}
+
+static inline void keysluice_count_data(struct keysluice_socket *tls, size_t octets) {
+    const uint64_t sum = (uint64_t)tls->octets + octets;
+    keysluice_earn(tls, sum / KEYSLUICE_OCTETS_PER_IDLE_RECORD);
+    tls->octets = (uint32_t)(sum % KEYSLUICE_OCTETS_PER_IDLE_RECORD);
+}
+
+static inline void keysluice_count_idle_record(struct keysluice_socket *tls) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (tls->idle_records == 0) {
+        tls->came_back = now.tv_sec;
+    }
+    const time_t earned = (now.tv_sec - tls->came_back) / KEYSLUICE_SECONDS_PER_IDLE_RECORD;
+    keysluice_earn(tls, (uint64_t)earned);
+    tls->came_back += earned * KEYSLUICE_SECONDS_PER_IDLE_RECORD;
+    ++tls->idle_records;
+}
+
 static inline int keysluice_violation(struct keysluice_socket *tls, uint8_t description, int error) {
-    keysluice_alert(tls, 2, description);
+    keysluice_alert(tls, 2, description, MSG_DONTWAIT);
     tls->closed = 1;
     errno = error;
     return -1;
@@ -474,6 +531,9 @@ static inline int keysluice_on_message_end(struct keysluice_socket *tls) {
     }
     if (update == 1) {
         tls->answer_due = 1;
+    } else if (tls->asked_for > 0) {
+        --tls->asked_for;
+        keysluice_earn(tls, 1); /* this one */
     }
     return 1;
 }
@@ -492,19 +552,18 @@ static inline int keysluice_on_handshake(struct keysluice_socket *tls, uint8_t o
 }
 
 /* What is due before our next data. EAGAIN is no failure: it stays due. */
-static inline int keysluice_answer_update(struct keysluice_socket *tls) {
-    if (tls->answer_due && !tls->closed && keysluice_change_keys(tls, 0) != 0 && errno != EAGAIN) {
+static inline int keysluice_answer_update(struct keysluice_socket *tls, int flags) {
+    flags &= MSG_DONTWAIT;
+    if (tls->answer_due && !tls->closed && keysluice_change_keys_with(tls, 0, flags) != 0 && errno != EAGAIN) {
         return -1;
     }
     return 0;
 }
 
-static inline int keysluice_on_control(struct keysluice_socket *tls, uint8_t type, const uint8_t *octets, size_t size) {
-    if (++tls->idle_records > KEYSLUICE_MOST_IDLE_RECORDS) {
-        return keysluice_violation(tls, 10 /* unexpected_message */, ECONNRESET);
-    }
+/* What a record says that is no data. */
+static inline int keysluice_follow(struct keysluice_socket *tls, uint8_t type, const uint8_t *octets, size_t size) {
     if (type != 21 && type != 22) {
-        return type == 23 ? 0 : keysluice_violation(tls, 10, EIO);
+        return type == 23 ? 0 : keysluice_violation(tls, 10 /* unexpected_message */, EIO);
     }
     for (size_t i = 0; i < size; ++i) {
         const int done = type == 21 ? keysluice_on_alert(tls, octets[i]) : keysluice_on_handshake(tls, octets[i]);
@@ -515,12 +574,22 @@ static inline int keysluice_on_control(struct keysluice_socket *tls, uint8_t typ
             return keysluice_violation(tls, 10, EIO);
         }
     }
-    return keysluice_answer_update(tls);
+    return 0;
+}
+
+static inline int keysluice_on_control(struct keysluice_socket *tls, uint8_t type, const uint8_t *octets, size_t size) {
+    keysluice_count_idle_record(tls);
+    if (keysluice_follow(tls, type, octets, size) != 0) {
+        return -1;
+    }
+    /* Not before it was read: what we have asked for costs nothing. */
+    return tls->idle_records > KEYSLUICE_MOST_IDLE_RECORDS ? keysluice_violation(tls, 10, ECONNRESET) : 0;
 }
 
 /* recv(2) of data. 0: the peer has said close_notify. ECONNRESET: an alert ended the connection, or it ended without
- * one, and data may be missing. EIO: the peer broke a rule, or changed keys that can't be changed here. `flags`: 0 or
- * MSG_DONTWAIT. Behind what it returns, the buffer may hold other octets. */
+ * one, and data may be missing; or the peer sent too many records without data. EBADMSG: a record was forged or
+ * damaged. EIO: the peer broke a rule, or changed keys that can't be changed here. `flags`: 0 or MSG_DONTWAIT, which
+ * holds for the answer to a KeyUpdate, too. Behind what it returns, the buffer may hold other octets. */
 static inline ssize_t keysluice_recv(struct keysluice_socket *tls, void *buffer, size_t size, int flags) {
     while (!tls->ended) {
         union {
@@ -534,7 +603,7 @@ static inline ssize_t keysluice_recv(struct keysluice_socket *tls, void *buffer,
         message.msg_iovlen = 1;
         message.msg_control = control.room;
         message.msg_controllen = sizeof(control.room);
-        if (keysluice_answer_update(tls) != 0) {
+        if (keysluice_answer_update(tls, flags) != 0) {
             return -1;
         }
         const ssize_t got = recvmsg(tls->fd, &message, flags & MSG_DONTWAIT);
@@ -548,7 +617,7 @@ static inline ssize_t keysluice_recv(struct keysluice_socket *tls, void *buffer,
         }
         const uint8_t type = *CMSG_DATA(header);
         if (type == 23 && got > 0) {
-            tls->idle_records = 0;
+            keysluice_count_data(tls, (size_t)got);
             return got;
         }
         if (keysluice_on_control(tls, type, (const uint8_t *)buffer, (size_t)got) != 0) {
@@ -558,32 +627,43 @@ static inline ssize_t keysluice_recv(struct keysluice_socket *tls, void *buffer,
     return 0;
 }
 
-/* send(2), behind the KeyUpdate that the peer may wait for. EPIPE: close_notify was said already. */
+/* send(2), behind the KeyUpdate that the peer may wait for. EPIPE: close_notify was said already. `flags`
+ * with MSG_DONTWAIT: neither is waited for. */
 static inline ssize_t keysluice_send(struct keysluice_socket *tls, const void *data, size_t size, int flags) {
     if (tls->closed) {
         errno = EPIPE;
         return -1;
     }
-    if (keysluice_answer_update(tls) != 0 || tls->answer_due) {
+    if (keysluice_answer_update(tls, flags) != 0 || tls->answer_due) {
         return -1;
     }
-    return send(tls->fd, data, size, flags | MSG_NOSIGNAL);
+    const ssize_t sent = send(tls->fd, data, size, flags | MSG_NOSIGNAL);
+    if (sent > 0) {
+        keysluice_count_data(tls, (size_t)sent);
+    }
+    return sent;
 }
 
-/* Our end of the data: close_notify and a FIN. The peer's data may go on. */
-static inline int keysluice_shutdown(struct keysluice_socket *tls) {
-    if (!tls->closed && keysluice_alert(tls, 1, 0) != 0) {
+static inline int keysluice_shutdown_with(struct keysluice_socket *tls, int flags) {
+    if (!tls->closed && keysluice_alert(tls, 1, 0, flags) != 0) {
         return -1;
     }
     tls->closed = 1;
     return shutdown(tls->fd, SHUT_WR);
 }
 
-/* The same, and nothing is left of the socket and its keys. */
+/* Our end of the data: close_notify and a FIN. The peer's data may go on. EAGAIN on a nonblocking socket: try again. */
+static inline int keysluice_shutdown(struct keysluice_socket *tls) {
+    return keysluice_shutdown_with(tls, 0);
+}
+
+/* The same, and nothing is left of the socket and its keys. It waits for nobody: where the peer does not read there may
+ * be no room for close_notify, and the peer sees a truncation. Where that matters, call keysluice_shutdown() until it
+ * returns 0 before. */
 static inline int keysluice_close(struct keysluice_socket *tls) {
     const int fd = tls->fd;
     if (fd >= 0) {
-        keysluice_shutdown(tls);
+        keysluice_shutdown_with(tls, MSG_DONTWAIT);
     }
     explicit_bzero(tls, sizeof(*tls));
     tls->fd = -1;

@@ -17,6 +17,16 @@ namespace keysluice::application {
     throw std::system_error(errno, std::generic_category(), what);
 }
 
+/// One on its way to a Socket: its secrets stay nowhere else.
+struct Passing {
+    keysluice_socket socket{};
+
+    Passing() { socket.fd = -1; }
+    Passing(const Passing&) = delete;
+    Passing& operator=(const Passing&) = delete;
+    ~Passing() { explicit_bzero(&socket, sizeof(socket)); }
+};
+
 /// A kTLS socket, and what keysluice has said about its connection.
 class Socket {
    public:
@@ -51,10 +61,11 @@ class Socket {
     std::optional<std::size_t> send(const void* data, std::size_t size, int flags = 0) {
         return checked(keysluice_send(&socket_, data, size, flags), "keysluice_send");
     }
-    void shutdown() {
-        if (keysluice_shutdown(&socket_) != 0) {
-            fail("keysluice_shutdown");
-        }
+    /// False, on a nonblocking socket: there is no room now; try again, or the peer may see a truncation.
+    bool shutdown() { return checked(keysluice_shutdown(&socket_), "keysluice_shutdown").has_value(); }
+    /// The same, of a KeyUpdate; `asking`: the peer is to change its keys, too.
+    bool change_keys(bool asking) {
+        return checked(keysluice_change_keys(&socket_, asking ? 1 : 0), "keysluice_change_keys").has_value();
     }
 
    private:
@@ -73,10 +84,11 @@ class Socket {
     std::string message_;
 };
 
-/// Where sockets are handed off to, by `user` alone.
+/// Where sockets are handed off to, by `user` alone. The file's mode lets everybody call, as `user` is another one
+/// than ours: who does is asked by both sides.
 class Listener {
    public:
-    Listener(const char* path, uid_t user, mode_t mode = 0600) : fd_(keysluice_listen(path, mode)), user_(user) {
+    Listener(const char* path, uid_t user, mode_t mode = 0666) : fd_(keysluice_listen(path, mode)), user_(user) {
         if (fd_ < 0) {
             fail(path);
         }
@@ -87,12 +99,12 @@ class Listener {
 
     [[nodiscard]] int fd() const { return fd_; }
     Socket accept() {
-        keysluice_socket socket;
+        Passing passing;
         std::vector<char> message(KEYSLUICE_MESSAGE_SIZE);
-        if (keysluice_accept(fd_, user_, &socket, message.data()) != 0) {
+        if (keysluice_accept(fd_, user_, &passing.socket, message.data()) != 0) {
             fail("keysluice_accept");
         }
-        return {socket, message.data()};
+        return {passing.socket, message.data()};
     }
 
    private:
@@ -119,16 +131,19 @@ class Submitter {
     ~Submitter() { close(fd_); }
 
     [[nodiscard]] int fd() const { return fd_; }
-    void submit(int tcp, const std::string& id) {
-        if (keysluice_submit(fd_, tcp, id.c_str()) != 0) {
-            fail("keysluice_submit");
+    /// False: MSG_DONTWAIT finds no room.
+    bool submit(int tcp, const std::string& id, int flags = 0) {
+        const bool submitted = keysluice_submit_with(fd_, tcp, id.c_str(), flags) == 0;
+        if (!submitted && errno != EAGAIN) {
+            fail("keysluice_submit_with");
         }
+        return submitted;
     }
     /// Nothing: the channel has ended.
     std::optional<Answer> answer() {
-        keysluice_socket socket;
+        Passing passing;
         std::vector<char> message(KEYSLUICE_MESSAGE_SIZE);
-        const int got = keysluice_answer(fd_, &socket, message.data(), 0);
+        const int got = keysluice_answer(fd_, &passing.socket, message.data(), 0);
         if (got < 0) {
             fail("keysluice_answer");
         }
@@ -136,8 +151,8 @@ class Submitter {
             return std::nullopt;
         }
         Answer answer{message.data(), std::nullopt};
-        if (socket.fd >= 0) {
-            answer.socket.emplace(socket, message.data());
+        if (passing.socket.fd >= 0) {
+            answer.socket.emplace(passing.socket, message.data());
         }
         return answer;
     }

@@ -122,6 +122,8 @@ def many_sockets(world, mode):
         for number in range(count):
             clients.append(application.client(context=context))
             talk(clients[-1], number)
+        if mode == "handoff":  # an engine that runs as another user must be able to call
+            expect_equal(oct(application.path.stat().st_mode & 0o777), "0o666", "the mode of the application's socket")
         service = application.sluice.service()
         expect_equal((service["delivered"], service["established"]["kernel"], service["active"]["kernel"]),
                      (count, count, 0), "delivered, established and active, as status has them")
@@ -310,6 +312,23 @@ def too_many_at_once(world):
         expect_equal({each["reason"] for each in answers}, {"handshake-timeout"}, "the reasons")
         for each in clients + accepted:
             each.close()
+
+
+@scenario("handoff: an application that finds no room for a submission reads answers meanwhile, and goes on")
+def no_room_for_a_submission(world):
+    need_kernel(world)
+    count, most = 1100, 1024  # what is too much for the queue in between, too, waits in the application
+    processes.raise_descriptor_limit(8192)
+    with Application(world, "submit", handshake_timeout="60s") as application:
+        silent = [connect(("127.0.0.1", application.port), world.patience(20)) for _ in range(count)]
+        eventually(lambda: application.sluice.service()["negotiating"] == most, world.patience(20),
+                   f"{most} handshakes are awaited")
+        for each in silent:
+            each.close()
+        eventually(lambda: application.log.read_bytes().count(b"no socket") == count, world.patience(20),
+                   f"all {count} are answered")
+        with application.client() as client:
+            client.echo(b"is anybody there?")
 
 
 @scenario("handoff: a connection that the kernel can't carry is refused, and who submitted it is told why")
