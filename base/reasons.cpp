@@ -377,6 +377,9 @@ constexpr auto kReasons = std::to_array<Reason>({
            "Restart all of them."},
     Reason{"mode-refused", ReasonArea::ike,
            "One end wants tunnel mode and the other transport mode. Give both the same mode."},
+    Reason{"must-staple", ReasonArea::configuration,
+           "A warning: the certificate says that an OCSP response always comes with it, and there is no current one. "
+           "Clients will refuse it. Fetch one for ocsp and reload."},
     Reason{
         "netlink-answers-lost", ReasonArea::kernel,
         "Answers of the kernel did not fit into the socket's buffer. When it comes back, raise net.core.rmem_max."},

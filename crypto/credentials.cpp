@@ -99,10 +99,7 @@ Result<CertificateChain> read_certificate_chain(const std::filesystem::path& fil
 
 std::chrono::sys_seconds end_of(const CertificateChain& chain) {
     const auto end = [](const X509& certificate) {
-        std::tm date{};
-        const bool readable = ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &date) == 1;
-        ERR_clear_error();
-        return std::chrono::sys_seconds(std::chrono::seconds(readable ? timegm(&date) : 0));
+        return moment_of(X509_get0_notAfter(&certificate)).value_or(std::chrono::sys_seconds{});
     };
     std::chrono::sys_seconds first = end(*chain.leaf);
     for (const CertificatePtr& each : chain.intermediates) {

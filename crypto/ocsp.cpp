@@ -6,7 +6,6 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <ctime>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -55,40 +54,39 @@ OCSP_SINGLERESP* find(OCSP_BASICRESP* responses, const X509* certificate, const 
     return nullptr;
 }
 
-bool is_signed_for(OCSP_BASICRESP* response, X509* issuer) {
+/// Until when its signer may sign; nothing: it is not signed by the issuer, nor for it.
+std::optional<std::chrono::sys_seconds> end_of_signer(OCSP_BASICRESP* response, X509* issuer) {
     const StorePtr trusted(X509_STORE_new());
     const StackPtr known(sk_X509_new_null());
     if (!trusted || !known || sk_X509_push(known.get(), issuer) == 0) {
-        return false;
+        return std::nullopt;
     }
     X509_STORE_add_cert(trusted.get(), issuer);
     X509_STORE_set_flags(trusted.get(), X509_V_FLAG_NO_CHECK_TIME);
-    return OCSP_basic_verify(response, known.get(), trusted.get(), OCSP_PARTIAL_CHAIN) == 1;
-}
-
-std::optional<std::chrono::sys_seconds> moment(const ASN1_GENERALIZEDTIME* time) {
-    std::tm date{};
-    if (time == nullptr || ASN1_TIME_to_tm(time, &date) != 1) {
+    X509* signer = nullptr;
+    if (OCSP_basic_verify(response, known.get(), trusted.get(), OCSP_PARTIAL_CHAIN) != 1 ||
+        OCSP_resp_get0_signer(response, &signer, known.get()) != 1) {
         return std::nullopt;
     }
-    return std::chrono::sys_seconds(std::chrono::seconds(timegm(&date)));
+    return moment_of(X509_get0_notAfter(signer)).value_or(std::chrono::sys_seconds{});
 }
 
-Result<OcspResponse> take(const std::filesystem::path& file, OCSP_SINGLERESP* response, Bytes der) {
+Result<OcspResponse> take(const std::filesystem::path& file, OCSP_SINGLERESP* response,
+                          std::chrono::sys_seconds signer_ends, Bytes der) {
     ASN1_GENERALIZEDTIME* this_update = nullptr;
     ASN1_GENERALIZEDTIME* next_update = nullptr;
     const int status = OCSP_single_get0_status(response, nullptr, nullptr, &this_update, &next_update);
-    const auto from = moment(this_update);
-    const auto until = moment(next_update);
+    const auto from = moment_of(this_update);
+    const auto until = moment_of(next_update);
     if (!from || (next_update != nullptr && !until)) {
         return fail("ocsp-malformed", fmt::format("{}: this response has no readable time", file.native()));
     }
     // RFC 6960 4.2.2.1: "If nextUpdate is not set, the responder is indicating that newer revocation information is
-    // available all the time."
+    // available all the time." A file is not asked all the time.
     return OcspResponse{.der = {der.begin(), der.end()},
                         .good = status == V_OCSP_CERTSTATUS_GOOD,
                         .from = *from,
-                        .until = until.value_or(std::chrono::sys_seconds::max())};
+                        .until = std::min(until.value_or(*from + kWithoutNextUpdate), signer_ends)};
 }
 
 Result<OcspResponse> parse(const std::filesystem::path& file, Bytes der, const CertificateChain& chain) {
@@ -118,13 +116,14 @@ Result<OcspResponse> parse(const std::filesystem::path& file, Bytes der, const C
                                                           file.native(), subject_of(*chain.leaf)));
     }
     ERR_clear_error();
-    if (!is_signed_for(basic.get(), issuer)) {
+    const auto signer_ends = end_of_signer(basic.get(), issuer);
+    if (!signer_ends) {
         return fail("ocsp-untrusted",
                     fmt::format("{}: this response is not signed by the issuer of the certificate of {}, nor for "
                                 "it: {}",
                                 file.native(), subject_of(*chain.leaf), take_openssl_error()));
     }
-    return take(file, single, der);
+    return take(file, single, *signer_ends, der);
 }
 
 }  // namespace

@@ -10,12 +10,16 @@
 
 namespace keysluice::crypto {
 
+/// So long a response is good that does not say how long.
+inline constexpr std::chrono::hours kWithoutNextUpdate{12};
+
 /// What the authority says of a certificate (RFC 6960), for the certificate's owner to pass on.
 struct OcspResponse {
     std::vector<std::uint8_t> der;
-    bool good = false;                                                 ///< neither revoked nor unknown
-    std::chrono::sys_seconds from{};                                   ///< thisUpdate
-    std::chrono::sys_seconds until = std::chrono::sys_seconds::max();  ///< nextUpdate, if there is one
+    bool good = false;                ///< neither revoked nor unknown
+    std::chrono::sys_seconds from{};  ///< thisUpdate
+    /// nextUpdate, or else kWithoutNextUpdate after thisUpdate; never later than the signer's certificate.
+    std::chrono::sys_seconds until{};
 
     /// Outside its time nobody believes it.
     [[nodiscard]] bool current(std::chrono::system_clock::time_point now) const {

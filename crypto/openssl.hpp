@@ -5,7 +5,9 @@
 #include <openssl/kdf.h>
 #include <openssl/x509.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace keysluice::crypto {
@@ -32,5 +34,8 @@ using PrivateKeyPtr = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 
 /// OpenSSL's newest error as a person may read it; empty when there is none. The queue is empty afterwards.
 [[nodiscard]] std::string take_openssl_error();
+
+/// Nothing where it is null or unreadable.
+[[nodiscard]] std::optional<std::chrono::sys_seconds> moment_of(const ASN1_TIME* time);
 
 }  // namespace keysluice::crypto

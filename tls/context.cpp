@@ -43,7 +43,8 @@ Result<SslContextPtr> make_context(const SSL_METHOD* method, const Protocol& pro
     SSL_CTX_clear_options(raw, SSL_CTX_get_options(raw));
     SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
-    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+    // The file of a certificate is the chain: OpenSSL would look in ca, which is for the peers', for what it lacks.
+    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(raw, 0);
     if (protocol.export_keys) {

@@ -24,11 +24,6 @@ namespace keysluice::tls {
 
 namespace {
 
-void free_certificates(STACK_OF(X509) * certificates) {
-    sk_X509_pop_free(certificates, X509_free);
-}
-using ChainPtr = std::unique_ptr<STACK_OF(X509), Free<free_certificates>>;
-
 /// A certificate that was read.
 struct Shown {
     std::string file;
@@ -55,6 +50,26 @@ bool show(SSL* ssl, const Kinds& kinds) {
     return std::ranges::all_of(kinds, [&](const Shown* each) {
         return SSL_use_cert_and_key(ssl, each->leaf.get(), each->key.get(), each->intermediates.get(), 1) == 1;
     });
+}
+
+/// Under TLS 1.2 the cipher suite says what kind of key signs; one has to be common to both sides.
+bool has_suite_for(SSL* ssl, const Shown& shown) {
+    const int needed = EVP_PKEY_get_base_id(shown.key.get()) == EVP_PKEY_RSA ? NID_auth_rsa : NID_auth_ecdsa;
+    const STACK_OF(SSL_CIPHER)* offered = SSL_get_client_ciphers(ssl);
+    for (int i = 0; i < sk_SSL_CIPHER_num(offered); ++i) {
+        const SSL_CIPHER* suite = sk_SSL_CIPHER_value(offered, i);
+        if (SSL_CIPHER_get_auth_nid(suite) == needed && sk_SSL_CIPHER_find(SSL_get_ciphers(ssl), suite) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Whether this client can verify the certificate and signatures of its key. In certificate callbacks only.
+bool suits(SSL* ssl, const Shown& shown) {
+    constexpr int kBoth = CERT_PKEY_VALID | CERT_PKEY_SIGN;
+    const int found = SSL_check_chain(ssl, shown.leaf.get(), shown.key.get(), shown.intermediates.get());
+    return (found & kBoth) == kBoth && (SSL_version(ssl) == TLS1_3_VERSION || has_suite_for(ssl, shown));
 }
 
 /// All certificates of a context.
@@ -229,6 +244,10 @@ int Collection::on_choice(SSL* ssl, void* collection) {
         return 1;  // the context has those for others
     }
     SSL_certs_clear(ssl);
+    // OpenSSL chooses by the kinds of keys, and knows nothing of names.
+    if (exact != nullptr && std::ranges::any_of(*exact, [&](const Shown* each) { return suits(ssl, *each); })) {
+        return show(ssl, *exact) ? 1 : 0;
+    }
     // Of one kind, the last one counts.
     const bool shown = (wildcard == nullptr || show(ssl, *wildcard)) && (exact == nullptr || show(ssl, *exact));
     return shown ? 1 : 0;

@@ -7,11 +7,10 @@
 
 #include <algorithm>
 #include <array>
-#include <new>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "tls/kept.hpp"
 #include "tls/observations.hpp"
 #include "tls/server_name.hpp"
 
@@ -27,23 +26,8 @@ constexpr std::size_t kMostIntermediates = 8192;
 
 using StoreContextPtr = std::unique_ptr<X509_STORE_CTX, Free<X509_STORE_CTX_free>>;
 
-void free_certificates(STACK_OF(X509) * chain) {
-    sk_X509_pop_free(chain, X509_free);
-}
-using ChainPtr = std::unique_ptr<STACK_OF(X509), Free<free_certificates>>;
-
-void free_resumption(void* /*parent*/, void* resumption, CRYPTO_EX_DATA* /*data*/, int /*index*/, long /*number*/,
-                     void* /*argument*/) {
-    delete static_cast<Resumption*>(resumption);
-}
-
-int resumption_index() {
-    static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_resumption);
-    return index;
-}
-
-Resumption* find_resumption(const SSL* ssl) {
-    return static_cast<Resumption*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), resumption_index()));
+const Resumption* find_resumption(const SSL* ssl) {
+    return kept_by<Resumption>(SSL_get_SSL_CTX(ssl));
 }
 
 /// What we write into a ticket beside what OpenSSL has there, which is renewed with every resumption and knows of the
@@ -127,6 +111,12 @@ bool still_verifies(SSL* ssl, X509* certificate, const Origin& origin) {
     X509_STORE_CTX_set_verify_cb(context.get(), SSL_get_verify_callback(ssl));
     const bool verified = X509_verify_cert(context.get()) == 1;
     ERR_clear_error();
+    if (!verified) {
+        // The handshake becomes a full one, in which the client may show another certificate.
+        Observations& seen = observations_of(ssl);
+        seen.objection.clear();
+        seen.rejected_subject.clear();
+    }
     return verified;
 }
 
@@ -218,11 +208,7 @@ int on_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cip
 }  // namespace
 
 void resume_sessions(SSL_CTX* context, const Resumption& resumption, std::uint8_t scope) {
-    auto rules = std::make_unique<Resumption>(resumption);
-    if (SSL_CTX_set_ex_data(context, resumption_index(), rules.get()) != 1) {
-        throw std::bad_alloc();
-    }
-    std::ignore = rules.release();  // the context's
+    keep(context, std::make_unique<const Resumption>(resumption));
     SSL_CTX_clear_options(context, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context, kTicketsOfFullHandshake);
     SSL_CTX_set_timeout(context, std::chrono::ceil<std::chrono::seconds>(resumption.lifetime).count());

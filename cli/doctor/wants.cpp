@@ -30,6 +30,15 @@ void add_secret(Wants& wants, const std::string& of, const std::string& path, co
     }
 }
 
+/// For an engine to show.
+void add_identity(Wants& wants, const std::string& of, const std::string& certificate,
+                  const std::string& private_key) {
+    if (!certificate.empty()) {
+        wants.certificates.push_back({of, certificate, {}});
+    }
+    add_secret(wants, of, private_key, "keysluice-engine");
+}
+
 void add_connection(Wants& wants, const control::IkeConnection& connection) {
     const ike::Connection& rules = *connection.rules;
     const std::string of = fmt::format("connection {}", rules.name);
@@ -38,10 +47,7 @@ void add_connection(Wants& wants, const control::IkeConnection& connection) {
     for (const ike::ChildRule& child : rules.children) {
         add_child(wants, rules.name, child);
     }
-    if (!connection.certificate.empty()) {
-        wants.certificates.push_back({of, connection.certificate, {}});
-    }
-    add_secret(wants, of, connection.private_key.path, "keysluice-engine");
+    add_identity(wants, of, connection.certificate, connection.private_key.path);
     add_secret(wants, of, connection.psk.path, "keysluice");
 }
 
@@ -52,10 +58,10 @@ void add_service(Wants& wants, const TlsService& service) {
     for (const Endpoint& endpoint : service.listen) {
         wants.listeners.push_back({service.name, endpoint});
     }
-    if (!service.certificate.empty()) {
-        wants.certificates.push_back({of, service.certificate, {}});
+    add_identity(wants, of, service.certificate, service.private_key);
+    for (const ServiceCertificate& further : service.certificates) {
+        add_identity(wants, of, further.certificate, further.private_key);
     }
-    add_secret(wants, of, service.private_key, "keysluice-engine");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/control/delivery_reader.hpp"
 #include "daemon/control/secret_reference.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "tls/server_name.hpp"
@@ -99,6 +100,7 @@ void read_route(const PlacedTable& table, ServiceEntry& entry, Diagnostics& diag
         route.alpn.push_back(std::move(protocol.text));
     }
     section.endpoints("connect", route.connect, places);
+    refuse_submissions(section, route.connect, places);
     section.require("connect", "every route");
     if (!section.has("names") && !section.has("alpn")) {
         section.report(table.where, "key-missing",

@@ -50,13 +50,11 @@ void read_users(Section& section, std::vector<std::string>& users) {
 
 /// What stands in `connect` is of the kind that `deliver` needs.
 void check_targets(Section& section, const TlsService& service, const ServiceSource& source) {
+    refuse_submissions(section, service.connect, source.connect);
     const bool handoff = service.mode == Mode::server && service.deliver == Deliver::handoff;
     for (std::size_t i = 0; i < service.connect.size(); ++i) {
         const Endpoint& target = service.connect[i];
-        if (is_submit(target)) {
-            section.report(source.connect[i], "bad-endpoint",
-                           fmt::format("connect: {}: \"submit:/PATH\" is for listen", to_string(target)));
-        } else if (handoff && !std::holds_alternative<UnixEndpoint>(target)) {
+        if (handoff && !is_submit(target) && !std::holds_alternative<UnixEndpoint>(target)) {
             section.report(source.connect[i], kConflict,
                            fmt::format("connect: {}: deliver = \"handoff\" gives sockets to applications of this "
                                        "host: expected \"unix:/PATH\", where one listens",
@@ -121,6 +119,15 @@ bool takes_submissions(const TlsService& service) {
 
 bool only_submitted(const TlsService& service) {
     return !service.listen.empty() && std::ranges::all_of(service.listen, is_submit);
+}
+
+void refuse_submissions(Section& section, const std::vector<Endpoint>& connect, const std::vector<Position>& places) {
+    for (std::size_t i = 0; i < connect.size(); ++i) {
+        if (is_submit(connect[i])) {
+            section.report(places[i], "bad-endpoint",
+                           fmt::format("connect: {}: \"submit:/PATH\" is for listen", to_string(connect[i])));
+        }
+    }
 }
 
 void read_delivery(Section& section, TlsService& service, const ServiceSource& source) {

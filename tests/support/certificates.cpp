@@ -160,7 +160,8 @@ std::filesystem::path CertificateFolder::staple(const Issued& subject, const Iss
         OCSP_cert_to_id(EVP_sha1(), subject.certificate.get(), issuer.certificate.get())};
     const int status = request.revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD;
     OCSP_basic_add1_status(basic.get(), id.get(), status, OCSP_REVOKED_STATUS_NOSTATUS,
-                           request.revoked ? from.get() : nullptr, from.get(), until.get());
+                           request.revoked ? from.get() : nullptr, from.get(),
+                           request.until.count() != 0 ? until.get() : nullptr);
     const Issued& signer = request.responder != nullptr ? *request.responder : issuer;
     OCSP_basic_sign(basic.get(), signer.certificate.get(), signer.key.get(), EVP_sha256(), nullptr, 0);
     const std::unique_ptr<OCSP_RESPONSE, tls::Free<OCSP_RESPONSE_free>> response{

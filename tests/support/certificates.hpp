@@ -37,9 +37,9 @@ struct CertificateRequest {
 /// What an OCSP responder says.
 struct StatusRequest {
     bool revoked = false;
-    const Issued* responder = nullptr;                   ///< who signs; null: the issuer itself
-    std::chrono::seconds from = std::chrono::hours(-1);  ///< both relative to now
-    std::chrono::seconds until = std::chrono::hours(24);
+    const Issued* responder = nullptr;                    ///< who signs; null: the issuer itself
+    std::chrono::seconds from = std::chrono::hours(-1);   ///< both relative to now
+    std::chrono::seconds until = std::chrono::hours(24);  ///< 0s: none
 };
 
 /// A temporary folder of PEM files that goes with this object.

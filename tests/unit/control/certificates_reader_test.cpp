@@ -101,6 +101,8 @@ TEST_CASE("what is wrong with protocols and routes") {
     CHECK(faults(route("names = [\"*\"]")) == "10 bad-name");
     CHECK(faults(service("[[tls.service.routes]]\nnames = [\"a\"]")) == "8 key-missing");
     CHECK(faults(service("[[tls.service.routes]]\nnames = [\"a\"]\nconnect = [\"1\"]")) == "10 bad-endpoint");
+    CHECK(faults(service("[[tls.service.routes]]\nnames = [\"a\"]\nconnect = [\"h:1\", \"submit:/s\"]")) ==
+          "10 bad-endpoint");
     const std::string without =
         "[[tls.service]]\nname = \"a\"\nlisten = [\"0.0.0.0:443\"]\nconnect = [\"h:80\"]\n"
         "certificate = \"/c\"\nprivate_key = \"file:/k\"\n";

@@ -1,6 +1,8 @@
 #include "daemon/control/preparation.hpp"
 
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <chrono>
 #include <string>
@@ -52,6 +54,17 @@ struct Shop {
     TlsService server;
     TlsService client;
 };
+
+/// Gives it the TLS feature status_request.
+void demand_stapling(testing::Issued& issued, const testing::Issued& authority) {
+    X509_EXTENSION* feature = X509V3_EXT_conf_nid(nullptr, nullptr, NID_tlsfeature, "status_request");
+    REQUIRE(feature != nullptr);
+    X509_add_ext(issued.certificate.get(), feature, -1);
+    X509_EXTENSION_free(feature);
+    X509_sign(issued.certificate.get(), authority.key.get(), EVP_sha256());
+    const crypto::BioPtr file(BIO_new_file(issued.certificate_file.c_str(), "w"));
+    PEM_write_bio_X509(file.get(), issued.certificate.get());
+}
 
 }  // namespace
 
@@ -209,6 +222,34 @@ TEST_CASE("OCSP responses that do no good are doubted") {
     CHECK(doubts({.until = std::chrono::hours(1)}, std::chrono::hours(2)) == "ocsp-not-current ");
     CHECK(doubts({.from = std::chrono::hours(1)}) == "ocsp-not-current ");
     CHECK(doubts({.revoked = true}) == "ocsp-not-good ");
+}
+
+TEST_CASE("a certificate that clients refuse without a current OCSP response is doubted when there is none") {
+    Shop shop;
+    const testing::Issued authority = shop.folder.make({.subject = "authority", .names = "", .authority = true});
+    testing::Issued leaf = shop.folder.make({.issuer = &authority});
+    demand_stapling(leaf, authority);
+    const auto now = std::chrono::system_clock::now();
+    TlsService service{.certificate = shop.folder.write_chain({&leaf, &authority})};
+    const auto doubts = [&](std::chrono::seconds later = {}) {
+        Configuration configuration = with(service);
+        configuration.sources[0].ocsp = {"k.toml", 15, 1};
+        return doubts_about_stapling(configuration, now + later);
+    };
+    const Diagnostics none = doubts();
+    REQUIRE(none.size() == 1);
+    CHECK(none[0].reason == "must-staple");
+    CHECK(none[0].where == kCertificate);
+    CHECK(none[0].sentence.starts_with("WARNING: " + service.certificate));
+    service.ocsp = shop.folder.staple(leaf, authority, {.until = std::chrono::hours(1)});
+    CHECK(doubts().empty());
+    const Diagnostics old = doubts(std::chrono::hours(2));
+    REQUIRE(old.size() == 2);
+    CHECK(old[0].reason == "ocsp-not-current");
+    CHECK(old[1].reason == "must-staple");
+    CHECK(old[1].where.line == 15);
+    service = {.certificate = shop.folder.write_chain({&authority})};
+    CHECK(doubts().empty());
 }
 
 TEST_CASE("each service is checked, in their order") {

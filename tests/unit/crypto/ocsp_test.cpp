@@ -74,6 +74,32 @@ TEST_CASE("a response that is too old, or bad news, is read all the same") {
     CHECK_FALSE(revoked->good);
 }
 
+TEST_CASE("a response that does not say how long it is good is good for half a day") {
+    Shop shop;
+    const auto now = std::chrono::system_clock::now();
+    const auto response =
+        read_ocsp_response(shop.folder.staple(shop.leaf, shop.authority, {.from = 0s, .until = 0s}), shop.chain);
+    REQUIRE(response);
+    CHECK(response->until == response->from + 12h);
+    CHECK(response->current(now + 11h));
+    CHECK_FALSE(response->current(now + 13h));
+}
+
+TEST_CASE("a response is good for no longer than the certificate of its signer") {
+    Shop shop;
+    const auto now = std::chrono::system_clock::now();
+    const Issued delegate = shop.folder.make({.subject = "responder",
+                                              .names = "",
+                                              .issuer = &shop.authority,
+                                              .extended_key_usage = "OCSPSigning",
+                                              .until = 2h});
+    const auto response =
+        read_ocsp_response(shop.folder.staple(shop.leaf, shop.authority, {.responder = &delegate}), shop.chain);
+    REQUIRE(response);
+    CHECK(response->current(now + 1h));
+    CHECK_FALSE(response->current(now + 3h));
+}
+
 TEST_CASE("what is no response for this certificate is refused") {
     Shop shop;
     const auto good = shop.folder.staple(shop.leaf, shop.authority);

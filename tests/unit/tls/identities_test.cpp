@@ -59,6 +59,7 @@ struct Client {
     int version = TLS1_3_VERSION;
     std::vector<std::uint8_t> protocols = {};
     bool wants_status = false;
+    const char* suites = nullptr;
 };
 
 struct Visit {
@@ -68,6 +69,9 @@ struct Visit {
               SSL_CTX_set_max_proto_version(raw, client.version);
               if (client.signatures != nullptr) {
                   SSL_CTX_ctrl(raw, SSL_CTRL_SET_SIGALGS_LIST, 0, const_cast<char*>(client.signatures));
+              }
+              if (client.suites != nullptr) {
+                  SSL_CTX_set_cipher_list(raw, client.suites);
               }
               SSL_CTX_set_alpn_protos(raw, client.protocols.data(), static_cast<unsigned>(client.protocols.size()));
           }) {
@@ -151,6 +155,25 @@ TEST_CASE("a client sees the certificate that has its name, of a kind that it ca
     }
 }
 
+TEST_CASE("a certificate with exactly the name goes before a wildcard of a kind that OpenSSL likes better") {
+    const House& house = House::shared();
+    const Context context =
+        server_context(settings_of(house.first, {identity(house.first_rsa, {"rsa.example"}), identity(house.any)}));
+    const std::string both = std::string(kEcdsa) + ":" + kRsa;
+    for (const int version : kVersions) {
+        CAPTURE(version);
+        CHECK(shown(context, "rsa.example", both.c_str(), version) == "first-rsa");
+        CHECK(shown(context, "rsa.example", nullptr, version) == "first-rsa");
+        CHECK(shown(context, "rsa.example", kEcdsa, version) == "any");
+        CHECK(shown(context, "rsa.example", kRsa, version) == "first-rsa");
+        CHECK(shown(context, "other.example", both.c_str(), version) == "any");
+    }
+    // Under TLS 1.2, the cipher suites count as well.
+    const Visit visit(context,
+                      {.name = "rsa.example", .version = TLS1_2_VERSION, .suites = "ECDHE-ECDSA-AES128-GCM-SHA256"});
+    CHECK(visit.shown() == "any");
+}
+
 TEST_CASE("the first certificate alone is for everybody") {
     const House& house = House::shared();
     const Context context = server_context(settings_of(house.first, {}));
@@ -203,6 +226,19 @@ TEST_CASE("a further certificate keeps the rules of the service") {
     const Visit old(context, {.name = "api.example", .version = TLS1_2_VERSION});
     REQUIRE_FALSE(old.verdict);
     CHECK(old.verdict.error().reason == "version-too-old");
+}
+
+TEST_CASE("the chain of a certificate is what its file has, whomever clients are verified by") {
+    const House& house = House::shared();
+    ServerSettings settings = settings_of(house.first, {identity(house.api)});
+    settings.client_certificate = ClientCertificate::optional;
+    settings.ca = house.authority.certificate_file;
+    const Context context = server_context(settings);
+    for (const std::string name : {"", "api.example"}) {
+        const Visit visit(context, {.name = name});
+        CHECK(visit.shown() == (name.empty() ? "first" : "api"));
+        CHECK(sk_X509_num(SSL_get_peer_cert_chain(visit.peer.ssl())) == 1);
+    }
 }
 
 TEST_CASE("what the authority says of a certificate is stapled to it, and to no other, while it is current") {

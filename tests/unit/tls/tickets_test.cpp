@@ -265,6 +265,26 @@ TEST_CASE("a resumed session has its client's certificate, which is verified aga
     }
 }
 
+TEST_CASE("a client whose session is not resumed is judged by the certificate that it shows then") {
+    for (const Version version : kVersions) {
+        CAPTURE(name_of(version));
+        Fixture fixture;
+        fixture.ask_for_certificates();
+        const SessionPtr ticket = Visit(fixture.context(), version, nullptr, kStart, show_certificate).ticket();
+        fixture.settings.rules.subjects = {crypto::parse_subject_rule("CN=somebody else").value()};
+        const Visit bare(fixture.context(), version, ticket.get());
+        REQUIRE_FALSE(bare.verdict);
+        CHECK(bare.verdict.error().reason == "client-certificate-missing");
+        const Visit stranger(fixture.context(), version, ticket.get(), kStart, [](SSL_CTX* raw) {
+            SSL_CTX_use_certificate(raw, Pki::shared().stranger.certificate.get());
+            SSL_CTX_use_PrivateKey(raw, Pki::shared().stranger.key.get());
+        });
+        REQUIRE_FALSE(stranger.verdict);
+        CHECK(stranger.verdict.error().reason == "certificate-rejected");
+        CHECK(stranger.verdict.error().sentence.contains("a stranger"));
+    }
+}
+
 TEST_CASE("intermediate certificates go into the ticket, as far as there is room") {
     CertificateFolder folder;
     const Pki& pki = Pki::shared();
