@@ -30,4 +30,16 @@ inline bool kernel_has_ktls() {
     return false;
 }
 
+/// The same for a kernel that can change keys, both ways; one that can not is no failure in the guest.
+inline bool kernel_rekeys() {
+    if (!kernel_has_ktls()) {
+        return false;
+    }
+    if (!kernel_capabilities().rekeys_receiving || !kernel_capabilities().rekeys_sending) {
+        MESSAGE("skipped: this kernel can't change keys; Linux 6.14 can");
+        return false;
+    }
+    return true;
+}
+
 }  // namespace keysluice::test

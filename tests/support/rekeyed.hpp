@@ -13,17 +13,6 @@ namespace keysluice::test {
 /// Of the peer's end: whether each KeyUpdate that it heard asked for one.
 using Updates = std::vector<bool>;
 
-inline bool kernel_rekeys() {
-    if (!kernel_has_ktls()) {
-        return false;
-    }
-    if (!kernel_capabilities().rekeys_receiving || !kernel_capabilities().rekeys_sending) {
-        MESSAGE("skipped: this kernel can't change keys; Linux 6.14 can");
-        return false;
-    }
-    return true;
-}
-
 inline std::string text(const std::vector<std::uint8_t>& bytes) {
     return std::string(as_text(bytes));
 }
