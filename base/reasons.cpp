@@ -4,25 +4,20 @@
 #include <array>
 #include <utility>
 
+#include "base/reasons_of_configuration.hpp"
+
 namespace keysluice {
 namespace {
 
-// `tests/reasons` compares this table with the sources, with the tests and with keysluice-reasons(7).
-constexpr auto kReasons = std::to_array<Reason>({
+// `tests/reasons` compares this table and the other one with the sources, with the tests and with
+// keysluice-reasons(7).
+constexpr auto kOthers = std::to_array<Reason>({
     Reason{"address-connection-limit", ReasonArea::tls,
            "A client's address (of IPv6 its /64) has as many connections as max_connections_per_address allows. Many "
            "clients may share one address behind a NAT: then raise the limit."},
     Reason{"address-handshake-rate-limit", ReasonArea::tls,
            "One client's address (of IPv6 its /64) opened more connections within a second than "
            "max_handshakes_per_second_per_address allows."},
-    Reason{"address-in-use", ReasonArea::configuration,
-           "Another process listens on the address already; `ss -ltnp` shows which. Stop it, or choose another "
-           "address in listen."},
-    Reason{"address-not-available", ReasonArea::configuration,
-           "This host does not have the address that listen names. Correct it, or bring the interface up first."},
-    Reason{"address-still-needed", ReasonArea::configuration,
-           "A reload would give an address of this service to another one, or the other way round, and the other "
-           "service stays as it was: so this one does. Mend the other one and reload."},
     Reason{"answer-not-offered", ReasonArea::ike,
            "The peer's answer has a proposal, a group or an SPI that our offer does not contain. Its implementation "
            "is at fault; its log and version tell more."},
@@ -53,33 +48,15 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"backend-unreachable", ReasonArea::tls,
            "None of the targets in connect answers. The sentence says what each of them said; start the backend, or "
            "correct connect."},
-    Reason{"bad-address", ReasonArea::configuration,
-           "local or remote is no address that can stand there, or the two are of different families."},
-    Reason{"bad-argument", ReasonArea::configuration,
-           "An option on the command line is unknown, or its value is wrong; --help lists them."},
-    Reason{"bad-duration", ReasonArea::configuration,
-           "A duration is a whole number and a unit (ms, s, min or h), as in \"10s\"."},
-    Reason{"bad-endpoint", ReasonArea::configuration,
-           "An address is not HOST:PORT, [IPv6]:PORT or unix:/PATH, or may not be a host name where it stands."},
-    Reason{"bad-key-reference", ReasonArea::configuration,
-           "A key is named by \"file:/PATH\", \"credential:NAME\" or, for many peers, \"directory:/PATH\", and never "
-           "written into the configuration."},
-    Reason{"bad-name", ReasonArea::configuration,
-           "A name has a character that it may not have, or is too long; the sentence says what is allowed."},
-    Reason{"bad-path", ReasonArea::configuration,
-           "A path must be absolute, and short enough for the sockets that are made below it."},
     Reason{"bad-record", ReasonArea::tls,
            "The peer sent something that is not a TLS record of the negotiated version and size, so the connection "
            "was closed. Something on the way may change the bytes."},
     Reason{"bad-record-mac", ReasonArea::tls,
            "A record did not decrypt: it was changed on the way, or the peer uses other keys. The connection was "
            "closed."},
-    Reason{"bad-rekey-after", ReasonArea::configuration, "rekey_after is a volume, a time, or one of each."},
     Reason{"bad-request", ReasonArea::internal,
            "A caller on the bus sent a filter, an option, a cursor or a value that does not exist; the sentence "
            "says what is expected."},
-    Reason{"bad-server-name", ReasonArea::configuration,
-           "server_name is a host name or an IP address without a port, as the server's certificate has it."},
     Reason{"bad-service-message", ReasonArea::internal,
            "A message between keysluice's processes is not as expected: they come from different releases. Restart "
            "all of them."},
@@ -91,24 +68,14 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"bus-unreachable", ReasonArea::internal,
            "There is no message bus where bus in [daemon] says, or it has gone. Nothing else depends on it, and "
            "it is tried again; bus = \"none\" does without."},
-    Reason{"ca-malformed", ReasonArea::configuration, "The file of ca has no certificates in PEM format."},
-    Reason{"ca-missing", ReasonArea::configuration,
-           "Peers are to be verified, and ca does not name the authorities to trust."},
-    Reason{"ca-unreadable", ReasonArea::configuration,
-           "The file of ca can't be read; look at its path and at the permissions of the directories above it."},
     Reason{"call-failed", ReasonArea::internal,
            "A call on the bus came to nothing, and the answer has no reason code. The sentence is the bus's own: no "
            "answer in time, or a bus or a keysluiced that went meanwhile."},
-    Reason{"certificate-ambiguous", ReasonArea::configuration,
-           "Two certificates of a service have the same kind of key and are for the same name, so that it is "
-           "not said which one a client gets. Give one of them other names."},
     Reason{"certificate-chain-long", ReasonArea::ike,
            "A chain has more than 10 certificates, or a peer sent more than 32 KiB of them."},
     Reason{"certificate-encoding", ReasonArea::ike,
            "A peer sent the address of its certificate (hash and URL) or something else in place of an X.509 "
            "certificate. Make it send the certificate itself."},
-    Reason{"certificate-expired", ReasonArea::configuration,
-           "A certificate's time is over, ours or, of IKE, a peer's: renew it."},
     Reason{
         "certificate-identity", ReasonArea::ike,
         "A certificate is made out to somebody else than the identity that comes with it: it must stand in it as "
@@ -117,30 +84,14 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"certificate-key-kind", ReasonArea::ike,
            "A certificate has a key that IKE does not use here: expected are RSA, ECDSA on P-256, P-384 or P-521, "
            "Ed25519 and Ed448."},
-    Reason{"certificate-malformed", ReasonArea::configuration,
-           "The file of certificate has no certificates in PEM format, the leaf first; or a peer of IKE sent "
-           "something that is none."},
-    Reason{"certificate-missing", ReasonArea::configuration,
-           "A server needs both certificate and private_key; a peer of IKE that is to show a certificate must send "
-           "it."},
-    Reason{"certificate-nameless", ReasonArea::configuration,
-           "A further certificate of a service has no DNS names, and names does not say which clients it is for."},
-    Reason{"certificate-not-yet-valid", ReasonArea::configuration,
-           "The time of a certificate, ours or a peer's, has not begun. Is this machine's clock right?"},
     Reason{"certificate-purpose", ReasonArea::ike,
            "A certificate's key usage or extended key usage does not let it sign for IKE. Have it made anew with "
            "digitalSignature and, if there is an extended key usage, with ipsecIKE, serverAuth or clientAuth."},
-    Reason{"certificate-refused", ReasonArea::configuration,
-           "OpenSSL does not take a certificate, ours or a peer's, mostly because its key or signature is too weak, "
-           "or because it breaks a rule of X.509. The sentence quotes it."},
     Reason{"certificate-rejected", ReasonArea::tls,
            "The peer's certificate does not verify against ca, or is for another name than server_name. The sentence "
            "says which."},
     Reason{"certificate-revoked", ReasonArea::ike,
            "A peer's certificate, or that of an authority above it, stands in a revocation list of crl."},
-    Reason{"certificate-unreadable", ReasonArea::configuration,
-           "The file of certificate can't be read; look at its path and at the permissions of the directories above "
-           "it."},
     Reason{
         "certificate-untrusted", ReasonArea::ike,
         "No authority in ca vouches for a peer's certificate: it belongs to another authority, or the peer did not "
@@ -160,16 +111,9 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{
         "child-unknown", ReasonArea::internal,
         "The outbound half of a CHILD SA was to be installed, and its inbound half is not there. Please report it."},
-    Reason{
-        "cipher-not-allowed", ReasonArea::configuration,
-        "ciphers or ciphersuites lists a suite that does not encrypt and authenticate in one step with an ephemeral "
-        "key, that cuts its codes short, or that is of another version. Take it out; the sentence lists others."},
     Reason{"cipher-not-in-kernel", ReasonArea::kernel,
            "The connection stays in userspace: the kernel does not know its cipher or protocol version. A newer "
            "kernel, or other ciphers, would change that."},
-    Reason{"cipher-unknown", ReasonArea::configuration,
-           "ciphers or ciphersuites lists a name that this OpenSSL does not have; the sentence lists those that are "
-           "allowed, `openssl ciphers -v` all of them."},
     Reason{"client-certificate-missing", ReasonArea::tls,
            "The client sent no certificate, and client_certificate = \"require\" demands one."},
     Reason{"close-timeout", ReasonArea::tls,
@@ -190,17 +134,11 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"crl-expired", ReasonArea::ike,
            "The revocation list for a peer's certificate is out of date, so the peer was refused. Fetch the "
            "authority's current one into the file of crl."},
-    Reason{"crl-malformed", ReasonArea::configuration, "A file of crl has no revocation list in PEM or DER."},
     Reason{"crl-missing", ReasonArea::ike,
            "crl has no list of the authority that signed a peer's certificate, so the peer was refused. Add it."},
-    Reason{"crl-unreadable", ReasonArea::configuration,
-           "A file of crl can't be read; look at its path and at the permissions of the directories above it."},
     Reason{"crypto-unavailable", ReasonArea::internal,
            "OpenSSL does not offer an algorithm. Is its default provider loaded, and does its configuration (FIPS) "
            "allow the algorithm?"},
-    Reason{"delivery-conflict", ReasonArea::configuration,
-           "A key can't stand beside the one that gives sockets to applications (deliver, or submit:/PATH in "
-           "listen); the sentence says why."},
     Reason{"description-too-large", ReasonArea::tls,
            "What an application is to be told of a connection does not fit into a packet, because the peer's "
            "certificate is very large, so the connection was ended."},
@@ -219,36 +157,10 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"device-took-none", ReasonArea::kernel,
            "The kernel carries the session in software though the network device towards the peer does TLS: it has "
            "not taken this one, for its cipher or for want of room."},
-    Reason{"duplicate-key", ReasonArea::configuration,
-           "A key is set twice; the sentence says where it stands first."},
-    Reason{"duplicate-listen", ReasonArea::configuration, "Two services listen on the same address."},
-    Reason{"duplicate-name", ReasonArea::configuration, "Two services, connections or children have the same name."},
     Reason{"empty-handshake-record", ReasonArea::tls, "The peer sent an empty handshake record, which TLS forbids."},
     Reason{"engine-silent", ReasonArea::internal,
            "An engine or relay did not say within 30 seconds whether it can load a service, so the service stays as "
            "it was. It hangs, or this machine is overloaded; reload again."},
-    Reason{"engines-missing", ReasonArea::configuration,
-           "keysluiced began with no TLS service, and so without engines: restart keysluice, and services are "
-           "served."},
-    Reason{"file-is-directory", ReasonArea::configuration,
-           "The configuration is a directory; a file in TOML is expected."},
-    Reason{"file-not-utf8", ReasonArea::configuration, "The configuration is not UTF-8. Save it as UTF-8 text."},
-    Reason{"file-too-large", ReasonArea::configuration,
-           "The configuration is larger than one would ever be. Is it the right file?"},
-    Reason{"file-unreadable", ReasonArea::configuration,
-           "The configuration can't be read; look at its path and permissions."},
-    Reason{"file-unwritable", ReasonArea::configuration,
-           "A file that keysluiced keeps for itself could not be written or removed: a connection that a program "
-           "added, in conf.d beside the configuration, or what --serve was told. Nothing has changed; look at the "
-           "folder's permissions."},
-    Reason{"group-left-out", ReasonArea::configuration,
-           "A note: key_exchange_groups names a group with \"?\" in front that this machine's OpenSSL lacks, so it "
-           "is not "
-           "offered. A newer OpenSSL has it."},
-    Reason{
-        "group-unknown", ReasonArea::configuration,
-        "key_exchange_groups has a name that is no group, or that of one that this OpenSSL lacks; the sentence lists "
-        "those that it has. With \"?\" in front, a group is left out where OpenSSL lacks it."},
     Reason{"half-open-timeout", ReasonArea::ike,
            "A peer began an IKE SA and did not go on to authenticate. When it happens often: packets to port 4500 or "
            "large ones get lost on the way, or somebody probes."},
@@ -263,12 +175,8 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"handshake-timeout", ReasonArea::tls,
            "No complete handshake within handshake_timeout. Clients are slow, or hold connections open without using "
            "them."},
-    Reason{"host-not-found", ReasonArea::configuration, "A host name can't be looked up. The sentence says why."},
     Reason{"host-not-resolved", ReasonArea::internal,
            "A host name was used before it was looked up. Please report it."},
-    Reason{"identity-syntax", ReasonArea::configuration,
-           "An identity is a host name, name@host, an address, a distinguished name (CN=name) or keyid:TEXT; in "
-           "patterns, \"*\" stands before a domain."},
     Reason{"idle-timeout", ReasonArea::tls,
            "Nothing came or went on a connection for idle_timeout, so keysluice has closed it."},
     Reason{"ike-bad-icv", ReasonArea::ike,
@@ -333,7 +241,6 @@ constexpr auto kReasons = std::to_array<Reason>({
            "The peer's key exchange value is not a valid one of its group. Its implementation is at fault, or "
            "somebody attacks."},
     Reason{"key-length", ReasonArea::internal, "A key for the kernel has the wrong length. Please report it."},
-    Reason{"key-missing", ReasonArea::configuration, "A table lacks a key that it needs; the sentence names it."},
     Reason{"key-update-flood", ReasonArea::tls,
            "The TLS peer changes its keys again and again and hardly sends data, so the connection was closed."},
     Reason{"keyring-unavailable", ReasonArea::kernel,
@@ -357,8 +264,6 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"lifetime-over", ReasonArea::tls,
            "A connection lasted as long as connection_lifetime allows, so keysluice has closed it. Clients connect "
            "again."},
-    Reason{"listen-failed", ReasonArea::configuration,
-           "An address in listen can't be listened on; the sentence quotes the kernel."},
     Reason{"loopback-unavailable", ReasonArea::kernel,
            "What the kernel can do could not be tried over the loopback interface. Is lo up?"},
     Reason{"malformed-alert", ReasonArea::tls, "The TLS peer sent an alert that is none."},
@@ -377,9 +282,6 @@ constexpr auto kReasons = std::to_array<Reason>({
            "Restart all of them."},
     Reason{"mode-refused", ReasonArea::ike,
            "One end wants tunnel mode and the other transport mode. Give both the same mode."},
-    Reason{"must-staple", ReasonArea::configuration,
-           "A warning: the certificate says that an OCSP response always comes with it, and there is no current one. "
-           "Clients will refuse it. Fetch one for ocsp and reload."},
     Reason{
         "netlink-answers-lost", ReasonArea::kernel,
         "Answers of the kernel did not fit into the socket's buffer. When it comes back, raise net.core.rmem_max."},
@@ -405,23 +307,16 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"no-connection", ReasonArea::ike,
            "A peer asks for a connection that is not configured: none has these addresses and identities. Compare "
            "remote, local_id and remote_id with what the sentence says."},
-    Reason{"no-credentials", ReasonArea::configuration,
-           "\"credential:NAME\" needs a systemd service with LoadCredential=; otherwise write \"file:/PATH\"."},
     Reason{"no-engine", ReasonArea::ike,
            "No engine signed for IKE within ten seconds: none is running, or none can load the private key. The "
            "sentence or an earlier line of the log says which."},
     Reason{"no-extended-master-secret", ReasonArea::tls,
            "The peer offers TLS 1.2 without the extended master secret (RFC 7627). It needs that, or TLS 1.3."},
-    Reason{"no-peer", ReasonArea::configuration,
-           "With remote = \"any\" there is nobody to start with: start must be \"manual\"."},
     Reason{"no-proposal-chosen", ReasonArea::ike,
            "No proposal of one end is acceptable to the other. The sentence has both, and where the nearest two "
            "differ."},
     Reason{"no-route", ReasonArea::ike,
            "There is no way to the peer, so its connection waits for one. Look at the routes."},
-    Reason{"no-runtime-directory", ReasonArea::configuration,
-           "--serve has no place for its sockets: only root may write to /run. Set XDG_RUNTIME_DIR, or say "
-           "--runtime-directory."},
     Reason{"no-shared-cipher", ReasonArea::tls,
            "The client and this service have no cipher suite in common; see ciphers."},
     Reason{"no-shared-group", ReasonArea::tls,
@@ -431,11 +326,6 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"no-shared-protocol", ReasonArea::tls,
            "The client speaks none of the application protocols in alpn. It was told so by an alert; add its "
            "protocol if the backend speaks it."},
-    Reason{"no-such-user", ReasonArea::configuration, "application_users names a user whom this host does not know."},
-    Reason{"no-usable-group", ReasonArea::configuration,
-           "Of the groups in key_exchange_groups none is left on this machine, or for the versions of TLS that the "
-           "service allows. Add one; X25519 and P-256 are everywhere."},
-    Reason{"not-a-choice", ReasonArea::configuration, "A key takes one of a few words; the sentence lists them."},
     Reason{"not-added", ReasonArea::internal,
            "A program wants to change or remove a connection that none has added: what stands in a configuration "
            "file is "
@@ -443,12 +333,6 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"not-connected", ReasonArea::kernel, "The connection was gone before the kernel could take it."},
     Reason{"not-found", ReasonArea::internal,
            "There is no connection, group, child or IKE SA of the name that a command has."},
-    Reason{"not-in-this-version", ReasonArea::configuration,
-           "This version of keysluice can't do that yet; the sentence says what it takes instead."},
-    Reason{"not-one-connection", ReasonArea::configuration,
-           "What a program adds is one [[ike.connection]] in TOML with its children; there is another table, or "
-           "none, or "
-           "several."},
     Reason{"not-one-record", ReasonArea::internal,
            "A session was fed more than the record that ended its handshake. Please report it."},
     Reason{"not-permitted", ReasonArea::internal,
@@ -456,24 +340,6 @@ constexpr auto kReasons = std::to_array<Reason>({
            "polkit permits it."},
     Reason{"not-tcp", ReasonArea::kernel, "The connection stays in userspace: kernel TLS needs TCP."},
     Reason{"not-tls", ReasonArea::tls, "The peer does not speak TLS."},
-    Reason{"ocsp-issuer-missing", ReasonArea::configuration,
-           "Whether an OCSP response is genuine can't be seen without the certificate of the issuer. Put it "
-           "behind the leaf in the file that certificate names."},
-    Reason{"ocsp-malformed", ReasonArea::configuration, "The file that ocsp names is no OCSP response in DER."},
-    Reason{"ocsp-not-current", ReasonArea::configuration,
-           "A warning: the OCSP response is out of its time and is not stapled. Fetch a new one and reload."},
-    Reason{"ocsp-not-good", ReasonArea::configuration,
-           "A warning: the OCSP response says that the certificate is revoked, or that its issuer does not know "
-           "it. Clients that are told so will leave."},
-    Reason{"ocsp-other-certificate", ReasonArea::configuration,
-           "The OCSP response is about another certificate than the one that it stands beside."},
-    Reason{"ocsp-unreadable", ReasonArea::configuration,
-           "The file that ocsp names can't be read. Check its path and permissions."},
-    Reason{"ocsp-unsuccessful", ReasonArea::configuration,
-           "The OCSP responder gave no answer but an error, and that was stored. Ask it again."},
-    Reason{"ocsp-untrusted", ReasonArea::configuration,
-           "The OCSP response is not signed by the certificate's issuer, nor by whom the issuer has delegated "
-           "that to."},
     Reason{"offload-declined", ReasonArea::kernel,
            "A child asks for offload = \"crypto\" or \"packet\", and no network device does it, or its feature "
            "esp-hw-offload is off: the kernel would do it itself. The CHILD SA is not made; offload = \"auto\" makes "
@@ -496,13 +362,9 @@ constexpr auto kReasons = std::to_array<Reason>({
         "The service says offload = \"require\", and the kernel can't carry the connection; the sentence says why."},
     Reason{"open-failed", ReasonArea::internal,
            "OpenSSL could not decrypt something. Is the provider that has the cipher loaded?"},
-    Reason{"out-of-range", ReasonArea::configuration,
-           "A number, a duration or the length of a list is not in the range that the sentence names."},
     Reason{"password-needed", ReasonArea::internal,
            "polkit would permit that to who gives a password, and the caller did not allow it to ask: the option "
            "interactive does."},
-    Reason{"path-too-long", ReasonArea::configuration,
-           "The path of a socket is longer than the kernel allows. Choose a shorter runtime_directory."},
     Reason{"peer-alert", ReasonArea::tls,
            "The TLS peer ended the connection with an alert, which the sentence names."},
     Reason{"peer-busy", ReasonArea::ike,
@@ -515,62 +377,20 @@ constexpr auto kReasons = std::to_array<Reason>({
            "The peer has another identity than remote_id demands. Correct remote_id, or the identity at the peer."},
     Reason{"peer-invalid-syntax", ReasonArea::ike,
            "The peer can't read our message and gave the IKE SA up. Its log says why; please report it."},
-    Reason{"peer-not-verified", ReasonArea::configuration,
-           "A warning: with verify_peer = \"none\" anybody on the way can pose as the server, read everything and "
-           "change "
-           "it. Set ca and server_name instead; for a server with a certificate of its own making, ca can be that."},
     Reason{"peer-not-welcome", ReasonArea::tls,
            "The peer's certificate is verified, and the service takes others only: peer_subjects, peer_names and "
            "peer_keys say which."},
-    Reason{"peer-rule-malformed", ReasonArea::configuration,
-           "A rule in peer_subjects, peer_names or peer_keys can't be read; the sentence says what is expected."},
     Reason{"peer-silent", ReasonArea::ike,
            "The peer does not answer. Is it there, and do packets pass between the UDP ports (500, 4500) of both?"},
-    Reason{"permission-denied", ReasonArea::configuration,
-           "Listening is not permitted: ports below 1024 need CAP_NET_BIND_SERVICE, and a unix socket needs a "
-           "directory that may be written to."},
     Reason{"plain-http", ReasonArea::tls, "The peer spoke plain HTTP to a TLS port. It should use https://."},
     Reason{"plain-side-reset", ReasonArea::tls,
            "The plaintext side broke before it ended, so the TLS side was reset as well. The backend's log may tell "
            "why."},
-    Reason{"plaintext-contradicted", ReasonArea::configuration,
-           "plaintext = \"relay\" lets clients pass without TLS, and another key of the service demands TLS or its "
-           "keys. Take one of them out."},
-    Reason{"plaintext-passes", ReasonArea::configuration,
-           "A warning: with plaintext = \"relay\" whoever does not speak TLS reaches the backend as it is. It is for "
-           "the time in which clients move to TLS; set \"refuse\" after that."},
     Reason{"plaintext-pending", ReasonArea::kernel,
            "The connection stays in userspace: OpenSSL has read or written application data already."},
-    Reason{"plaintext-reachable", ReasonArea::configuration,
-           "A warning: a service of mode \"client\" listens on an address that other hosts may reach, and what they "
-           "send is plaintext on its way. Listen on a loopback address or a unix socket, or filter."},
     Reason{"plaintext-relayed", ReasonArea::tls,
            "The client does not speak TLS, and plaintext = \"relay\" lets it pass: nothing of this connection is "
            "encrypted."},
-    Reason{"plaintext-remote", ReasonArea::configuration,
-           "The plaintext of a service would leave this host, or come to it from others. Use a loopback address, a "
-           "unix socket or an address of this host, or say plaintext_remote = \"allow\" where that network is safe."},
-    Reason{
-        "policy-too-fine", ReasonArea::configuration,
-        "The kernel's policies have prefixes and masks, no ranges, and one policy's ranges would become very many of "
-        "them. Use prefixes instead of ranges, or several policies."},
-    Reason{"private-key-encrypted", ReasonArea::configuration,
-           "The private key wants a passphrase. Store it unencrypted, readable for the service alone, or as a "
-           "credential."},
-    Reason{"private-key-malformed", ReasonArea::configuration,
-           "The file of private_key has no private key in PEM format."},
-    Reason{"private-key-mismatch", ReasonArea::configuration, "The private key does not belong to the certificate."},
-    Reason{"private-key-open-to-all", ReasonArea::configuration,
-           "Everybody on this machine can read a private key: chmod o-r."},
-    Reason{"private-key-unreadable", ReasonArea::configuration,
-           "The file of private_key can't be read; look at its path and at the permissions of the directories above "
-           "it."},
-    Reason{"proposal-incomplete", ReasonArea::configuration,
-           "A proposal lacks an algorithm; the sentence says of which kind, with one that would do."},
-    Reason{"proposal-syntax", ReasonArea::configuration,
-           "A proposal has a keyword that is unknown, stands twice, or has no place in it."},
-    Reason{"proposal-weak", ReasonArea::configuration,
-           "A proposal has an algorithm that is known to be weak. Choose another one, or list it in allow_weak."},
     Reason{"proxy-header-malformed", ReasonArea::tls,
            "A PROXY header is not as its protocol says; the sentence tells what is wrong. The connection was closed: "
            "the "
@@ -581,11 +401,6 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"proxy-header-version", ReasonArea::tls,
            "The proxy in front sends the other version of the PROXY protocol than accept_proxy takes. Let both be "
            "the same, or set accept_proxy = \"any\"."},
-    Reason{"psk-open-to-all", ReasonArea::configuration,
-           "Everybody on this machine can read a pre-shared key: chmod o-r."},
-    Reason{"psk-size", ReasonArea::configuration, "A file with a pre-shared key is empty or too large."},
-    Reason{"psk-unreadable", ReasonArea::configuration,
-           "A file or directory with pre-shared keys can't be read, or is none."},
     Reason{"record-flood", ReasonArea::tls,
            "The TLS peer sent record after record that carry no data, so the connection was closed."},
     Reason{"record-layer-failed", ReasonArea::tls,
@@ -605,9 +420,6 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"rekey-refused", ReasonArea::ike,
            "The peer refused to rekey the IKE SA. It is tried again; when the peer's lifetime is over, it may close "
            "the IKE SA."},
-    Reason{"rule-without-certificate", ReasonArea::configuration,
-           "A key says whose certificate is welcome, where none is asked for or believed. Ask for one, or leave the "
-           "key out: it would keep nobody out."},
     Reason{
         "sa-expired", ReasonArea::ike,
         "The kernel deleted an SA at its hard limit, far behind the time at which it should have been rekeyed. The "
@@ -618,30 +430,15 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"seal-failed", ReasonArea::internal,
            "Something could not be encrypted: a message is too large, or OpenSSL lacks the cipher. The sentence says "
            "which."},
-    Reason{"secret-in-file", ReasonArea::configuration,
-           "A private key stands in the configuration itself. Put it into a file of its own, and take it for known "
-           "to others."},
-    Reason{"selector-families", ReasonArea::configuration,
-           "local_ts and remote_ts have no address family in common, so that no packet fits both."},
-    Reason{"selector-syntax", ReasonArea::configuration,
-           "A traffic selector is ADDRESS/PREFIX or FIRST-LAST, and behind it a protocol and ports if wanted."},
     Reason{"selectors-empty", ReasonArea::ike,
            "The traffic selectors of both ends have no family and protocol in common, so that no packet would fit."},
     Reason{"selectors-opaque", ReasonArea::ike, "Traffic selectors with OPAQUE ports can't be given to the kernel."},
     Reason{"selectors-too-many", ReasonArea::ike,
            "The traffic selectors become too many prefixes and port masks for the kernel. Use prefixes instead of "
            "ranges."},
-    Reason{"server-name-malformed", ReasonArea::configuration,
-           "server_name is a DNS name without a final dot, or an IP address."},
-    Reason{"server-name-missing", ReasonArea::configuration,
-           "server_name is missing: without it any certificate would do."},
     Reason{"service-not-running", ReasonArea::internal,
            "Nobody has the name org.keysluice1 on the bus that the keysluice command asked. Start keysluiced, look "
            "into its journal, or name the bus that its configuration names with --bus."},
-    Reason{
-        "service-too-large", ReasonArea::configuration,
-        "What one TLS service is told of names, paths and rules is more than keysluice's processes tell each other. "
-        "Use fewer or shorter ones."},
     Reason{"signature-hash", ReasonArea::ike,
            "The peer knows none of the hash functions that signatures with our key need (RFC 7427, RFC 8420). Update "
            "it, or use a certificate with another kind of key."},
@@ -677,27 +474,17 @@ constexpr auto kReasons = std::to_array<Reason>({
     Reason{"state-set-aside", ReasonArea::ike,
            "Three processes died while they took this IKE SA over, so the next one left it. It is negotiated "
            "anew; please report it, with the journal."},
-    Reason{"status-bind-failed", ReasonArea::configuration,
-           "status.sock could not be made in the runtime directory. Does it exist, and may this user write to it?"},
     Reason{"status-malformed", ReasonArea::internal,
            "What came from status.sock is no status document. Are keysluiced and this program of one version?"},
-    Reason{"status-unreachable", ReasonArea::configuration,
-           "Nobody answers on status.sock. Is keysluiced running with this configuration?"},
     Reason{"submission-malformed", ReasonArea::tls,
            "An application sent something else than one socket with its id, so its channel was closed. "
            "keysluice-handoff(7) has the format."},
-    Reason{
-        "test-too-wide", ReasonArea::configuration,
-        "The packets that a test of policies asks about fall into more pieces than anybody can read. Ask about fewer "
-        "addresses, or about one protocol."},
     Reason{"tls-side-reset", ReasonArea::tls,
            "The TLS side broke before it ended, so the plaintext side was reset as well."},
     Reason{"tls-stat-malformed", ReasonArea::kernel,
            "/proc/net/tls_stat can't be understood. The status lacks the kernel's counters; nothing else does."},
     Reason{"tls-stat-unreadable", ReasonArea::kernel,
            "/proc/net/tls_stat can't be read; the sentence quotes the kernel."},
-    Reason{"toml-syntax", ReasonArea::configuration,
-           "The configuration is not TOML at the place that the sentence names."},
     Reason{
         "too-many-added", ReasonArea::internal,
         "Programs have added as many connections for this run as are remembered. Remove some, or let them persist."},
@@ -722,25 +509,13 @@ constexpr auto kReasons = std::to_array<Reason>({
            "The TLS peer sent a handshake message that has no place after the handshake."},
     Reason{"unexpected-record", ReasonArea::tls,
            "The TLS peer sent a record of a type that has no place after the handshake."},
-    Reason{"unknown-key", ReasonArea::configuration,
-           "A table has a key that is unknown; the sentence says which one may have been meant."},
-    Reason{"unknown-table", ReasonArea::configuration,
-           "The configuration has a table that is unknown; the sentence says which one may have been meant."},
     Reason{"verification-busy", ReasonArea::ike,
            "More certificates of peers wait to be checked than this machine can be expected to check. The peers try "
            "again."},
-    Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
     Reason{"version-too-old", ReasonArea::tls,
            "The peer offers only versions of TLS that this service does not allow; see min_version and max_version."},
     Reason{"wrong-key-size", ReasonArea::internal,
            "A key for an AEAD cipher has the wrong length. Please report it."},
-    Reason{"wrong-mode", ReasonArea::configuration,
-           "A key is for services of the other mode; the sentence says what to set instead."},
-    Reason{"wrong-type", ReasonArea::configuration, "A value is of another type than its key takes."},
-    Reason{
-        "wrong-version", ReasonArea::configuration,
-        "A key is for a version of TLS that min_version or max_version rules out, so it would have no effect. Take "
-        "one of the two out."},
     Reason{"xfrm-exists", ReasonArea::kernel,
            "The kernel has an SA or a policy of that name already, of another program perhaps (`ip xfrm state`, `ip "
            "xfrm policy`)."},
@@ -750,6 +525,12 @@ constexpr auto kReasons = std::to_array<Reason>({
            "Whether the kernel made a change is unknown, since its answer got lost. What it has is compared and "
            "mended."},
 });
+
+constexpr auto kReasons = [] {
+    std::array<Reason, kOfConfiguration.size() + kOthers.size()> all{};
+    std::ranges::merge(kOfConfiguration, kOthers, all.begin(), {}, &Reason::code, &Reason::code);
+    return all;
+}();
 static_assert(std::ranges::is_sorted(kReasons, {}, &Reason::code));
 
 }  // namespace

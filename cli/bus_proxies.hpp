@@ -11,6 +11,7 @@
 #include "dbus/compat.hpp"
 #include "org.keysluice1.IkeSa.proxy.hpp"
 #include "org.keysluice1.Manager.proxy.hpp"
+#include "org.keysluice1.Policies.proxy.hpp"
 #include "org.keysluice1.TlsService.proxy.hpp"
 
 namespace keysluice::cli {

@@ -16,6 +16,7 @@ namespace {
 
 using IkeSaProxy = PlainProxy<org::keysluice1::IkeSa_proxy>;
 using TlsServiceProxy = PlainProxy<org::keysluice1::TlsService_proxy>;
+using PoliciesProxy = PlainProxy<org::keysluice1::Policies_proxy>;
 using Objects = std::map<sdbus::ObjectPath, std::map<std::string, bus::Dictionary>>;
 
 // The service answers within 10 s, or within 120 s where polkit may ask a person.
@@ -220,6 +221,45 @@ Result<void> BusService::close_session(std::uint64_t id, const Wish& wish) {
 Result<std::uint32_t> BusService::reload(const Wish& wish) {
     return ask<std::uint32_t>(wish.interactive, [&](sdbus::IConnection& connection) {
         return ManagerProxy(connection).Reload(options_of(wish));
+    });
+}
+
+Result<std::string> BusService::policies(const PolicyCall& call) {
+    return ask<std::string>(call.interactive, [&](sdbus::IConnection& connection) -> std::string {
+        PoliciesProxy proxy(connection, kRoot);
+        bus::Dictionary options = options_of({.interactive = call.interactive});
+        if (call.confirm_within > 0) {
+            options.emplace("confirm_within", sdbus::Variant{call.confirm_within});
+        }
+        switch (call.method) {
+            case PolicyCall::Method::show:
+                return proxy.Show(call.set);
+            case PolicyCall::Method::test:
+                return proxy.Test(call.set, call.values);
+            case PolicyCall::Method::diff:
+                return proxy.Diff();
+            case PolicyCall::Method::verify:
+                return proxy.Verify();
+            case PolicyCall::Method::exported:
+                return proxy.Export();
+            case PolicyCall::Method::list_keys:
+                return proxy.ListKeys();
+            case PolicyCall::Method::commit:
+                return proxy.Commit(options);
+            case PolicyCall::Method::confirm:
+                return proxy.Confirm(options);
+            case PolicyCall::Method::enable:
+                return proxy.Enable(options);
+            case PolicyCall::Method::disable:
+                return proxy.Disable(options);
+            case PolicyCall::Method::renew_key:
+                return proxy.RenewKey(call.name, options);
+            case PolicyCall::Method::edit:
+                return proxy.Edit(call.verb, call.name, call.values, options);
+            case PolicyCall::Method::import:
+                return proxy.Import(call.toml, call.name, options);
+        }
+        std::unreachable();
     });
 }
 

@@ -38,6 +38,7 @@ class BusService final : public Service {
     [[nodiscard]] Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) override;
     [[nodiscard]] Result<void> close_session(std::uint64_t id, const Wish& wish) override;
     [[nodiscard]] Result<std::uint32_t> reload(const Wish& wish) override;
+    [[nodiscard]] Result<std::string> policies(const PolicyCall& call) override;
     [[nodiscard]] Result<void> follow(Follower& follower) override;
 
    private:

@@ -121,7 +121,8 @@ class Reader {
             return fail("bad-argument",
                         fmt::format("{} wants {}", where(line_.command), arguments[line_.arguments.size()].name));
         }
-        if (line_.arguments.size() > arguments.size()) {
+        const bool many = !arguments.empty() && arguments.back().many;
+        if (line_.arguments.size() > arguments.size() && !many) {
             return fail("bad-argument", fmt::format("{} does not know what to do with {}", where(line_.command),
                                                     in_quotes(line_.arguments[arguments.size()])));
         }
@@ -184,7 +185,8 @@ std::string synopsis(const Command& command) {
         text += fmt::format(" [{}]", usage_of(option));
     }
     for (const Argument& argument : command.arguments) {
-        text += argument.optional ? fmt::format(" [{}]", argument.name) : fmt::format(" {}", argument.name);
+        const std::string name = fmt::format("{}{}", argument.name, argument.many ? "…" : "");
+        text += argument.optional ? fmt::format(" [{}]", name) : fmt::format(" {}", name);
     }
     return text;
 }

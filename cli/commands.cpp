@@ -57,6 +57,73 @@ constexpr std::array kDoctorOptions{
            .completes = Completes::file},
 };
 
+constexpr std::array kPolicyArguments{
+    Argument{.name = "VERB",
+             .words =
+                 "show test diff verify commit confirm enable disable add modify clone delete move export import "
+                 "keys renew-key"},
+    Argument{.name = "NAME|FILE", .completes = Completes::file, .optional = true},
+    Argument{.name = "KEY=VALUE", .optional = true, .many = true},
+};
+constexpr std::array kPolicyOptions{
+    Option{.name = "candidate", .help = "of the files, as they are being edited"},
+    Option{.name = "committed", .help = "of what was committed"},
+    Option{.name = "direction", .value = "in|out", .help = "with test: which way the packets go"},
+    Option{.name = "protocol", .value = "NAME", .help = "with test: the upper-layer protocol, or its number"},
+    Option{.name = "local-address", .value = "RANGE", .help = "with test: an address, prefix or range of this side"},
+    Option{.name = "remote-address", .value = "RANGE", .help = "with test: an address, prefix or range of the other"},
+    Option{.name = "local-port", .value = "RANGE", .help = "with test: a port or range, or a type of ICMP"},
+    Option{.name = "remote-port", .value = "RANGE", .help = "with test: a port or range, or a code of ICMP"},
+    Option{.name = "output",
+           .value = "FILE",
+           .help = "with test and export: write the answer there",
+           .completes = Completes::file},
+    Option{
+        .name = "confirm-within", .value = "TIME", .help = "with commit: else the set before holds again, as in 60s"},
+    Option{.name = "before", .value = "NAME", .help = "with add, clone and move: the policy to come to stand before"},
+    Option{.name = "name", .value = "NAME", .help = "with import: of the file in policies.d"},
+    kInteractive,
+};
+
+// Which verb takes which of them: cli/key/verbs.cpp.
+constexpr std::array kKeyArguments{
+    Argument{.name = "VERB", .words = "generate define import export list delete replace"},
+    Argument{.name = "NAME|FILE", .completes = Completes::file, .optional = true},
+};
+constexpr std::array kKeyOptions{
+    Option{.name = "kind", .value = "KIND", .help = "what the key is for, which says how long it is"},
+    Option{.name = "text", .help = "the key comes as text, not in hexadecimal"},
+    Option{.name = "name", .value = "NAME", .help = "what an imported key is to be called"},
+    Option{.name = "output", .value = "FILE", .help = "the new file to export to", .completes = Completes::file},
+    Option{.name = "plain", .help = "export without a passphrase: whoever reads the file has the key"},
+    Option{.name = "passphrase-file",
+           .value = "FILE",
+           .help = "where the passphrase of an exported key is, instead of asking for it",
+           .completes = Completes::file},
+    Option{.name = "generate", .help = "replace by a random key"},
+    Option{.name = "from",
+           .value = "FILE",
+           .help = "replace by the key that this file has, as import takes it",
+           .completes = Completes::file},
+    Option{.name = "folder",
+           .value = "DIR",
+           .help = "where the keys are, instead of where keysluiced looks for them",
+           .completes = Completes::file},
+};
+
+constexpr std::array kOneFile{Argument{.name = "FILE", .completes = Completes::file}};
+constexpr std::array kImportOptions{
+    Option{.name = "kind", .value = "KIND", .help = "whose it is: stunnel, swanctl, ipsec or setkey"},
+    Option{.name = "output",
+           .value = "FILE",
+           .help = "write the result there instead of printing it",
+           .completes = Completes::file},
+    Option{.name = "keys",
+           .value = "DIRECTORY",
+           .help = "write secrets there, one file of mode 0600 each",
+           .completes = Completes::file},
+};
+
 constexpr std::array kCommands{
     Command{.name = "status",
             .arguments = kNoArguments,
@@ -129,11 +196,26 @@ constexpr std::array kCommands{
             .help = "Print figures for a monitoring system, as OpenMetrics text",
             .watchable = true,
             .run = run_metrics},
+    Command{.name = "import",
+            .arguments = kOneFile,
+            .options = kImportOptions,
+            .help = "Make keysluice.toml of a configuration of stunnel, strongSwan, Libreswan or setkey",
+            .run = run_import},
     Command{.name = "top",
             .arguments = kNoArguments,
             .options = kNoOptions,
             .help = "Show rates on a full screen, until q is pressed",
             .run = run_top},
+    Command{.name = "policy",
+            .arguments = kPolicyArguments,
+            .options = kPolicyOptions,
+            .help = "Show, edit, test and commit the ordered policies of this host, as keysluice-policy(7) has it",
+            .run = run_policy},
+    Command{.name = "key",
+            .arguments = kKeyArguments,
+            .options = kKeyOptions,
+            .help = "Make, list, export, import, replace and delete the named keys of manual IPsec SAs",
+            .run = run_key},
 };
 
 constexpr std::array<std::string_view, 7> kCompletionWords{"bash",    "zsh",      "fish",    "names",

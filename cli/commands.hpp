@@ -29,6 +29,8 @@ struct Argument {
     std::string_view name;  ///< in capitals
     Completes completes = Completes::nothing;
     bool optional = false;
+    bool many = false;            ///< of the last one: any number of them
+    std::string_view words = {};  ///< what it may be, in place of `completes`: with blanks between them
 };
 
 struct Option {

@@ -38,6 +38,24 @@ std::string command_for(Completes completes) {
     return word.empty() ? "" : fmt::format("keysluice completion {} 2>/dev/null", word);
 }
 
+/// What bash and fish run for the words of an argument.
+std::string command_for(const Argument& argument) {
+    return argument.words.empty() ? command_for(argument.completes) : fmt::format("echo {}", argument.words);
+}
+
+std::string bash_command_for(Completes completes) {
+    return completes == Completes::file ? "compgen -f -- \"$current\"" : command_for(completes);
+}
+
+/// What _arguments takes behind the last colon.
+std::string zsh_action_for(Completes completes) {
+    if (completes == Completes::shells) {
+        return fmt::format("({})", fmt::join(completion_words(), " "));
+    }
+    const std::string_view word = word_for(completes);
+    return completes == Completes::file ? "_files" : word.empty() ? "" : fmt::format("_keysluice_{}", word);
+}
+
 /// Every option that takes a value, once.
 std::vector<const Option*> options_with_values() {
     std::vector<const Option*> found;
@@ -69,8 +87,7 @@ std::string for_bash() {
     std::string behind;
     for (const Option* option : options_with_values()) {
         values += fmt::format("{}--{}", values.empty() ? "" : "|", option->name);
-        const std::string command =
-            option->completes == Completes::file ? "compgen -f -- \"$current\"" : command_for(option->completes);
+        const std::string command = bash_command_for(option->completes);
         behind += fmt::format("    --{}) words={}; options= ;;\n", option->name,
                               command.empty() ? "" : fmt::format("$({})", command));
     }
@@ -78,7 +95,11 @@ std::string for_bash() {
     std::string rows;
     for (const Command& command : commands()) {
         names += fmt::format("{}{}", names.empty() ? "" : " ", command.name);
-        const std::string source = command.arguments.empty() ? "" : command_for(command.arguments.front().completes);
+        std::string source;
+        if (!command.arguments.empty()) {
+            const Argument& first = command.arguments.front();
+            source = first.words.empty() ? bash_command_for(first.completes) : command_for(first);
+        }
         rows += fmt::format("      {}) options+=' {}'; words={} ;;\n", command.name, dashed(command.options),
                             source.empty() ? "" : fmt::format("$({})", source));
     }
@@ -108,11 +129,8 @@ complete -F _keysluice keysluice
 
 /// One option as _arguments wants it.
 std::string for_zsh(const Option& option) {
-    const std::string_view word = word_for(option.completes);
-    const std::string action = option.completes == Completes::file ? "_files"
-                               : word.empty()                      ? ""
-                                                                   : fmt::format("_keysluice_{}", word);
-    const std::string value = option.value.empty() ? "" : fmt::format(":{}:{}", option.value, action);
+    const std::string value =
+        option.value.empty() ? "" : fmt::format(":{}:{}", option.value, zsh_action_for(option.completes));
     return fmt::format(" \\\n      '--{}[{}]{}'", option.name, option.help, value);
 }
 
@@ -136,12 +154,11 @@ std::string for_zsh() {
         for (const Option& option : command.options) {
             arguments += for_zsh(option);
         }
+        std::size_t place = 0;
         for (const Argument& argument : command.arguments) {
-            const std::string_view word = word_for(argument.completes);
-            arguments += fmt::format(" \\\n      '1:{}:{}'", argument.name,
-                                     argument.completes == Completes::shells
-                                         ? fmt::format("({})", fmt::join(completion_words(), " "))
-                                         : fmt::format("_keysluice_{}", word));
+            arguments += fmt::format(
+                " \\\n      '{}:{}:{}'", ++place, argument.name,
+                argument.words.empty() ? zsh_action_for(argument.completes) : fmt::format("({})", argument.words));
         }
         rows += fmt::format("    {}) _arguments{} ;;\n", command.name, arguments);
     }
@@ -188,7 +205,10 @@ std::string for_fish() {
             text += for_fish(condition, option);
         }
         for (const Argument& argument : command.arguments) {
-            text += fmt::format("complete -c keysluice{} -a '({})'\n", condition, command_for(argument.completes));
+            const std::string source = command_for(argument);
+            text += argument.completes == Completes::file ? fmt::format("complete -c keysluice{} -F\n", condition)
+                    : source.empty()                      ? ""
+                                     : fmt::format("complete -c keysluice{} -a '({})'\n", condition, source);
         }
     }
     return text;

@@ -7,9 +7,12 @@
 namespace keysluice::cli {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ExitStatus>, 7> kStatuses{{
+constexpr std::array<std::pair<std::string_view, ExitStatus>, 10> kStatuses{{
     {"bad-argument", ExitStatus::usage},
     {"not-found", ExitStatus::not_found},
+    {"policy-not-found", ExitStatus::not_found},
+    {"key-not-used", ExitStatus::not_found},
+    {"key-not-found", ExitStatus::not_found},
     {"service-not-running", ExitStatus::not_running},
     {"bus-unreachable", ExitStatus::not_running},
     {"ike-not-running", ExitStatus::not_running},

@@ -12,6 +12,7 @@ enum class ExitStatus {
     not_found = 3,      ///< no connection, group, service or SA of that name
     not_running = 4,    ///< no bus, or no keysluiced or no IKE behind it
     not_permitted = 5,  ///< the caller may not do that
+    incomplete = 6,     ///< done, but for a part that has no equivalent (import)
 };
 
 /// By the reason code of what failed.

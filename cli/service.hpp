@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,33 @@ struct TlsFilter {
 struct Wish {
     std::string child = {};    ///< this child only; empty: all
     bool interactive = false;  ///< polkit may ask for a password meanwhile
+};
+
+/// A method of org.keysluice1.Policies, and what it takes; what is empty it does not take.
+struct PolicyCall {
+    enum class Method : std::uint8_t {
+        show,
+        test,
+        diff,
+        verify,
+        exported,
+        list_keys,
+        commit,
+        confirm,
+        enable,
+        disable,
+        renew_key,
+        edit,
+        import
+    };
+    Method method = Method::show;
+    std::string set = {};                            ///< "candidate" or "committed"
+    std::string verb = {};                           ///< of `edit`
+    std::string name = {};                           ///< of a policy, a key or a file
+    std::string toml = {};                           ///< of `import`
+    std::map<std::string, std::string> values = {};  ///< of `test` and `edit`
+    std::uint32_t confirm_within = 0;                ///< seconds; 0: not said
+    bool interactive = false;
 };
 
 /// Who listens to what happens.
@@ -75,6 +103,9 @@ class Service {
     [[nodiscard]] virtual Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<void> close_session(std::uint64_t id, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<std::uint32_t> reload(const Wish& wish) = 0;
+
+    /// A JSON document as its line breaks have it, and of `exported` TOML.
+    [[nodiscard]] virtual Result<std::string> policies(const PolicyCall& call) = 0;
 
     /// Tells the follower until SIGINT or SIGTERM, whether the service runs or not. Error: `bus-unreachable`, also
     /// where the bus goes meanwhile.

@@ -5,8 +5,8 @@
 namespace keysluice::bus {
 namespace {
 
-template <typename Outcome>
-void hand_on(Commands::Answer& answer, const Outcome& outcome) {
+template <typename Answer, typename Outcome>
+void hand_on(Answer& answer, const Outcome& outcome) {
     if (outcome) {
         answer(*outcome);
     } else {
@@ -91,6 +91,43 @@ void Commands::configure(const std::string& sender, const char* action, bool int
                 sender, std::move(question),
                 [answer = std::move(answer)](const Configured& outcome) mutable { hand_on(answer, outcome); });
         });
+}
+
+void Commands::policies(const Call& call, control::PolicyRequest request, TextAnswer answer) {
+    const bool commits = request.verb == control::PolicyRequest::Verb::commit;
+    const auto options = read_options(call.options, commits ? Knows::confirm_within : Knows::no_other);
+    if (!options || !inquiries_.has_room_for(call.sender)) {
+        answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
+        return;
+    }
+    request.confirm_within = options->confirm_within;
+    authority_.ask(call.sender, Authority::kConfigure, options->interactive,
+                   [this, sender = call.sender, answer = std::move(answer),
+                    request = std::move(request)](Result<void> verdict) mutable {
+                       if (!verdict) {
+                           answer(std::unexpected(to_bus_error(verdict.error())));
+                           return;
+                       }
+                       ask_policies(sender, std::move(request), std::move(answer));
+                   });
+}
+
+void Commands::read_policies(const std::string& sender, control::PolicyRequest request, TextAnswer answer) {
+    if (!inquiries_.has_room_for(sender)) {
+        answer(std::unexpected(to_bus_error(kTooMany)));
+        return;
+    }
+    ask_policies(sender, std::move(request), std::move(answer));
+}
+
+void Commands::ask_policies(const std::string& sender, control::PolicyRequest request, TextAnswer answer) {
+    using Document = control::PolicyTable::Answer;
+    inquiries_.ask<Document>(
+        sender,
+        [request = std::move(request)](control::FrontDesk& desk, auto reply) mutable {
+            desk.policies(std::move(request), std::move(reply));
+        },
+        [answer = std::move(answer)](const Document& document) mutable { hand_on(answer, document); });
 }
 
 Commands::Answer answer_count(sdbus::Result<std::uint32_t>&& result) {

@@ -30,7 +30,16 @@ class Commands {
     /// `persist` of the options goes into the change.
     void change(const Call& call, control::ConnectionChange change, Answer answer);
 
+    /// Of one answer.
+    static constexpr std::size_t kMostOctets = 16U << 20U;
+    using TextAnswer = std::move_only_function<void(std::expected<std::string, sdbus::Error>)>;
+    /// What changes policies; `confirm_within` of the options goes into a commit.
+    void policies(const Call& call, control::PolicyRequest request, TextAnswer answer);
+    /// What only reads them.
+    void read_policies(const std::string& sender, control::PolicyRequest request, TextAnswer answer);
+
    private:
+    void ask_policies(const std::string& sender, control::PolicyRequest request, TextAnswer answer);
     using Order = std::move_only_function<void(control::FrontDesk&, control::FrontDesk::Answer)>;
     void carry_out(const std::string& sender, bool interactive, Answer answer, Order question);
     using Configured = std::expected<std::uint32_t, control::Refusal>;

@@ -11,9 +11,12 @@
 namespace keysluice::bus {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, const char*>, 11> kNames{{
+constexpr std::array<std::pair<std::string_view, const char*>, 14> kNames{{
     {"not-found", "org.keysluice1.Error.NotFound"},
     {"not-added", "org.keysluice1.Error.NotFound"},
+    {"policy-not-found", "org.keysluice1.Error.NotFound"},
+    {"key-not-used", "org.keysluice1.Error.NotFound"},
+    {"bad-question", "org.freedesktop.DBus.Error.InvalidArgs"},
     {"ike-not-running", "org.keysluice1.Error.NotRunning"},
     {"no-route", "org.keysluice1.Error.NoRoute"},
     {"too-many-calls", "org.keysluice1.Error.Busy"},

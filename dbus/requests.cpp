@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <iterator>
@@ -34,6 +35,8 @@ std::unexpected<Error> unknown_option(const std::string& key, Knows knows) {
             return unknown("option", key, {"interactive", "child"});
         case Knows::persist:
             return unknown("option", key, {"interactive", "persist"});
+        case Knows::confirm_within:
+            return unknown("option", key, {"interactive", "confirm_within"});
     }
     std::abort();
 }
@@ -71,31 +74,45 @@ Result<void> read_texts(const Dictionary& given, const Places& places) {
     return {};
 }
 
+Result<std::chrono::seconds> read_seconds(const std::string& key, const sdbus::Variant& value) {
+    const auto seconds = read<std::uint32_t>("option", key, value, "seconds (u)");
+    if (!seconds) {
+        return std::unexpected(seconds.error());
+    }
+    if (*seconds == 0) {
+        return fail("bad-request", fmt::format("option {}: expected at least one second", key));
+    }
+    return std::chrono::seconds(*seconds);
+}
+
+Result<void> read_option(const std::string& key, const sdbus::Variant& value, Knows knows, Options& into) {
+    const auto take = [](auto read, auto& place) -> Result<void> {
+        if (!read) {
+            return pass_on(std::move(read));
+        }
+        place = *std::move(read);
+        return {};
+    };
+    if (key == "child" && knows == Knows::child) {
+        return take(read_text("option", key, value), into.child);
+    }
+    if (key == "confirm_within" && knows == Knows::confirm_within) {
+        return take(read_seconds(key, value), into.confirm_within);
+    }
+    if (key == "persist" && knows == Knows::persist) {
+        return take(read<bool>("option", key, value, "a boolean (b)"), into.persist);
+    }
+    return key == "interactive" ? take(read<bool>("option", key, value, "a boolean (b)"), into.interactive)
+                                : unknown_option(key, knows);
+}
+
 }  // namespace
 
 Result<Options> read_options(const Dictionary& given, Knows knows) {
     Options options;
     for (const auto& [key, value] : given) {
-        if (key == "child" && knows == Knows::child) {
-            auto child = read_text("option", key, value);
-            if (!child) {
-                return pass_on(std::move(child));
-            }
-            options.child = *std::move(child);
-            continue;
-        }
-        const bool persists = key == "persist" && knows == Knows::persist;
-        if (!persists && key != "interactive") {
-            return unknown_option(key, knows);
-        }
-        const auto flag = read<bool>("option", key, value, "a boolean (b)");
-        if (!flag) {
-            return std::unexpected(flag.error());
-        }
-        if (persists) {
-            options.persist = *flag;
-        } else {
-            options.interactive = *flag;
+        if (auto read = read_option(key, value, knows, options); !read) {
+            return pass_on(std::move(read));
         }
     }
     return options;
@@ -112,6 +129,49 @@ Result<control::TlsFilter> read_tls_filter(const Dictionary& given) {
     control::TlsFilter filter;
     auto read = read_texts(given, {{"service", &filter.service}, {"group", &filter.group}});
     return read ? Result<control::TlsFilter>(std::move(filter)) : pass_on(std::move(read));
+}
+
+Result<control::PolicyTable::Which> read_which(const std::string& set) {
+    using Which = control::PolicyTable::Which;
+    if (set == "candidate" || set == "committed") {
+        return set == "candidate" ? Which::candidate : Which::committed;
+    }
+    return fail("bad-request", fmt::format("set {}: expected candidate or committed", in_quotes(set)));
+}
+
+Result<control::PolicyEdit> read_edit(const std::string& verb, const std::string& name,
+                                      std::map<std::string, std::string> values) {
+    static constexpr std::array<std::string_view, 5> kVerbs{"add", "modify", "clone", "delete", "move"};
+    const auto found = std::ranges::find(kVerbs, verb);
+    if (found == kVerbs.end()) {
+        return fail("bad-request",
+                    fmt::format("edit {}: expected add, modify, clone, delete or move", in_quotes(verb)));
+    }
+    control::PolicyEdit edit{.verb = static_cast<control::PolicyEdit::Verb>(found - kVerbs.begin()), .name = name};
+    const auto take = [&values](const char* key) {
+        const auto value = values.extract(key);
+        return value ? std::move(value.mapped()) : std::string();
+    };
+    edit.before = take("before");
+    edit.fresh_name = take("new_name");
+    const bool takes_values =
+        edit.verb == control::PolicyEdit::Verb::add || edit.verb == control::PolicyEdit::Verb::modify;
+    if (!values.empty() && !takes_values) {
+        return fail("bad-request", fmt::format("edit {} takes no {}", verb, in_quotes(values.begin()->first)));
+    }
+    // They are written into a file as they are.
+    const auto is_key = [](const auto& value) {
+        return !value.first.empty() &&
+               value.first.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+    };
+    if (const auto odd = std::ranges::find_if_not(values, is_key); odd != values.end()) {
+        return fail("bad-request", fmt::format("{} is no key of [[policy]]", in_quotes(odd->first)));
+    }
+    if (edit.verb == control::PolicyEdit::Verb::clone && edit.fresh_name.empty()) {
+        return fail("bad-request", "edit clone needs new_name");
+    }
+    edit.values = std::move(values);
+    return edit;
 }
 
 Result<std::uint64_t> read_cursor(const std::string& cursor) {

@@ -21,6 +21,7 @@ Session::Session(Loop& loop, Link& link, Inquiries& inquiries, const control::Se
       on_started_(std::move(on_started)),
       commands_(link.connection(), inquiries),
       manager_(link.connection(), commands_, inquiries),
+      policies_(link.connection(), commands_),
       tree_(link.connection(), commands_, inquiries),
       patience_(loop, [this] { follow(); }) {
     add_object_manager(link.connection(), kRoot);

@@ -4,6 +4,7 @@
 
 #include "dbus/link.hpp"
 #include "dbus/manager.hpp"
+#include "dbus/policies.hpp"
 #include "dbus/tree.hpp"
 
 namespace keysluice::bus {
@@ -33,6 +34,7 @@ class Session {
     OnStarted on_started_;
     Commands commands_;
     Manager manager_;
+    Policies policies_;
     Tree tree_;
     Timer patience_;
     bool walking_ = false;

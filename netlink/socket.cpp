@@ -1,12 +1,16 @@
 #include "netlink/socket.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "base/bytes.hpp"
 #include "netlink/ack.hpp"
@@ -44,6 +48,14 @@ void enlarge_receive_buffer(int fd) {
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof(kReceiveBuffer)) != 0) {
         static_cast<void>(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof(kReceiveBuffer)));
     }
+}
+
+/// Where a transaction of nfnetlink begins or ends.
+Request boundary(std::uint16_t type, std::uint16_t subsystem) {
+    const nfgenmsg fixed{.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0, .res_id = htons(subsystem)};
+    Request request{type};
+    request.structure(fixed);
+    return request;
 }
 
 }  // namespace
@@ -188,6 +200,52 @@ Result<std::vector<Answer>> Socket::transact(std::span<Request> requests, std::s
         return pass_on(std::move(received));
     }
     return std::move(answers).release();
+}
+
+Result<void> Socket::batch(std::span<Request> requests, std::uint16_t subsystem, std::string_view what) {
+    if (requests.empty()) {
+        return {};
+    }
+    Request begin = boundary(NFNL_MSG_BATCH_BEGIN, subsystem);
+    Request end = boundary(NFNL_MSG_BATCH_END, subsystem);
+    SecretBuffer all;
+    const auto append = [&](Request& request) {
+        request.header().nlmsg_flags |= NLM_F_REQUEST;
+        request.header().nlmsg_seq = ++sequence_;
+        const Bytes bytes = request.view();
+        all.insert(all.end(), bytes.begin(), bytes.end());
+    };
+    const std::uint32_t first = sequence_ + 1;
+    // The acknowledgement of the last one stands behind all refusals.
+    requests.back().header().nlmsg_flags |= NLM_F_ACK;
+    append(begin);
+    std::ranges::for_each(requests, append);
+    const std::uint32_t last = sequence_;
+    append(end);
+    const int fd = mnl_socket_get_fd(handle_.get());
+    // The kernel takes a message as a whole, and no larger one than its buffer. Where it is too small, send() says
+    // so.
+    const int room = static_cast<int>(all.size());
+    static_cast<void>(setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)));
+    if (mnl_socket_sendto(handle_.get(), all.data(), all.size()) < 0) {
+        return system_failure("netlink-send-failed", fmt::format("asking the kernel for {}", what));
+    }
+    std::optional<Error> failure;
+    auto received = receive(what, [&](const nlmsghdr& message) -> Result<Progress> {
+        const auto ack = acknowledgement(message);
+        if (!ack || message.nlmsg_seq - first > last - first) {
+            return Progress::more;  // late, and of something else
+        }
+        if (ack->error != 0 && !failure) {
+            failure = refusal(*ack, what);
+        }
+        // One that says that the whole was refused stands alone.
+        return message.nlmsg_seq == last || message.nlmsg_seq == first ? Progress::done : Progress::more;
+    });
+    if (received && failure) {
+        return std::unexpected(*std::move(failure));
+    }
+    return received;
 }
 
 }  // namespace keysluice::netlink

@@ -46,6 +46,11 @@ class Socket {
     /// unless its reason is "netlink-send-failed": then none was.
     [[nodiscard]] Result<std::vector<Answer>> transact(std::span<Request> requests, std::string_view what);
 
+    /// Sends any number of requests to nfnetlink in one call, as one transaction: the kernel carries out all or none.
+    /// Flags beside NLM_F_REQUEST and NLM_F_ACK are the requests' own. The failure is that of the first request that
+    /// the kernel did not like; "netlink-not-permitted" and "netlink-busy" are among its reasons.
+    [[nodiscard]] Result<void> batch(std::span<Request> requests, std::uint16_t subsystem, std::string_view what);
+
    private:
     enum class Progress { more, done };
     using Taker = std::function<Result<Progress>(const nlmsghdr&)>;

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "policy/discard_rules.hpp"
 #include "xfrm/ranges.hpp"
 
 namespace keysluice::policy {
@@ -87,23 +88,43 @@ std::vector<xfrm::Selector> selectors_of(const Policy& policy, const Parts& part
     return selectors;
 }
 
-xfrm::Policy entry_of(const Policy& policy, std::size_t place, const xfrm::Selector& selector) {
-    xfrm::Policy entry{
-        .direction = policy.direction == Direction::in ? xfrm::Direction::in : xfrm::Direction::out,
-        .selector = selector,
-        .priority = kFirstPriority + static_cast<std::uint32_t>(place),
-        .action = policy.disposition == Disposition::discard ? xfrm::Action::block : xfrm::Action::allow};
-    if (policy.disposition == Disposition::protect) {
-        entry.templates = {{.protocol = policy.protection.protocol,
-                            .mode = policy.protection.mode,
-                            .reqid = policy.protection.reqid}};
+xfrm::Template template_of(const Protection& by, Direction direction, Family family) {
+    const bool in = direction == Direction::in;
+    const bool tunnel = by.mode == xfrm::Mode::tunnel;
+    const IpAddress none = IpAddress::lowest(family);  // as the kernel tells it
+    const IpAddress& source = in ? by.tunnel_remote : by.tunnel_local;
+    const IpAddress& destination = in ? by.tunnel_local : by.tunnel_remote;
+    return {.source = tunnel ? source : none,
+            .destination = tunnel ? destination : none,
+            .protocol = by.protocol,
+            .mode = by.mode,
+            .reqid = by.reqid};
+}
+
+/// What becomes of all its packets of one family, whatever their selector.
+xfrm::Policy fate_of(const Policy& policy, Family family, Discards discards) {
+    xfrm::Policy fate{.direction = policy.direction == Direction::in ? xfrm::Direction::in : xfrm::Direction::out,
+                      .priority = policy.priority};
+    switch (policy.disposition) {
+        case Disposition::bypass:
+            break;
+        case Disposition::discard:
+            if (discards == Discards::drained && policy.direction == Direction::out) {
+                fate.templates = {drain()};
+            } else {
+                fate.action = xfrm::Action::block;
+            }
+            break;
+        case Disposition::protect:
+            fate.templates = {template_of(policy.protection, policy.direction, family)};
+            break;
     }
-    return entry;
+    return fate;
 }
 
 }  // namespace
 
-Result<std::vector<KernelEntry>> kernel_entries(std::span<const Policy> policies) {
+Result<std::vector<KernelEntry>> kernel_entries(std::span<const Policy> policies, Discards discards) {
     std::vector<KernelEntry> entries;
     std::set<xfrm::PolicyId> taken;
     for (std::size_t place = 0; place < policies.size(); ++place) {
@@ -115,9 +136,10 @@ Result<std::vector<KernelEntry>> kernel_entries(std::span<const Policy> policies
                                     "most {}: use prefixes instead of ranges, or several policies",
                                     policy.name, all, kMostEntriesOfOne));
         }
-        for (const Parts& each : parts) {
-            for (const xfrm::Selector& selector : selectors_of(policy, each)) {
-                const xfrm::Policy entry = entry_of(policy, place, selector);
+        for (const Family family : {Family::ipv4, Family::ipv6}) {
+            xfrm::Policy entry = fate_of(policy, family, discards);
+            for (const xfrm::Selector& selector : selectors_of(policy, parts.at(static_cast<std::size_t>(family)))) {
+                entry.selector = selector;
                 if (taken.insert(entry.id()).second) {
                     entries.push_back({.place = place, .policy = entry});
                 }

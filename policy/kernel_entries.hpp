@@ -15,16 +15,23 @@ struct KernelEntry {
     bool operator==(const KernelEntry&) const = default;
 };
 
-/// The kernel prefers the lowest number. Behind all those of IKE's connections (xfrm::priority_of()).
-inline constexpr std::uint32_t kFirstPriority = 1'000'000;
+/// How the kernel drops what policies discard on its way out.
+enum class Discards : std::uint8_t {
+    blocked,
+    /// By a template that leads to drain(), so that nftables sees the packets and counts them (discard_rules()).
+    /// Whether it does or not, and with or without the SA, nothing of them leaves.
+    drained,
+};
+
 /// Ranges can become very many prefixes and masks.
 inline constexpr std::size_t kMostEntriesOfOne = 4096;
 
-/// What the kernel has to hold so that the first policy that fits a packet counts: ranges become prefixes and masks,
-/// each of which has the priority of its policy's place. Two policies can become the same selector, of which the
-/// kernel holds one: the first one's.
+/// What the kernel has to hold so that the first policy that fits a packet counts, of policies whose priorities
+/// ascend: ranges become prefixes and masks, each of which has its policy's priority. Two policies can become the
+/// same selector, of which the kernel holds one: the first one's.
 ///
 /// Error: `policy-too-fine`, where one policy becomes more than kMostEntriesOfOne.
-[[nodiscard]] Result<std::vector<KernelEntry>> kernel_entries(std::span<const Policy> policies);
+[[nodiscard]] Result<std::vector<KernelEntry>> kernel_entries(std::span<const Policy> policies,
+                                                              Discards discards = Discards::blocked);
 
 }  // namespace keysluice::policy

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/address.hpp"
@@ -35,6 +36,11 @@ struct Protection {
     xfrm::Protocol protocol = xfrm::Protocol::esp;
     xfrm::Mode mode = xfrm::Mode::transport;
     xfrm::ReqId reqid = {};
+    /// Outer addresses of a tunnel, of one family; unspecified in transport mode.
+    IpAddress tunnel_local = {};
+    IpAddress tunnel_remote = {};
+
+    bool operator==(const Protection&) const = default;
 };
 
 /// One line of an ordered list, of which the first that fits a packet counts.
@@ -53,7 +59,23 @@ struct Policy {
     std::vector<PortRange> remote_ports = {};
     /// Of `protect`.
     Protection protection = {};
+    /// The kernel prefers the lowest: place_priorities() knows which are free.
+    std::uint32_t priority = 0;
 };
+
+/// What becomes of packets that no policy fits: IPSECDefault of the ClearPath MCP.
+enum class Otherwise : std::uint8_t { ipv6_only, bypass, deny, deny_all };
+
+/// Policies for it, behind all others, so that each packet meets one: of each direction and family one.
+///
+///     |          | in IPv4 | out IPv4 | in IPv6 | out IPv6 |
+///     | IPv6Only | bypass  | bypass   | discard | discard  |
+///     | BYPASS   | bypass  | bypass   | bypass  | bypass   |
+///     | DENY     | discard | bypass   | discard | bypass   |
+///     | DENYALL  | discard | discard  | discard | discard  |
+[[nodiscard]] std::vector<Policy> policies_for(Otherwise otherwise);
+/// Their name, which no other policy can have.
+inline constexpr std::string_view kOtherwiseName = "(default)";
 
 /// Whether packets of this protocol have ports for the kernel's selectors (net/xfrm/xfrm_policy.c,
 /// xfrm_flowi_sport()).

@@ -46,7 +46,9 @@ struct PutAlgorithms {
         request.attribute(XFRMA_ALG_AEAD, bytes_of(raw), key);
     }
     void operator()(const Classic& classic) const {
-        put_authentication(request, classic.auth);
+        if (!classic.auth.name.empty()) {
+            put_authentication(request, classic.auth);
+        }
         put_cipher(request, classic.cipher);
     }
     void operator()(const Authentication& authentication) const { put_authentication(request, authentication); }
@@ -152,6 +154,9 @@ Request encode_sa(std::uint16_t type, const Sa& sa, Dialect dialect) {
     }
     if (sa.if_id) {
         request.attribute_of(XFRMA_IF_ID, sa.if_id->value);
+    }
+    if (sa.sequence_may_wrap) {
+        request.attribute_of(XFRMA_SA_EXTRA_FLAGS, std::uint32_t{XFRM_SA_XFLAG_OSEQ_MAY_WRAP});
     }
     if (sa.offload) {
         put_offload(request, *sa.offload);

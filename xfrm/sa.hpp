@@ -41,6 +41,7 @@ struct Authentication {
 };
 struct Classic {
     Cipher cipher;
+    /// Without a name, there is none: what arrives may have been changed on its way.
     Authentication auth;
 };
 /// AH takes an Authentication alone, ESP one of the others.
@@ -89,6 +90,10 @@ struct Sa {
     bool esn = false;
     /// In packets, for an inbound SA; 0 switches replay protection off, which ESN does not allow. At most 4096.
     std::uint32_t replay_window = 128;
+    /// Of an outbound one without ESN: after 2^32 packets its numbers begin anew instead of its end. RFC 4303 section
+    /// 3.3.3: "If anti-replay is disabled (as noted above), the sender does not need to monitor or reset the
+    /// counter."
+    bool sequence_may_wrap = false;
     std::optional<UdpEncapsulation> encapsulation = {};
     /// What may travel in it. Without it, a tunnel carries both families and whatever the policies give it.
     std::optional<Selector> selector = {};

@@ -73,7 +73,11 @@ Request encode_undo(const Transaction::Addition& addition, Dialect dialect) {
 }
 
 Request encode(const Transaction::Removal& removal) {
-    return std::visit([](const auto& id) { return encode_delete(id); }, removal);
+    return std::visit(Overloaded{
+                          [](const Policy& policy) { return encode_update(policy); },
+                          [](const auto& id) { return encode_delete(id); },
+                      },
+                      removal);
 }
 
 std::string describe(const SaId& id) {
@@ -95,7 +99,11 @@ std::string describe(const Transaction::Addition& addition) {
 }
 
 std::string describe(const Transaction::Removal& removal) {
-    return std::visit([](const auto& id) { return describe(id); }, removal);
+    return std::visit(Overloaded{
+                          [](const Policy& policy) { return describe(policy.id()); },
+                          [](const auto& id) { return describe(id); },
+                      },
+                      removal);
 }
 
 }  // namespace keysluice::xfrm

@@ -31,7 +31,8 @@ class Transaction {
         Sa from;
     };
     using Addition = std::variant<Sa, Policy, Replacement, Move>;
-    using Removal = std::variant<SaId, PolicyId>;
+    /// A policy that gives way to others by being put behind them is a removal, too.
+    using Removal = std::variant<SaId, PolicyId, Policy>;
 
     Transaction& add(Sa sa) {
         additions_.emplace_back(std::move(sa));
@@ -57,6 +58,12 @@ class Transaction {
     }
     Transaction& remove(PolicyId id) {
         removals_.emplace_back(id);
+        return *this;
+    }
+
+    /// Puts it in the place of the one with the same id when its turn among the removals has come.
+    Transaction& retreat(Policy policy) {
+        removals_.emplace_back(std::move(policy));
         return *this;
     }
 

@@ -14,6 +14,7 @@ namespace keysluice::cli {
 [[nodiscard]] Result<Outcome> run_up(Context& context);
 [[nodiscard]] Result<Outcome> run_down(Context& context);
 [[nodiscard]] Result<Outcome> run_rekey(Context& context);
+[[nodiscard]] Result<Outcome> run_policy(Context& context);
 [[nodiscard]] Result<Outcome> run_reload(Context& context);
 [[nodiscard]] Result<Outcome> run_monitor(Context& context);
 [[nodiscard]] Result<Outcome> run_stats(Context& context);
@@ -21,6 +22,8 @@ namespace keysluice::cli {
 [[nodiscard]] Result<Outcome> run_explain(Context& context);
 [[nodiscard]] Result<Outcome> run_doctor(Context& context);
 [[nodiscard]] Result<Outcome> run_metrics(Context& context);
+[[nodiscard]] Result<Outcome> run_import(Context& context);
 [[nodiscard]] Result<Outcome> run_top(Context& context);
+[[nodiscard]] Result<Outcome> run_key(Context& context);
 
 }  // namespace keysluice::cli

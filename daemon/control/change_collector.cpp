@@ -79,6 +79,23 @@ void ChangeCollector::service(std::string_view kind, const std::string& name, co
     look_at_clock();
 }
 
+void ChangeCollector::policies(std::string_view kind, std::string_view sentence) {
+    if (!collects_) {
+        return;
+    }
+    note({.time = std::chrono::system_clock::now(),
+          .kind = kind,
+          .connection = {},
+          .child = {},
+          .sa = {},
+          .inbound = {},
+          .outbound = {},
+          .peer = {},
+          .reason = {},
+          .sentence = std::string(sentence)});
+    look_at_clock();
+}
+
 void ChangeCollector::touch(const ike::Sa& sa) {
     // What never was established comes and goes by thousands, and nobody looks at it one by one.
     if (!collects_ || sa.established_at == Instant{} || changes_.look_at_all) {

@@ -59,6 +59,8 @@ class ChangeCollector {
     void add(const ike::Report& report, const ike::Sa* sa);
     /// Of a TLS service; `failure` is empty where nothing has failed.
     void service(std::string_view kind, const std::string& name, const Failure& failure);
+    /// Of the ordered policies.
+    void policies(std::string_view kind, std::string_view sentence);
     /// It is in another state.
     void touch(const ike::Sa& sa);
     void reloaded();

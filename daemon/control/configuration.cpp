@@ -11,6 +11,7 @@
 #include "base/suggestion.hpp"
 #include "daemon/control/configuration_files.hpp"
 #include "daemon/control/ike_reader.hpp"
+#include "daemon/control/policy_reader.hpp"
 #include "daemon/control/section.hpp"
 #include "daemon/control/service_reader.hpp"
 #include "daemon/control/toml_document.hpp"
@@ -89,6 +90,9 @@ void Assembly::read_document(const TomlTable& document, const Position& start) {
     if (const TomlTable* const ike = table("ike")) {
         read_ike(*ike, section.position("ike"));
     }
+    for (const std::string_view each : kPolicyTables) {
+        static_cast<void>(section.value(each));  // a working set may be wrong while it is edited: see read_policies()
+    }
     section.refuse_the_rest();
 }
 
@@ -98,6 +102,7 @@ void Assembly::read_daemon(const TomlTable& table, const Position& where) {
     section.integer("engines", 0, kMostEngines, daemon.engines);
     read_runtime_directory(section);
     read_bus(section);
+    section.path("state_directory", daemon.state_directory);
     section.choice("log_level", kLogLevelNames, daemon.log_level);
     section.refuse_the_rest();
     refuse_duplicates(table, section, "[daemon]");

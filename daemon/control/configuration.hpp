@@ -24,6 +24,7 @@ struct DaemonSettings {
     std::string runtime_directory = "/run/keysluice";
     std::string bus = "system";  ///< "system", "none" or a D-Bus address
     LogLevel log_level = LogLevel::info;
+    std::string state_directory = "/var/lib/keysluice";  ///< what outlives a boot: the committed policies
 
     bool operator==(const DaemonSettings&) const = default;
 };

@@ -62,8 +62,9 @@ std::expected<std::string, Diagnostic> load_text(const std::filesystem::path& fi
     }
 }
 
-std::expected<std::vector<std::filesystem::path>, Diagnostic> find_fragments(const std::filesystem::path& file) {
-    const std::filesystem::path folder = file.parent_path() / "conf.d";
+std::expected<std::vector<std::filesystem::path>, Diagnostic> find_fragments(const std::filesystem::path& file,
+                                                                             std::string_view name) {
+    const std::filesystem::path folder = file.parent_path() / name;
     std::vector<std::filesystem::path> fragments;
     std::error_code error;
     for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;

@@ -11,6 +11,7 @@
 #include "daemon/control/ike_certificates.hpp"
 #include "daemon/control/listeners.hpp"
 #include "daemon/control/metrics_server.hpp"
+#include "daemon/control/policy_service.hpp"
 #include "daemon/control/reloader.hpp"
 #include "daemon/control/status_server.hpp"
 #include "daemon/keeper/children.hpp"
@@ -372,6 +373,18 @@ void Control::on_closed(Channel& channel, std::string_view why) {
     }
 }
 
+namespace {
+
+/// UDP ports of IKE's sockets, for which no policy holds.
+std::vector<std::uint16_t> ports_of(const IkeConfiguration& ike) {
+    if (ike.connections.empty()) {
+        return {};
+    }
+    return {static_cast<std::uint16_t>(ike.settings.port), static_cast<std::uint16_t>(ike.settings.nat_port)};
+}
+
+}  // namespace
+
 int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel,
           const Publish& publish) {
     open_log("keysluiced", configuration.daemon.log_level);
@@ -386,6 +399,8 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
     };
     const std::string directory = configuration.daemon.runtime_directory;
     const std::string bus = configuration.daemon.bus;
+    const std::string state_directory = configuration.daemon.state_directory;
+    const auto ike_ports = ports_of(configuration.ike);
     std::string reload_problem;
     bool ready = false;
     ServiceManager manager(loop, ManagerContact::from_environment());
@@ -410,7 +425,9 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
             control.reload(std::move(fresh), occasion, std::move(used));
         },
         reloaded);
-    FrontDesk desk(loop, control, reloader);
+    PolicyService policies(loop, {file.path, file.credentials, state_directory}, kernel_databases(), ike_ports,
+                           control.changes());
+    FrontDesk desk(loop, control, reloader, policies);
     std::unique_ptr<MetricsServer> metrics;
     if (auto socket = bind_metrics(directory)) {
         metrics = std::make_unique<MetricsServer>(loop, desk, *std::move(socket), KEYSLUICE_VERSION);

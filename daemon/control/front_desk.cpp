@@ -81,8 +81,8 @@ void look_at_touched(Control& control, News& news) {
 
 }  // namespace
 
-FrontDesk::FrontDesk(Loop& loop, Control& control, Reloader& reloader)
-    : loop_(loop), control_(control), reloader_(reloader) {}
+FrontDesk::FrontDesk(Loop& loop, Control& control, Reloader& reloader, PolicyService& policies)
+    : loop_(loop), control_(control), reloader_(reloader), policies_(policies) {}
 
 FrontDesk::~FrontDesk() = default;
 
@@ -229,6 +229,10 @@ Reloader::Outcome FrontDesk::counting(Reloaded answer) const {
 
 void FrontDesk::reload(Reloaded answer) {
     reloader_.reload(counting(std::move(answer)));
+}
+
+void FrontDesk::policies(PolicyRequest request, PolicyService::Answer answer) {
+    policies_.ask(std::move(request), std::move(answer));
 }
 
 void FrontDesk::change(ConnectionChange change, Reloaded answer) {

@@ -13,6 +13,7 @@
 #include "daemon/control/configuration.hpp"
 #include "daemon/control/esp_support.hpp"
 #include "daemon/control/ike_status.hpp"
+#include "daemon/control/policy_service.hpp"
 #include "daemon/control/reloader.hpp"
 #include "daemon/control/sa_counters.hpp"
 #include "daemon/control/tls_sessions.hpp"
@@ -103,7 +104,7 @@ class FrontDesk {
     static constexpr std::size_t kMostLookedAt = 2048;
     static constexpr std::size_t kStepsAtOnce = 8;
 
-    FrontDesk(Loop& loop, Control& control, Reloader& reloader);
+    FrontDesk(Loop& loop, Control& control, Reloader& reloader, PolicyService& policies);
     ~FrontDesk();
     FrontDesk(const FrontDesk&) = delete;
     FrontDesk& operator=(const FrontDesk&) = delete;
@@ -138,6 +139,8 @@ class FrontDesk {
     /// How many connections there are now, or why everything stays as it is.
     using Reloaded = std::move_only_function<void(std::expected<std::uint32_t, Refusal>)>;
     void reload(Reloaded answer);
+    /// As PolicyService::ask().
+    void policies(PolicyRequest request, PolicyService::Answer answer);
     /// As Reloader::change().
     void change(ConnectionChange change, Reloaded answer);
 
@@ -166,6 +169,7 @@ class FrontDesk {
     Loop& loop_;
     Control& control_;
     Reloader& reloader_;
+    PolicyService& policies_;
     std::deque<UnderWay> under_way_;
 };
 

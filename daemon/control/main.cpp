@@ -13,6 +13,8 @@
 #include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/ike_loading.hpp"
 #include "daemon/control/plaintext.hpp"
+#include "daemon/control/policy_checks.hpp"
+#include "daemon/control/policy_files.hpp"
 #include "daemon/control/preparation.hpp"
 #include "daemon/control/serve_options.hpp"
 #include "daemon/control/stapling.hpp"
@@ -51,6 +53,15 @@ void describe_kernel(const Configuration& configuration) {
          configuration.ike.connections.empty() ? std::vector<Error>{} : look_for_missing(random)) {
         std::fprintf(stderr, "note: IKE: %s\n", missing.sentence.c_str());
     }
+}
+
+/// The working set of policies, where there are any.
+PolicyFindings look_at_policies(const std::string& file, const Configuration& configuration) {
+    const auto policies = read_policy_files(file);
+    if (!policies) {
+        return {.wrong = policies.error(), .warnings = {}};
+    }
+    return policies->policies.empty() ? PolicyFindings() : check_policies(*policies, configuration);
 }
 
 int print_explanation(const std::string& code) {
@@ -107,6 +118,11 @@ int run(const Options& options) {
     std::ranges::move(check_plaintext(*configuration, own_addresses()), std::back_inserter(wrong));
     if (options.check) {
         describe_kernel(*configuration);
+        // A reload, which checks without keys, is not held up by policies that are being edited.
+        PolicyFindings findings =
+            options.without_keys ? PolicyFindings() : look_at_policies(options.config, *configuration);
+        complain(findings.warnings);
+        std::ranges::move(findings.wrong, std::back_inserter(wrong));
     }
     if (!wrong.empty() || options.check) {
         return complain(wrong);

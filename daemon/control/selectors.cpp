@@ -1,25 +1,22 @@
 #include "daemon/control/selectors.hpp"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 
 #include <algorithm>
 #include <optional>
 
+#include "policy/policy.hpp"
 #include "xfrm/ranges.hpp"
 
 namespace keysluice::control {
 namespace {
 
 using ike::wire::TrafficSelector;
+using policy::has_ports;
+using policy::is_icmp;
 
 /// Repetitions among them.
 constexpr std::size_t kMostBeforeSorting = 4 * kMostSelectors;
-
-bool has_ports(std::uint8_t protocol) {
-    return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
-           protocol == IPPROTO_DCCP || protocol == IPPROTO_UDPLITE;
-}
 
 struct PortRange {
     std::uint16_t first = 0;
@@ -32,10 +29,6 @@ struct PortRange {
 
 PortRange ports_of(const TrafficSelector& selector) {
     return {selector.first_port, selector.last_port};
-}
-
-bool is_icmp(std::uint8_t protocol) {
-    return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 }
 
 struct Ports {

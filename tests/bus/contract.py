@@ -19,7 +19,9 @@ for kind in buses.KINDS:
     @scenario(f"contract: {kind}: introspection is the XML, member by member")
     def introspection(world, kind=kind):
         with connected(world, kind) as (_, client, _):
-            for interface, path in (("Manager", ROOT), ("Connection", f"{ROOT}/connection/peer"),
+            expect_equal(buses.interfaces(client.introspect(ROOT)), promised("Manager") | promised("Policies"),
+                         "what the root says of itself")
+            for interface, path in (("Connection", f"{ROOT}/connection/peer"),
                                     ("IkeSa", client.paths("ikesa")[0])):
                 expect_equal(buses.interfaces(client.introspect(path)), promised(interface),
                              f"what {path} says of itself")

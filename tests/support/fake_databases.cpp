@@ -46,6 +46,14 @@ void FakeDatabases::add(const xfrm::Sa& sa) {
     state.source = sa.source;
     state.reqid = sa.reqid;
     state.mode = sa.mode;
+    if (const auto* const aead = std::get_if<xfrm::Aead>(&sa.algorithms)) {
+        state.algorithm = aead->name;
+    } else if (const auto* const classic = std::get_if<xfrm::Classic>(&sa.algorithms)) {
+        state.algorithm = classic->cipher.name;
+        state.authentication = classic->auth.name;
+    } else {
+        state.authentication = std::get<xfrm::Authentication>(sa.algorithms).name;
+    }
     state.direction = sa.direction;
     state.hard = sa.hard;
     state.soft = sa.soft;

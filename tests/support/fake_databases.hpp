@@ -48,6 +48,7 @@ class FakeDatabases final : public control::Databases {
     }
     void remove(const xfrm::SaId& id) { tables_.sas.erase(id); }
     void remove(const xfrm::PolicyId& id) { tables_.policies.erase(id); }
+    void remove(const xfrm::Policy& replacement) { add(replacement); }
 
     Tables& tables_;
 };

@@ -15,6 +15,8 @@ struct FakeService : Service {
     std::vector<IkeSa> sas = {};
     std::vector<TlsSession> sessions = {};
     std::vector<std::string> told = {};
+    std::vector<PolicyCall> policy_calls = {};
+    std::string policy_answer = {};
     Error failure = {};  ///< where it has a reason, what names are answered with
 
     Result<Manager> manager() override { return answer; }
@@ -68,6 +70,10 @@ struct FakeService : Service {
         return {};
     }
     Result<std::uint32_t> reload(const Wish& wish) override { return note("reload", wish); }
+    Result<std::string> policies(const PolicyCall& call) override {
+        policy_calls.push_back(call);
+        return policy_answer;
+    }
     Result<void> follow(Follower& /*follower*/) override { return {}; }
 
    private:

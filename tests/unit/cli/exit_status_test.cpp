@@ -16,5 +16,6 @@ TEST_SUITE("cli: exit status") {
         CHECK(number("ike-not-running") == 4);
         CHECK(number("not-permitted") == 5);
         CHECK(number("password-needed") == 5);
+        CHECK(static_cast<int>(ExitStatus::incomplete) == 6);
     }
 }

@@ -75,9 +75,9 @@ TEST_SUITE("cli: manual") {
 
     TEST_CASE("and every exit status") {
         const std::string text = section(manual(), "EXIT STATUS");
-        for (int status = 0; status <= static_cast<int>(ExitStatus::not_permitted); ++status) {
+        for (int status = 0; status <= static_cast<int>(ExitStatus::incomplete); ++status) {
             CHECK(has(text, fmt::format("\n.TP\n{}\n", status)));
         }
-        CHECK(!has(text, fmt::format("\n.TP\n{}\n", static_cast<int>(ExitStatus::not_permitted) + 1)));
+        CHECK(!has(text, fmt::format("\n.TP\n{}\n", static_cast<int>(ExitStatus::incomplete) + 1)));
     }
 }

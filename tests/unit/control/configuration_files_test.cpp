@@ -94,7 +94,9 @@ TEST_CASE("a fault in one file leaves nothing, and hides no fault in another") {
     folder.write("conf.d/2.toml", "x = 1");
     const std::string lines = folder.said();
     CHECK(lines.starts_with("conf.d/1.toml:1:15: this is not TOML: "));
-    CHECK(lines.ends_with("\nconf.d/2.toml:1:1: unknown key \"x\" in the file; known here: daemon, ike, tls"));
+    CHECK(
+        lines.ends_with("\nconf.d/2.toml:1:1: unknown key \"x\" in the file; known here: daemon, host_group, ike, "
+                        "policies, policy, policy_test, tls"));
 }
 
 TEST_CASE("files that can't be read") {

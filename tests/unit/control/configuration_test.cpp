@@ -174,7 +174,8 @@ TEST_CASE("what is wrong in [daemon]") {
         {"engines = 2.0", "f:2:11: engines: expected an integer from 0 to 256, got a floating-point number"},
         {"engine = 2", R"(f:2:1: unknown key "engine" in [daemon]; did you mean "engines"?)"},
         {"colour = 2",
-         R"(f:2:1: unknown key "colour" in [daemon]; known here: bus, engines, log_level, runtime_directory)"},
+         R"(f:2:1: unknown key "colour" in [daemon]; known here: bus, engines, log_level, runtime_directory, )"
+         "state_directory"},
         {"[daemon.bsu]", R"(f:2:9: unknown table "bsu" in [daemon]; did you mean "bus"?)"},
         {"runtime_directory = \"run\"",
          R"(f:2:21: runtime_directory = "run": expected an absolute path, as in "/etc/keysluice/shop.pem")"},
@@ -417,7 +418,8 @@ TEST_CASE("what is there twice") {
 
 TEST_CASE("what is wrong at the top") {
     CHECK(said("[demon]") == R"(f:1:2: unknown table "demon" in the file; did you mean "daemon"?)");
-    CHECK(said("engines = 2") == R"(f:1:1: unknown key "engines" in the file; known here: daemon, ike, tls)");
+    CHECK(said("engines = 2") == R"(f:1:1: unknown key "engines" in the file; known here: daemon, )"
+                                 "host_group, ike, policies, policy, policy_test, tls");
     CHECK(said("daemon = 1") == "f:1:10: daemon: expected a table, got an integer");
     CHECK(said("tls = []") == "f:1:7: tls: expected a table, got an array");
     CHECK(said("[tls]\nservices = []") == R"(f:2:1: unknown key "services" in [tls]; did you mean "service"?)");

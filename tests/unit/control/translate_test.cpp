@@ -84,6 +84,7 @@ struct Tables {
     }
     void remove(const xfrm::SaId& id) { CHECK(sas.erase(id) == 1); }
     void remove(const xfrm::PolicyId& id) { CHECK(policies.erase(id) == 1); }
+    void remove(const xfrm::Policy& replacement) { policies.insert_or_assign(replacement.id(), replacement); }
 
     /// "c1 c2": the SPIs, sorted.
     [[nodiscard]] std::string spis() const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "policy/priorities.hpp"
 #include "tests/support/seed_policies.hpp"
 
 using namespace keysluice;
@@ -43,9 +44,9 @@ std::string shown(const std::vector<Policy>& policies) {
 
 TEST_SUITE_BEGIN("policies in the kernel");
 
-TEST_CASE("a policy for any address is one entry of each family, and the place is the priority") {
-    const std::vector<Policy> policies{{.name = "a", .direction = Direction::out},
-                                       {.name = "b", .direction = Direction::in}};
+TEST_CASE("a policy for any address is one entry of each family, with its priority") {
+    const std::vector<Policy> policies{{.name = "a", .direction = Direction::out, .priority = kFirstPriority},
+                                       {.name = "b", .direction = Direction::in, .priority = kFirstPriority + 1}};
     CHECK(shown(policies) ==
           "0 out 0.0.0.0/0 0.0.0.0/0 0 0&0 0&0\n0 out ::/0 ::/0 0 0&0 0&0\n"
           "1 in 0.0.0.0/0 0.0.0.0/0 0 0&0 0&0\n1 in ::/0 ::/0 0 0&0 0&0\n");

@@ -389,6 +389,18 @@ TEST_CASE("xfrm: a tunnel without a selector carries both families, transport mo
     CHECK(flags(sa) == XFRM_STATE_ESN);
 }
 
+TEST_CASE(
+    "xfrm: numbers that may begin anew, and ciphers that have no authentication beside them, where it is said") {
+    Sa sa = tunnel_sa();
+    CHECK(attribute(encode_add(sa, kNew), XFRMA_SA_EXTRA_FLAGS) ==
+          attribute(encode_add(sa, kNew), XFRMA_OFFLOAD_DEV));
+    sa.sequence_may_wrap = true;
+    CHECK(attribute(encode_add(sa, kNew), XFRMA_SA_EXTRA_FLAGS) == "02000000");
+    sa.algorithms = Classic{.cipher = {.name = algorithms::kAesCbc, .key = {}}, .auth = {}};
+    CHECK(attribute(encode_add(sa, kNew), XFRMA_ALG_AUTH_TRUNC).empty());
+    CHECK_FALSE(attribute(encode_add(sa, kNew), XFRMA_ALG_CRYPT).empty());
+}
+
 TEST_CASE("xfrm: the number of a need is of the host's byte order, other than iproute2 has it") {
     Sa sa = tunnel_sa();
     sa.acquire_sequence = 9;
