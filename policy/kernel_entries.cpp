@@ -149,4 +149,14 @@ Result<std::vector<KernelEntry>> kernel_entries(std::span<const Policy> policies
     return entries;
 }
 
+std::vector<xfrm::Selector> selectors_within(const Policy& policy, const xfrm::Selector& selector) {
+    std::vector<xfrm::Selector> within;
+    for (const xfrm::Selector& each : selectors_of(policy, parts_of(policy, selector.source.address.family()))) {
+        if (const auto both = xfrm::overlap(selector, each)) {
+            within.push_back(*both);
+        }
+    }
+    return within;
+}
+
 }  // namespace keysluice::policy

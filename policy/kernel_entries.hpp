@@ -34,4 +34,7 @@ inline constexpr std::size_t kMostEntriesOfOne = 4096;
 [[nodiscard]] Result<std::vector<KernelEntry>> kernel_entries(std::span<const Policy> policies,
                                                               Discards discards = Discards::blocked);
 
+/// Of the packets of a kernel's selector, those that the policy is about: of its direction.
+[[nodiscard]] std::vector<xfrm::Selector> selectors_within(const Policy& policy, const xfrm::Selector& selector);
+
 }  // namespace keysluice::policy

@@ -9,12 +9,20 @@ namespace {
 
 constexpr std::size_t kNobody = SIZE_MAX;
 
-/// The places of a longest ascending subsequence of those that are not 0.
+/// The number in front of the first one that a policy can have.
+constexpr std::uint32_t kNone = kFirstPriority - kNumbersOfOne;
+
+/// Whether it is one that place_priorities() gives.
+bool is_placed(std::uint32_t number) {
+    return number >= kFirstPriority && (number - kFirstPriority) % kNumbersOfOne == 0;
+}
+
+/// The places of a longest ascending subsequence of those that are placed.
 std::vector<std::size_t> longest_ascending(std::span<const std::uint32_t> numbers) {
     std::vector<std::size_t> ends;  // by length: of the subsequences that long, the end with the lowest number
     std::vector<std::size_t> behind(numbers.size(), kNobody);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-        if (numbers[i] == 0) {
+        if (!is_placed(numbers[i])) {
             continue;
         }
         const auto end = std::ranges::lower_bound(ends, numbers[i], {}, [&](std::size_t at) { return numbers[at]; });
@@ -36,7 +44,8 @@ std::vector<std::size_t> longest_ascending(std::span<const std::uint32_t> number
 /// Gives [first, last) numbers between `low` and `high`, both excluded. False: there is no room.
 bool spread(std::span<std::uint32_t> numbers, std::uint32_t low, std::uint32_t high) {
     const std::uint64_t room = high - low;
-    const std::uint64_t step = std::min<std::uint64_t>(room / (numbers.size() + 1), kPriorityStep);
+    const std::uint64_t even = room / (numbers.size() + 1) / kNumbersOfOne * kNumbersOfOne;
+    const std::uint64_t step = std::min<std::uint64_t>(even, kPriorityStep);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         numbers[i] = static_cast<std::uint32_t>(low + step * (i + 1));
     }
@@ -47,7 +56,7 @@ bool spread(std::span<std::uint32_t> numbers, std::uint32_t low, std::uint32_t h
 
 std::vector<std::uint32_t> place_priorities(std::span<const std::uint32_t> before) {
     std::vector<std::uint32_t> numbers(before.size());
-    std::uint32_t low = kFirstPriority - 1;
+    std::uint32_t low = kNone;
     std::size_t next = 0;
     bool fits = true;
     for (const std::size_t kept : longest_ascending(before)) {
@@ -58,7 +67,7 @@ std::vector<std::uint32_t> place_priorities(std::span<const std::uint32_t> befor
     }
     fits = fits && spread(std::span(numbers).subspan(next), low, kLastPriority);
     if (!fits) {
-        spread(numbers, kFirstPriority - 1, kLastPriority);
+        spread(numbers, kNone, kLastPriority);
     }
     return numbers;
 }

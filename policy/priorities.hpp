@@ -9,6 +9,11 @@ namespace keysluice::policy {
 /// Numbers of the kernel's, of which it prefers the lowest. Those of ordered policies lie behind all those of IKE's
 /// CHILD SAs (xfrm::priority_of()).
 inline constexpr std::uint32_t kFirstPriority = 1'000'000;
+/// Each policy has so many for itself: its own is the last of them, those before it are for policies that lead into
+/// CHILD SAs in its place (selectors_within()).
+inline constexpr std::uint32_t kNumbersOfOne = 4;
+inline constexpr std::uint32_t kBeforeOfTrap = 1;
+inline constexpr std::uint32_t kBeforeOfInstalled = 2;
 /// Of policies_for().
 inline constexpr std::uint32_t kLastPriority = 0xffff'ffff;
 /// Between neighbours, where there is room: so that others can come between them.

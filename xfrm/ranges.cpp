@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <tuple>
 
 namespace keysluice::xfrm {
 namespace {
@@ -30,7 +31,39 @@ void cover(const Prefix& prefix, const IpAddress& first, const IpAddress& last, 
     cover(upper_half(prefix), first, last, into);
 }
 
+std::optional<Prefix> overlap(const Prefix& a, const Prefix& b) {
+    const auto& [wider, narrower] = a.length <= b.length ? std::tie(a, b) : std::tie(b, a);
+    const bool within = a.address.family() == b.address.family() && wider.first() <= narrower.first() &&
+                        narrower.last() <= wider.last();
+    return within ? std::optional(narrower) : std::nullopt;
+}
+
+std::optional<PortMask> overlap(const PortMask& a, const PortMask& b) {
+    if (((a.port ^ b.port) & a.mask & b.mask) != 0) {
+        return std::nullopt;
+    }
+    return PortMask{.port = static_cast<std::uint16_t>(a.port | b.port),
+                    .mask = static_cast<std::uint16_t>(a.mask | b.mask)};
+}
+
 }  // namespace
+
+std::optional<Selector> overlap(const Selector& a, const Selector& b) {
+    const auto source = overlap(a.source, b.source);
+    const auto destination = overlap(a.destination, b.destination);
+    const auto source_port = overlap(a.source_port, b.source_port);
+    const auto destination_port = overlap(a.destination_port, b.destination_port);
+    const bool protocols = a.protocol == 0 || b.protocol == 0 || a.protocol == b.protocol;
+    if (!protocols || !source || !destination || !source_port || !destination_port) {
+        return std::nullopt;
+    }
+    return Selector{.source = *source,
+                    .destination = *destination,
+                    .protocol = a.protocol == 0 ? b.protocol : a.protocol,
+                    .source_port = *source_port,
+                    .destination_port = *destination_port,
+                    .user = a.user};
+}
 
 std::vector<Prefix> split_range(const IpAddress& first, const IpAddress& last) {
     assert(first.family() == last.family());

@@ -38,6 +38,9 @@ struct Selector {
     std::uint8_t protocol = 0;
     PortMask source_port = {};
     PortMask destination_port = {};
+    /// No packet has one. It tells policies for the same packets apart, of which the kernel holds one of each number
+    /// (xfrm_selector.user, in selector_cmp() of net/xfrm/xfrm_policy.c, and not in xfrm_selector_match()).
+    std::uint32_t user = 0;
 
     auto operator<=>(const Selector&) const = default;
 };

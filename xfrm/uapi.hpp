@@ -95,6 +95,7 @@ inline constexpr std::size_t kMaxTemplates = 6;
     raw.prefixlen_d = value.destination.length;
     raw.prefixlen_s = value.source.length;
     raw.proto = value.protocol;
+    raw.user = value.user;
     return raw;
 }
 /// Nothing where it has no family: it selects nothing then, or everything.
@@ -107,7 +108,8 @@ inline constexpr std::size_t kMaxTemplates = 6;
                     .destination = {address_of(raw.daddr, *family), raw.prefixlen_d},
                     .protocol = raw.proto,
                     .source_port = {ntohs(raw.sport), ntohs(raw.sport_mask)},
-                    .destination_port = {ntohs(raw.dport), ntohs(raw.dport_mask)}};
+                    .destination_port = {ntohs(raw.dport), ntohs(raw.dport_mask)},
+                    .user = raw.user};
 }
 
 }  // namespace keysluice::xfrm::uapi

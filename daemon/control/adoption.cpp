@@ -36,15 +36,18 @@ xfrm::Transaction Translator::settle(const Inventory& found) {
     for (const xfrm::Policy& policy : found.policies) {
         there.insert(policy.id());
         const auto claims = claims_.find(policy.id());
-        if (claims == claims_.end()) {
+        if (waits(policy) && is_known(policy)) {
+            waiting_.insert(policy.id());  // which is in its place or not
+        } else if (claims == claims_.end()) {
             claims_[policy.id()].push_back({policy, 1});
             orphans_[policy.templates.front().reqid].policies.push_back(policy);
-        } else if (const xfrm::Policy& wanted = claims->second.back().policy; !alike(wanted, policy)) {
+        } else if (const xfrm::Policy& wanted = claims->second.back().policy;
+                   !alike(wanted, policy) || wanted.priority != policy.priority) {
             mended.replace(wanted, policy);
         }
     }
     for (const auto& [id, claims] : claims_) {
-        if (!there.contains(id)) {
+        if (!there.contains(id) && !waits(claims.back().policy)) {
             mended.replace(claims.back().policy, {});
         }
     }
@@ -52,6 +55,12 @@ xfrm::Transaction Translator::settle(const Inventory& found) {
         numbers_.insert(reqid.value - kReqIdMark);
     }
     return mended;
+}
+
+/// Whether it leads into the SAs of a child that was adopted.
+bool Translator::is_known(const xfrm::Policy& policy) const {
+    return std::ranges::any_of(
+        shared_, [&](const auto& each) { return each.second->reqid == policy.templates.front().reqid; });
 }
 
 /// Each packet that its policies lead somewhere is led into other SAs by now.

@@ -23,8 +23,11 @@ bool spent(const xfrm::SaState& sa) {
 
 }  // namespace
 
-ChildInstaller::ChildInstaller(Loop& loop, std::unique_ptr<Databases> databases, Owner& owner)
-    : look_(loop, [this] { look_for_devices(); }), owner_(owner), kernel_(loop, std::move(databases)) {}
+ChildInstaller::ChildInstaller(Loop& loop, std::unique_ptr<Databases> databases, Owner& owner, ListedChildren listed)
+    : translator_(std::move(listed)),
+      look_(loop, [this] { look_for_devices(); }),
+      owner_(owner),
+      kernel_(loop, std::move(databases)) {}
 
 /// Before anything is added: what is removed may always wait.
 Result<void> ChildInstaller::room() const {
@@ -205,6 +208,10 @@ void ChildInstaller::trap(const ike::ChildSaSpec& spec) {
 
 void ChildInstaller::untrap_all_but(const ChildNames& kept) {
     submit(translator_.untrap_all_but(kept), "children that no longer start on traffic");
+}
+
+void ChildInstaller::follow(const ListedChildren& listed, std::span<const ChildPolicy> placed) {
+    submit(translator_.follow(listed, placed), "policies of children in the list of policies");
 }
 
 void ChildInstaller::clear() {

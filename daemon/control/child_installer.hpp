@@ -34,7 +34,7 @@ class ChildInstaller {
         virtual void on_progress() = 0;
     };
 
-    ChildInstaller(Loop& loop, std::unique_ptr<Databases> databases, Owner& owner);
+    ChildInstaller(Loop& loop, std::unique_ptr<Databases> databases, Owner& owner, ListedChildren listed = {});
 
     void perform(ike::InstallChild action);
     void perform(ike::InstallOutbound action);
@@ -46,6 +46,9 @@ class ChildInstaller {
     using ChildNames = Translator::ChildNames;
     /// Packets for other children no longer ask.
     void untrap_all_but(const ChildNames& kept);
+    [[nodiscard]] std::vector<ChildPolicy> child_policies() const { return translator_.child_policies(); }
+    /// As ChildPolicies::follow().
+    void follow(const ListedChildren& listed, std::span<const ChildPolicy> placed);
     /// Takes everything out.
     void clear();
 
@@ -75,7 +78,7 @@ class ChildInstaller {
    private:
     /// A CHILD SA that asks for offload.
     struct Offloaded {
-        Translator::ChildName name;
+        ChildName name;
         IpAddress local;
         IpAddress remote;
         std::optional<ike::InstallChild> waiting;  ///< while the device is looked for
@@ -132,7 +135,7 @@ class ChildInstaller {
 
     Translator translator_;
     std::map<ike::EspSpi, Offloaded> offloaded_;
-    std::map<Translator::ChildName, std::string> lost_;  ///< the devices that they had
+    std::map<ChildName, std::string> lost_;  ///< the devices that they had
     Timer look_;
     Duration pause_ = kFirstPause;
     Owner& owner_;

@@ -26,7 +26,7 @@
 namespace keysluice::control {
 
 Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, IkeService::Kernel ike_kernel,
-                 DescriptorStore store, OnReady on_ready)
+                 DescriptorStore store, OnReady on_ready, ListedChildren listed)
     : loop_(loop),
       configuration_(std::move(configuration)),
       on_failed_(std::move(on_failed)),
@@ -42,12 +42,14 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
       sessions_(
           loop, [this](ServiceId id) { return find_service(id); },
           [this](const Message& message) { return send_all(message); }),
-      loading_(loop, [this](const Hello& process, const Message& message) {
-          const auto peer = std::ranges::find(peers_, process, &Peer::hello);
-          if (peer != peers_.end()) {
-              static_cast<void>(peer->channel->send(message));
-          }
-      }) {
+      loading_(loop,
+               [this](const Hello& process, const Message& message) {
+                   const auto peer = std::ranges::find(peers_, process, &Peer::hello);
+                   if (peer != peers_.end()) {
+                       static_cast<void>(peer->channel->send(message));
+                   }
+               }),
+      listed_(std::move(listed)) {
     set_services(services_of(configuration_));
     keeper_.connect();
     if (!configuration_.ike.connections.empty()) {
@@ -62,7 +64,7 @@ void Control::start_ike() {
     SystemRandom random;
     auto state = IkeState::open(store_, configuration_.daemon.runtime_directory, random);
     auto started = IkeService::start(loop_, configuration_.ike, ike_kernel_, signers_,
-                                     {.store = store_, .state = std::move(state)});
+                                     {.store = store_, .state = std::move(state), .listed = listed_});
     if (started) {
         ike_ = *std::move(started);
         ike_->tell(changes_);
@@ -90,6 +92,7 @@ void Control::reload(Configuration fresh, Occasion occasion, Reloaded done) {
     } else if (!configuration_.ike.connections.empty()) {
         ike_refused_.clear();
         start_ike();
+        follow(ListedChildren(listed_), {});
     }
     changes_.reloaded();
     switch (occasion) {
@@ -99,6 +102,17 @@ void Control::reload(Configuration fresh, Occasion occasion, Reloaded done) {
         case Occasion::change:
             done({});
             return;
+    }
+}
+
+std::vector<ChildPolicy> Control::child_policies() const {
+    return ike_ ? ike_->child_policies() : std::vector<ChildPolicy>();
+}
+
+void Control::follow(const ListedChildren& listed, std::span<const ChildPolicy> placed) {
+    listed_ = listed;
+    if (ike_) {
+        ike_->follow(listed, placed);
     }
 }
 
@@ -404,11 +418,14 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
     std::string reload_problem;
     bool ready = false;
     ServiceManager manager(loop, ManagerContact::from_environment());
-    Control control(loop, std::move(configuration), fail_for_good, ike_kernel, std::move(store), [&] {
-        announce_engines(directory, control.engines());
-        ready = true;
-        manager.ready();
-    });
+    Control control(
+        loop, std::move(configuration), fail_for_good, ike_kernel, std::move(store),
+        [&] {
+            announce_engines(directory, control.engines());
+            ready = true;
+            manager.ready();
+        },
+        listed_children(state_directory));
     manager.show([&] {
         return control.status() + (reload_problem.empty() ? "" : "; wrong at the last reload: " + reload_problem);
     });
@@ -426,7 +443,7 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
         },
         reloaded);
     PolicyService policies(loop, {file.path, file.credentials, state_directory}, kernel_databases(), ike_ports,
-                           control.changes());
+                           control.changes(), control);
     FrontDesk desk(loop, control, reloader, policies);
     std::unique_ptr<MetricsServer> metrics;
     if (auto socket = bind_metrics(directory)) {

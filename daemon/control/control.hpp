@@ -30,7 +30,7 @@ namespace keysluice::control {
 
 /// keysluiced at run time: binds the listening sockets (or gets them back from the keeper), tells engines and relays
 /// what they serve, speaks IKE, and answers who asks for the status.
-class Control final : public Uplink::Owner, public Channel::Owner {
+class Control final : public Uplink::Owner, public Channel::Owner, public ChildPolicies {
    public:
     /// Nothing can be served, and a person has to mend it.
     using OnFailed = std::function<void()>;
@@ -40,7 +40,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     Control(
         Loop& loop, Configuration configuration, OnFailed on_failed,
         IkeService::Kernel ike_kernel = IkeService::Kernel::real, DescriptorStore store = {},
-        OnReady on_ready = [] {});
+        OnReady on_ready = [] {}, ListedChildren listed = {});
     ~Control() override;
 
     /// What could not be taken over of a configuration, and stays as it was.
@@ -54,6 +54,9 @@ class Control final : public Uplink::Owner, public Channel::Owner {
 
     /// Whether another process can go on with everything when this one just ends.
     [[nodiscard]] bool outlived() const { return !ike_ || ike_->outlived(); }
+
+    [[nodiscard]] std::vector<ChildPolicy> child_policies() const override;
+    void follow(const ListedChildren& listed, std::span<const ChildPolicy> placed) override;
 
     [[nodiscard]] const Configuration& configuration() const { return configuration_; }
     /// Null where it does not run.
@@ -179,6 +182,7 @@ class Control final : public Uplink::Owner, public Channel::Owner {
     ServiceLoading loading_;
     std::unique_ptr<ServiceReload> reload_;  ///< that is under way
     Diagnostics reload_problems_;
+    ListedChildren listed_;  ///< of the policies that hold
     std::unique_ptr<IkeService> ike_;
     std::string ike_refused_;  ///< why there is none, though it is configured
     /// Which engine has loaded which service: an engine that dies and comes back loads everything again.

@@ -190,7 +190,7 @@ void ChildInstaller::look_for_devices() {
         IpAddress remote;
     };
     std::vector<Question> questions;
-    std::set<Translator::ChildName> wanted;
+    std::set<ChildName> wanted;
     for (const auto& [inbound, each] : offloaded_) {
         if (lost_.contains(each.name)) {
             wanted.insert(each.name);

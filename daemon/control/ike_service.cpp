@@ -50,6 +50,7 @@ IkeService::~IkeService() = default;
 
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
                                                       Kernel kernel, Signers& signers, Inheritance inheritance) {
+    ListedChildren listed = std::move(inheritance.listed);
     std::unique_ptr<IkeService> service = inherit(loop, configuration, signers, std::move(inheritance));
     if (kernel == Kernel::null) {
         if (auto opened = service->open_sockets(false); !opened) {
@@ -86,8 +87,8 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
         std::make_unique<KernelEvents<xfrm::Events>>(loop, *std::move(events), "the kernel's IPsec events", hear);
     service->links_ = std::make_unique<KernelEvents<netlink::LinkEvents>>(
         loop, *std::move(links), "the kernel's events of network devices", hear);
-    if (auto adopted =
-            service->install_into(std::make_unique<KernelDatabases>(*std::move(opened), *std::move(routes)));
+    if (auto adopted = service->install_into(
+            std::make_unique<KernelDatabases>(*std::move(opened), *std::move(routes)), std::move(listed));
         !adopted) {
         return pass_on(std::move(adopted));
     }
@@ -98,11 +99,12 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
 Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfiguration& configuration,
                                                       std::unique_ptr<Databases> databases, Signers& signers,
                                                       Inheritance inheritance) {
+    ListedChildren listed = std::move(inheritance.listed);
     std::unique_ptr<IkeService> service = inherit(loop, configuration, signers, std::move(inheritance));
     if (auto bound = service->open_sockets(false); !bound) {
         return pass_on(std::move(bound));
     }
-    if (auto adopted = service->install_into(std::move(databases)); !adopted) {
+    if (auto adopted = service->install_into(std::move(databases), std::move(listed)); !adopted) {
         return pass_on(std::move(adopted));
     }
     service->go("");
@@ -149,13 +151,13 @@ Result<void> IkeService::open_sockets(bool into_kernel) {
     return {};
 }
 
-Result<void> IkeService::install_into(std::unique_ptr<Databases> databases) {
+Result<void> IkeService::install_into(std::unique_ptr<Databases> databases, ListedChildren listed) {
     auto found = look_for_ours(*databases);
     if (!found) {
         return pass_on(std::move(found));
     }
     ChildInstaller::Owner& owner = *this;
-    kernel_ = std::make_unique<ChildInstaller>(loop_, std::move(databases), owner);
+    kernel_ = std::make_unique<ChildInstaller>(loop_, std::move(databases), owner, std::move(listed));
     adopt_children(*std::move(found));
     orphans_.arm(now() + kOrphanPatience);
     return {};
@@ -305,6 +307,16 @@ void IkeService::reload(std::vector<IkeConnection> connections, Occasion occasio
         kernel_->untrap_all_but(on_traffic);
     }
     begin_connections();
+}
+
+std::vector<ChildPolicy> IkeService::child_policies() const {
+    return kernel_ ? kernel_->child_policies() : std::vector<ChildPolicy>();
+}
+
+void IkeService::follow(const ListedChildren& listed, std::span<const ChildPolicy> placed) {
+    if (kernel_) {
+        kernel_->follow(listed, placed);
+    }
 }
 
 void IkeService::begin_connections() {

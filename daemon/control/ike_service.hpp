@@ -39,6 +39,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     struct Inheritance {
         DescriptorStore& store;
         std::unique_ptr<IkeState> state;  ///< null: IKE SAs end with this process
+        ListedChildren listed = {};       ///< of the policies that hold
     };
 
     enum class Kernel : std::uint8_t {
@@ -66,6 +67,10 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// The connections that hold from now on, complete as for start(). SAs that stand go on with what they were made
     /// with. What start() would bring up is brought up; with a mere change, not what was taken down().
     void reload(std::vector<IkeConnection> connections, Occasion occasion = Occasion::reload);
+
+    /// As ChildPolicies has them.
+    [[nodiscard]] std::vector<ChildPolicy> child_policies() const;
+    void follow(const ListedChildren& listed, std::span<const ChildPolicy> placed);
 
     /// Whether another process can go on with the IKE SAs when this one just ends.
     [[nodiscard]] bool outlived() const { return state_ != nullptr; }
@@ -115,7 +120,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// The connections go without what the kernel lacks, or are refused.
     EspFit fit_to(const xfrm::Capabilities& kernel);
     [[nodiscard]] Result<void> open_sockets(bool into_kernel);
-    [[nodiscard]] Result<void> install_into(std::unique_ptr<Databases> databases);
+    [[nodiscard]] Result<void> install_into(std::unique_ptr<Databases> databases, ListedChildren listed);
     void adopt_children(Inventory found);
     [[nodiscard]] std::optional<ike::Event> look_for(const ike::ChildSa& child, Inventory& found);
     void go(std::string_view remark);

@@ -7,8 +7,9 @@
 #include <span>
 #include <utility>
 
+#include "daemon/control/listed_children.hpp"
+#include "daemon/control/translation.hpp"
 #include "policy/changes.hpp"
-#include "policy/priorities.hpp"
 
 namespace keysluice::control {
 namespace {
@@ -50,6 +51,10 @@ auto index_by(const Values& values, Id id) {
     return index;
 }
 
+bool is_negotiated(const ListedPolicy& listed) {
+    return std::holds_alternative<NegotiatedSa>(listed.by);
+}
+
 constexpr auto kIdOfState = [](const xfrm::PolicyState& each) { return each.policy.id(); };
 constexpr auto kIdOfPolicy = [](const xfrm::Policy& each) { return each.id(); };
 constexpr auto kIdOfSa = [](const xfrm::Sa& each) { return each.id(); };
@@ -57,12 +62,12 @@ constexpr auto kIdOfSaState = [](const xfrm::SaState& each) { return each.id; };
 
 }  // namespace
 
-std::vector<policy::Policy> enforced_rules(const PolicySet& set) {
+std::vector<policy::Policy> counted_rules(const PolicySet& set) {
     auto rules = set.rules();
     for (std::size_t i = 0; i < set.policies.size(); ++i) {
-        // IKE installs the policies that lead into its CHILD SAs itself, in front of ours. Without them nothing
-        // passes.
-        if (std::holds_alternative<NegotiatedSa>(set.policies[i].by)) {
+        // What comes in is told from what a CHILD SA lets in by its protection; what goes out to the drain is not for
+        // one.
+        if (rules[i].direction == policy::Direction::out && is_negotiated(set.policies[i])) {
             rules[i].disposition = policy::Disposition::discard;
         }
     }
@@ -74,14 +79,23 @@ std::vector<policy::Policy> enforced_rules(const PolicySet& set) {
 
 Result<KernelShare> kernel_share(const PolicySet& set, const KeyRing& keys, const std::set<IpAddress>& own,
                                  policy::Discards discards) {
-    const auto rules = enforced_rules(set);
+    auto rules = set.rules();
+    for (std::size_t i = 0; i < set.policies.size(); ++i) {
+        // Policies that lead into CHILD SAs stand in front of it while there are any (ListedChildren).
+        if (is_negotiated(set.policies[i])) {
+            rules[i].disposition = policy::Disposition::discard;
+        }
+    }
     auto entries = policy::kernel_entries(rules, discards);
     if (!entries) {
         return std::unexpected(std::move(entries).error());
     }
     KernelShare share;
     share.policies.reserve(entries->size());
-    std::ranges::transform(*entries, std::back_inserter(share.policies), &policy::KernelEntry::policy);
+    for (policy::KernelEntry& each : *entries) {
+        each.policy.selector.user = kUserOfList;
+        share.policies.push_back(std::move(each.policy));
+    }
     for (const ListedPolicy& each : set.policies) {
         std::ranges::move(manual_sas(each, keys, own), std::back_inserter(share.sas));
     }
@@ -94,12 +108,15 @@ Result<KernelHoldings> kernel_holdings(Databases& databases) {
     if (!sas) {
         return std::unexpected(std::move(sas).error());
     }
-    // Whatever has such a priority is ours: people and other programs have the lower ones.
-    std::erase_if(*policies,
-                  [](const xfrm::PolicyState& each) { return each.policy.priority < policy::kFirstPriority; });
-    std::erase_if(*sas, [](const xfrm::SaState& each) { return !is_manual(each.reqid) || each.id.spi.value == 0; });
     KernelHoldings holdings;
-    holdings.policies = *std::move(policies);
+    for (xfrm::PolicyState& each : *policies) {
+        if (each.policy.selector.user == kUserOfList) {
+            holdings.policies.push_back(std::move(each));
+        } else if (is_ours(each.policy) && each.policy.direction != xfrm::Direction::fwd) {
+            holdings.children.push_back(std::move(each.policy));
+        }
+    }
+    std::erase_if(*sas, [](const xfrm::SaState& each) { return !is_manual(each.reqid) || each.id.spi.value == 0; });
     holdings.sas = *std::move(sas);
     return holdings;
 }
@@ -167,9 +184,11 @@ Result<void> enforce(Databases& databases, const KernelHoldings& holdings, Kerne
             changes.add(std::move(each));
         }
     }
-    std::vector<xfrm::Policy> before(holdings.policies.size());
-    std::ranges::transform(holdings.policies, before.begin(), &xfrm::PolicyState::policy);
-    policy::add_changes(before, share.policies, changes);
+    std::vector<xfrm::Policy> before = holdings.children;
+    std::ranges::transform(holdings.policies, std::back_inserter(before), &xfrm::PolicyState::policy);
+    std::vector<xfrm::Policy> after = std::move(share.children);
+    std::ranges::move(share.policies, std::back_inserter(after));
+    policy::add_changes(before, after, changes);
     for (const xfrm::SaState* each : found.surplus_sas) {
         if (leaving != nullptr && succeeded.contains(each->reqid)) {
             leaving->insert(each->id);

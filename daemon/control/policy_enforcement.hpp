@@ -14,20 +14,22 @@ namespace keysluice::control {
 struct KernelShare {
     std::vector<xfrm::Policy> policies;
     std::vector<xfrm::Sa> sas;
+    std::vector<xfrm::Policy> children = {};  ///< in and out, which lead into IKE's CHILD SAs
 };
 
 /// What it has to hold of a set that is enforced. Fails as policy::kernel_entries() does.
 [[nodiscard]] Result<KernelShare> kernel_share(const PolicySet& set, const KeyRing& keys,
                                                const std::set<IpAddress>& own, policy::Discards discards);
 
-/// The policies by which packets are judged, in their order: of those that IKE protects, what holds without its CHILD
-/// SAs. Names tell them apart, also those for packets that no policy fits.
-[[nodiscard]] std::vector<policy::Policy> enforced_rules(const PolicySet& set);
+/// The policies of which discards are counted, in their order. Names tell them apart, also those for packets that no
+/// policy fits.
+[[nodiscard]] std::vector<policy::Policy> counted_rules(const PolicySet& set);
 
 /// What it holds of ours.
 struct KernelHoldings {
     std::vector<xfrm::PolicyState> policies;
     std::vector<xfrm::SaState> sas;
+    std::vector<xfrm::Policy> children = {};  ///< as KernelShare has them
 };
 [[nodiscard]] Result<KernelHoldings> kernel_holdings(Databases& databases);
 
@@ -45,7 +47,7 @@ struct Differences {
                different_sas.empty() && surplus_sas.empty();
     }
 };
-/// Keys are not compared: the kernel's are not read.
+/// Children are not compared, whose policies come and go; and neither are keys, since the kernel's are not read.
 [[nodiscard]] Differences compare(const KernelHoldings& holdings, const KernelShare& share);
 
 /// Makes the kernel hold `share` and nothing else of ours. A packet for which the old policies and the new ones agree

@@ -152,7 +152,8 @@ std::string first_line(const Refusal& refusal) {
     return wrong == nullptr ? std::get<Error>(refusal).sentence : to_string(wrong->front());
 }
 
-PolicyTable::Answer carry_out(PolicyTable& table, Databases& databases, const PolicyRequest& request) {
+PolicyTable::Answer carry_out(PolicyTable& table, Databases& databases, const PolicyRequest& request,
+                              std::span<const ChildPolicy> children) {
     switch (request.verb) {
         case PolicyRequest::Verb::show:
             return table.show(databases, request.which);
@@ -167,13 +168,13 @@ PolicyTable::Answer carry_out(PolicyTable& table, Databases& databases, const Po
         case PolicyRequest::Verb::exported:
             return table.exported();
         case PolicyRequest::Verb::commit:
-            return table.commit(databases, request.confirm_within);
+            return table.commit(databases, request.confirm_within, children);
         case PolicyRequest::Verb::confirm:
             return table.confirm();
         case PolicyRequest::Verb::enable:
-            return table.enforce(databases, true);
+            return table.enforce(databases, true, children);
         case PolicyRequest::Verb::disable:
-            return table.enforce(databases, false);
+            return table.enforce(databases, false, children);
         case PolicyRequest::Verb::renew_key:
             return table.renew(databases, request.name);
         case PolicyRequest::Verb::edit:
@@ -196,9 +197,10 @@ std::unique_ptr<Databases> kernel_databases() {
 }
 
 PolicyService::PolicyService(Loop& loop, PolicyTable::Places places, std::unique_ptr<Databases> databases,
-                             std::vector<std::uint16_t> own_ports, ChangeCollector& changes)
+                             std::vector<std::uint16_t> own_ports, ChangeCollector& changes, ChildPolicies& children)
     : loop_(loop),
       changes_(changes),
+      children_(children),
       table_(std::move(places), wall_clock, own_addresses, source_towards,
              std::make_unique<KernelDiscardCounts>(std::move(own_ports))),
       thread_(loop, std::move(databases)),
@@ -207,16 +209,40 @@ PolicyService::PolicyService(Loop& loop, PolicyTable::Places places, std::unique
       returning_(loop, [this] {
           log_warning("{}", kReturned.sentence);
           changes_.policies(kReturned.kind, kReturned.sentence);
-          submit([this](Databases& kernel) { return table_.give_back(kernel); }, "to give back the policies before");
+          submit_placing([this](Databases& kernel,
+                                std::span<const ChildPolicy> policies) { return table_.give_back(kernel, policies); },
+                         "to give back the policies before");
           count();
       }) {
-    submit([this](Databases& kernel) { return table_.start(kernel); }, "to enforce the committed policies");
+    submit_placing(
+        [this](Databases& kernel, std::span<const ChildPolicy> policies) { return table_.start(kernel, policies); },
+        "to enforce the committed policies");
     count();
     listen();
 }
 
 void PolicyService::follow() {
     submit([this](Databases& kernel) { return table_.follow(kernel); }, "to follow this host's addresses");
+}
+
+void PolicyService::submit_placing(std::move_only_function<Outcome(Databases&, std::span<const ChildPolicy>)> step,
+                                   std::string_view what) {
+    thread_.submit([this, step = std::move(step), what,
+                    children = children_.child_policies()](Databases& databases) mutable -> KernelThread::Then {
+        auto done = step(databases, children);
+        return [this, children = std::move(children), listed = table_.listed(), done = std::move(done),
+                returns_at = table_.returns_at(), what] {
+            conclude(done, what, returns_at);
+            children_.follow(listed, children);
+        };
+    });
+}
+
+void PolicyService::conclude(const Outcome& done, std::string_view what, std::optional<std::uint64_t> returns_at) {
+    if (!done) {
+        log_error("failed {}: {}", what, first_line(done.error()));
+    }
+    arm(returns_at);
 }
 
 void PolicyService::count() {
@@ -261,10 +287,7 @@ void PolicyService::listen() {
 void PolicyService::submit(std::move_only_function<Outcome(Databases&)> step, std::string_view what) {
     thread_.submit([this, step = std::move(step), what](Databases& databases) mutable -> KernelThread::Then {
         return [this, done = step(databases), returns_at = table_.returns_at(), what] {
-            if (!done) {
-                log_error("failed {}: {}", what, first_line(done.error()));
-            }
-            arm(returns_at);
+            conclude(done, what, returns_at);
         };
     });
 }
@@ -274,13 +297,17 @@ void PolicyService::ask(PolicyRequest request, Answer answer) {
         answer(std::unexpected(Refusal(Error{"too-many-calls", "too many calls are under way; try again"})));
         return;
     }
-    thread_.submit([this, request = std::move(request),
+    auto children = changes_kernel(request.verb) ? children_.child_policies() : std::vector<ChildPolicy>();
+    thread_.submit([this, request = std::move(request), children = std::move(children),
                     answer = std::move(answer)](Databases& databases) mutable -> KernelThread::Then {
-        auto done = carry_out(table_, databases, request);
-        return [this, request = std::move(request), answer = std::move(answer), done = std::move(done),
-                returns_at = table_.returns_at()]() mutable {
+        auto done = carry_out(table_, databases, request, children);
+        return [this, request = std::move(request), children = std::move(children), listed = table_.listed(),
+                answer = std::move(answer), done = std::move(done), returns_at = table_.returns_at()]() mutable {
             note(request, done);
             arm(returns_at);
+            if (changes_kernel(request.verb)) {
+                children_.follow(listed, children);
+            }
             if (done && changes_kernel(request.verb)) {
                 count();
                 leaving_.arm(now() + kLeaving);

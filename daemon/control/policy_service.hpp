@@ -52,9 +52,10 @@ class PolicyService {
     static constexpr Duration kLeaving = std::chrono::seconds(5);
 
     /// `databases` are the running kernel's (see kernel_databases()).
-    /// `own_ports`: UDP ports of sockets that no policy holds for. `changes` hears what becomes of the policies.
+    /// `own_ports`: UDP ports of sockets that no policy holds for. `changes` hears what becomes of the policies, and
+    /// `children` where their policies go; they begin with listed_children().
     PolicyService(Loop& loop, PolicyTable::Places places, std::unique_ptr<Databases> databases,
-                  std::vector<std::uint16_t> own_ports, ChangeCollector& changes);
+                  std::vector<std::uint16_t> own_ports, ChangeCollector& changes, ChildPolicies& children);
 
     using Answer = std::move_only_function<void(PolicyTable::Answer)>;
     /// Calls `answer` once, on the loop. Fails as PolicyTable does, and with `too-many-calls`.
@@ -63,6 +64,10 @@ class PolicyService {
    private:
     using Outcome = std::expected<void, Refusal>;
     void submit(std::move_only_function<Outcome(Databases&)> step, std::string_view what);
+    /// Of a step by which children's policies may go elsewhere.
+    void submit_placing(std::move_only_function<Outcome(Databases&, std::span<const ChildPolicy>)> step,
+                        std::string_view what);
+    void conclude(const Outcome& done, std::string_view what, std::optional<std::uint64_t> returns_at);
     void listen();
     void follow();
     void count();
@@ -72,6 +77,7 @@ class PolicyService {
 
     Loop& loop_;
     ChangeCollector& changes_;
+    ChildPolicies& children_;
     PolicyTable table_;  ///< the thread's
     KernelThread thread_;
     std::unique_ptr<KernelEvents<netlink::AddressEvents>> addresses_;

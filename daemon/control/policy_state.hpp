@@ -27,6 +27,8 @@ void number_policies(PolicySet& fresh, const PolicySet& before);
 [[nodiscard]] std::expected<CommittedPolicies, Diagnostics> parse_committed(std::string_view text,
                                                                             const std::string& name);
 
+/// In `[daemon] state_directory`.
+inline constexpr std::string_view kCommittedFile = "policies.toml";
 /// Nothing where there is no such file. Blocks.
 [[nodiscard]] std::expected<std::optional<CommittedPolicies>, Diagnostics> load_committed(
     const std::filesystem::path& file);

@@ -114,14 +114,14 @@ std::expected<KernelShare, Refusal> PolicyTable::share_of(const CommittedPolicie
 }
 
 std::expected<void, Refusal> PolicyTable::apply(Databases& databases, const CommittedPolicies& committed,
-                                                std::set<xfrm::SaId>* leaving, const std::string& renewed_key) const {
+                                                const Also& also) const {
     auto share = share_of(committed);
     if (!share) {
         return std::unexpected(std::move(share).error());
     }
     std::set<xfrm::ReqId> renewed;
     for (const ListedPolicy& each : committed.set.policies) {
-        if (!renewed_key.empty() && names_key(each, renewed_key)) {
+        if (!also.renewed_key.empty() && names_key(each, also.renewed_key)) {
             renewed.insert(each.rule.protection.reqid);
         }
     }
@@ -135,13 +135,14 @@ std::expected<void, Refusal> PolicyTable::apply(Databases& databases, const Comm
     if (!holdings) {
         return refuse(holdings.error());
     }
-    if (auto done = control::enforce(databases, *holdings, *std::move(share), anew, leaving); !done) {
+    share->children = place_anew(holdings->children, also.children, ListedChildren(committed));
+    if (auto done = control::enforce(databases, *holdings, *std::move(share), anew, also.leaving); !done) {
         return refuse(std::move(done).error());
     }
     return {};
 }
 
-std::expected<void, Refusal> PolicyTable::start(Databases& databases) {
+std::expected<void, Refusal> PolicyTable::start(Databases& databases, std::span<const ChildPolicy> children) {
     auto before = load_committed(file_before());
     auto committed = load_committed(file());
     if (!before || !committed) {
@@ -152,19 +153,21 @@ std::expected<void, Refusal> PolicyTable::start(Databases& databases) {
     }
     before_ = *std::move(before);
     // Where nothing was ever committed, nothing in the kernel is ours.
-    return committed_.set.policies.empty() && !committed_.enabled ? std::expected<void, Refusal>()
-                                                                  : apply(databases, committed_);
+    return committed_.set.policies.empty() && !committed_.enabled
+               ? std::expected<void, Refusal>()
+               : apply(databases, committed_, {.children = children});
 }
 
-std::expected<void, Refusal> PolicyTable::change_to(Databases& databases, CommittedPolicies next) {
+std::expected<void, Refusal> PolicyTable::change_to(Databases& databases, CommittedPolicies next,
+                                                    std::span<const ChildPolicy> children) {
     // It is written down first: whoever comes after a kill in the middle goes on towards it.
     if (auto written = write_text_file(file(), write_committed(next)); !written) {
         return refuse(std::move(written).error());
     }
     leaving_.clear();
-    if (auto applied = apply(databases, next, &leaving_); !applied) {
+    if (auto applied = apply(databases, next, {.children = children, .leaving = &leaving_}); !applied) {
         static_cast<void>(write_text_file(file(), write_committed(committed_)));
-        static_cast<void>(apply(databases, committed_));
+        static_cast<void>(apply(databases, committed_, {.children = children}));
         return applied;
     }
     committed_ = std::move(next);
@@ -263,7 +266,8 @@ PolicyTable::Answer PolicyTable::diff(Databases& databases) {
     return change_json(planned->change);
 }
 
-PolicyTable::Answer PolicyTable::commit(Databases& databases, std::optional<std::chrono::seconds> confirm_within) {
+PolicyTable::Answer PolicyTable::commit(Databases& databases, std::optional<std::chrono::seconds> confirm_within,
+                                        std::span<const ChildPolicy> children) {
     auto planned = plan(databases);
     if (!planned) {
         return std::unexpected(std::move(planned).error());
@@ -279,7 +283,7 @@ PolicyTable::Answer PolicyTable::commit(Databases& databases, std::optional<std:
     if (auto kept = keep_before(before); !kept) {
         return refuse(std::move(kept).error());
     }
-    if (auto changed = change_to(databases, std::move(planned->next)); !changed) {
+    if (auto changed = change_to(databases, std::move(planned->next), children); !changed) {
         static_cast<void>(keep_before(before_));
         return std::unexpected(std::move(changed).error());
     }
@@ -300,13 +304,13 @@ PolicyTable::Answer PolicyTable::confirm() {
     return enforced_json(committed_.enabled);
 }
 
-std::expected<void, Refusal> PolicyTable::give_back(Databases& databases) {
+std::expected<void, Refusal> PolicyTable::give_back(Databases& databases, std::span<const ChildPolicy> children) {
     if (!before_) {
         return {};
     }
     CommittedPolicies next = *before_;
     next.returns_at.reset();
-    if (auto changed = change_to(databases, std::move(next)); !changed) {
+    if (auto changed = change_to(databases, std::move(next), children); !changed) {
         return changed;
     }
     before_.reset();
@@ -330,7 +334,7 @@ PolicyTable::Answer PolicyTable::verify(Databases& databases) {
     return verification_json(found);
 }
 
-PolicyTable::Answer PolicyTable::enforce(Databases& databases, bool enabled) {
+PolicyTable::Answer PolicyTable::enforce(Databases& databases, bool enabled, std::span<const ChildPolicy> children) {
     for (const policy::Direction direction : {policy::Direction::in, policy::Direction::out}) {
         const bool has = std::ranges::any_of(committed_.set.policies, [direction](const ListedPolicy& each) {
             return each.rule.direction == direction;
@@ -345,7 +349,7 @@ PolicyTable::Answer PolicyTable::enforce(Databases& databases, bool enabled) {
     }
     CommittedPolicies next = committed_;
     next.enabled = enabled;
-    if (auto changed = change_to(databases, std::move(next)); !changed) {
+    if (auto changed = change_to(databases, std::move(next), children); !changed) {
         return std::unexpected(std::move(changed).error());
     }
     return enforced_json(enabled);
@@ -443,7 +447,7 @@ PolicyTable::Answer PolicyTable::renew(Databases& databases, const std::string& 
                              [&](const ListedPolicy& each) { return names_key(each, key); })) {
         return refuse(Error{"key-not-used", fmt::format("no committed policy uses the key {}", key)});
     }
-    if (auto applied = apply(databases, committed_, nullptr, key); !applied) {
+    if (auto applied = apply(databases, committed_, {.renewed_key = key}); !applied) {
         return std::unexpected(std::move(applied).error());
     }
     return enforced_json(committed_.enabled);
@@ -453,7 +457,7 @@ Result<bool> PolicyTable::count_discards() {
     if (!committed_.enabled && !counting_) {
         return false;
     }
-    const auto loaded = committed_.enabled ? discards_->load(enforced_rules(committed_.set)) : discards_->remove();
+    const auto loaded = committed_.enabled ? discards_->load(counted_rules(committed_.set)) : discards_->remove();
     if (!loaded) {
         return std::unexpected(loaded.error());
     }
@@ -463,7 +467,7 @@ Result<bool> PolicyTable::count_discards() {
 
 std::expected<void, Refusal> PolicyTable::follow(Databases& databases) {
     leaving_.clear();
-    return committed_.enabled ? apply(databases, committed_) : std::expected<void, Refusal>();
+    return committed_.enabled ? apply(databases, committed_, {}) : std::expected<void, Refusal>();
 }
 
 }  // namespace keysluice::control

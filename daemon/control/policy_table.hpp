@@ -11,6 +11,7 @@
 #include <string>
 
 #include "daemon/control/connection_changes.hpp"
+#include "daemon/control/listed_children.hpp"
 #include "daemon/control/policy_checks.hpp"
 #include "daemon/control/policy_edits.hpp"
 #include "daemon/control/policy_enforcement.hpp"
@@ -65,21 +66,23 @@ class PolicyTable {
 
     /// What an earlier process committed holds again. Fails with what is wrong with its file, as enforce(), and as
     /// load_keys() where the keys are gone: then the kernel is left alone.
-    [[nodiscard]] std::expected<void, Refusal> start(Databases& databases);
+    [[nodiscard]] std::expected<void, Refusal> start(Databases& databases,
+                                                     std::span<const ChildPolicy> children = {});
 
     [[nodiscard]] Answer show(Databases& databases, Which which);
     [[nodiscard]] Answer test(Which which, const QuestionTexts& question);
     /// What a commit would change in the kernel.
     [[nodiscard]] Answer diff(Databases& databases);
-    /// The candidate holds from now on. `confirm_within`: else it does not after that time. Fails with what is wrong
-    /// with it, and as enforce(): then everything is as it was.
-    [[nodiscard]] Answer commit(Databases& databases, std::optional<std::chrono::seconds> confirm_within);
+    /// The candidate holds from now on. `confirm_within`: else it does not after that time. `children` get the places
+    /// that it has for them. Fails with what is wrong with it, and as enforce(): then everything is as it was.
+    [[nodiscard]] Answer commit(Databases& databases, std::optional<std::chrono::seconds> confirm_within,
+                                std::span<const ChildPolicy> children = {});
     /// Error: `nothing-to-confirm`.
     [[nodiscard]] Answer confirm();
     /// Whether the kernel holds what was committed.
     [[nodiscard]] Answer verify(Databases& databases);
     /// Error: `policies-one-sided` where a direction has no policy.
-    [[nodiscard]] Answer enforce(Databases& databases, bool enabled);
+    [[nodiscard]] Answer enforce(Databases& databases, bool enabled, std::span<const ChildPolicy> children = {});
     /// Names, kinds and fingerprints, never values. Fails as NamedKeys::list().
     [[nodiscard]] Answer list_keys() const;
 
@@ -101,7 +104,10 @@ class PolicyTable {
         return before_ ? before_->returns_at : std::nullopt;
     }
     /// That time has come.
-    [[nodiscard]] std::expected<void, Refusal> give_back(Databases& databases);
+    [[nodiscard]] std::expected<void, Refusal> give_back(Databases& databases,
+                                                         std::span<const ChildPolicy> children = {});
+    /// Where the policies that hold have IKE's children.
+    [[nodiscard]] ListedChildren listed() const { return ListedChildren(committed_); }
     /// Counts what the committed policies discard, where they are enforced: then it says true. Takes long for many,
     /// so it is not a part of a commit: what is discarded before is not counted. Fails as DiscardCounts::load().
     [[nodiscard]] Result<bool> count_discards();
@@ -110,11 +116,16 @@ class PolicyTable {
 
    private:
     [[nodiscard]] std::expected<KernelShare, Refusal> share_of(const CommittedPolicies& committed) const;
+    struct Also {
+        std::span<const ChildPolicy> children = {};  ///< which may be anywhere
+        std::set<xfrm::SaId>* leaving = nullptr;     ///< as for enforce()
+        std::string renewed_key = {};
+    };
     [[nodiscard]] std::expected<void, Refusal> apply(Databases& databases, const CommittedPolicies& committed,
-                                                     std::set<xfrm::SaId>* leaving = nullptr,
-                                                     const std::string& renewed_key = {}) const;
+                                                     const Also& also) const;
     /// Writes it down, and has the kernel hold it; or neither.
-    [[nodiscard]] std::expected<void, Refusal> change_to(Databases& databases, CommittedPolicies next);
+    [[nodiscard]] std::expected<void, Refusal> change_to(Databases& databases, CommittedPolicies next,
+                                                         std::span<const ChildPolicy> children);
     [[nodiscard]] Result<void> keep_before(const std::optional<CommittedPolicies>& before) const;
     /// What a commit would do.
     struct Plan {
@@ -124,7 +135,7 @@ class PolicyTable {
         KernelShare share;
     };
     [[nodiscard]] std::expected<Plan, Refusal> plan(Databases& databases) const;
-    [[nodiscard]] std::filesystem::path file() const { return places_.state / "policies.toml"; }
+    [[nodiscard]] std::filesystem::path file() const { return places_.state / kCommittedFile; }
     [[nodiscard]] std::filesystem::path file_before() const { return places_.state / "policies-before.toml"; }
     [[nodiscard]] NamedKeys keys() const;
 

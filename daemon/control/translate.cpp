@@ -58,20 +58,24 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, const
 
 void Translator::put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
                              const std::vector<xfrm::Selector>& selectors, const Offload& offload) {
+    using enum xfrm::Purpose;
     child.inbound = inbound_id(spec);
+    const ChildName name{spec.connection, spec.child};
     const xfrm::ReqId reqid = child.shared->reqid;
     for (const xfrm::Selector& selector : selectors) {
         const xfrm::Selector arriving = reversed(selector);
         child.inbound_policies.push_back(
-            given_to(offload, policy_of(spec, xfrm::Direction::in, arriving, reqid, xfrm::Purpose::installed)));
+            {.child = name,
+             .purpose = installed,
+             .policy = given_to(offload, policy_of(spec, xfrm::Direction::in, arriving, reqid, installed))});
         if (spec.mode == ike::Mode::tunnel) {
             child.inbound_policies.push_back(
-                policy_of(spec, xfrm::Direction::fwd, arriving, reqid, xfrm::Purpose::installed));
+                {.child = name,
+                 .purpose = installed,
+                 .policy = policy_of(spec, xfrm::Direction::fwd, arriving, reqid, installed)});
         }
     }
-    for (const xfrm::Policy& policy : child.inbound_policies) {
-        claim(transaction, policy);
-    }
+    claim(transaction, child.inbound_policies);
 }
 
 void Translator::put_outbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
@@ -79,11 +83,14 @@ void Translator::put_outbound(xfrm::Transaction& transaction, Child& child, cons
     child.outbound = outbound_id(spec);
     by_outbound_[*child.outbound] = spec.inbound;
     const xfrm::ReqId reqid = child.shared->reqid;
+    using enum xfrm::Purpose;
     for (const xfrm::Selector& selector : selectors) {
         child.outbound_policies.push_back(
-            given_to(offload, policy_of(spec, xfrm::Direction::out, selector, reqid, xfrm::Purpose::installed)));
-        claim(transaction, child.outbound_policies.back());
+            {.child = {spec.connection, spec.child},
+             .purpose = installed,
+             .policy = given_to(offload, policy_of(spec, xfrm::Direction::out, selector, reqid, installed))});
     }
+    claim(transaction, child.outbound_policies);
 }
 
 // ---- trapping
@@ -102,9 +109,11 @@ Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
         std::exchange(trap, {.spec = spec, .shared = hold(kind_of(spec)), .policies = {}, .acquire_sequence = 0});
     for (const xfrm::Selector& selector : *selectors) {
         trap.policies.push_back(
-            policy_of(spec, xfrm::Direction::out, selector, trap.shared->reqid, xfrm::Purpose::trap));
-        claim(transaction, trap.policies.back());
+            {.child = {spec.connection, spec.child},
+             .purpose = xfrm::Purpose::trap,
+             .policy = policy_of(spec, xfrm::Direction::out, selector, trap.shared->reqid, xfrm::Purpose::trap)});
     }
+    claim(transaction, trap.policies);
     if (before.shared) {
         drop(transaction, before);
     }
@@ -126,9 +135,7 @@ xfrm::Transaction Translator::untrap_all_but(const ChildNames& kept) {
 
 void Translator::drop(xfrm::Transaction& transaction, const Trap& trap) {
     traps_by_number_.erase(trap.shared->reqid);
-    for (const xfrm::Policy& policy : trap.policies) {
-        release(transaction, policy);
-    }
+    release(transaction, trap.policies);
     let_go(trap.shared);
 }
 
@@ -184,9 +191,7 @@ xfrm::Transaction Translator::remove(const ike::RemoveChild& action) {
     Child& child = found->second;
     drop_outbound(transaction, child);
     transaction.remove(child.inbound);
-    for (const xfrm::Policy& policy : child.inbound_policies) {
-        release(transaction, policy);
-    }
+    release(transaction, child.inbound_policies);
     let_go(child.shared);
     children_.erase(found);
     return transaction;
@@ -208,9 +213,7 @@ void Translator::drop_outbound(xfrm::Transaction& transaction, Child& child) {
     transaction.remove(*child.outbound);
     by_outbound_.erase(*child.outbound);
     child.outbound.reset();
-    for (const xfrm::Policy& policy : std::exchange(child.outbound_policies, {})) {
-        release(transaction, policy);
-    }
+    release(transaction, std::exchange(child.outbound_policies, {}));
 }
 
 void Translator::replace_outbound(xfrm::Transaction& transaction, Child& child, const IpAddress& remote,
@@ -226,15 +229,15 @@ void Translator::replace_outbound(xfrm::Transaction& transaction, Child& child, 
     // if that were deleted now: it goes with its inbound half, once that has lingered. Other packets take the newer
     // SA, but a kernel from 6.13 on remembers at the policy which SA it used. The policy put anew makes it look
     // again.
-    for (const xfrm::Policy& policy : child.outbound_policies) {
-        const xfrm::Policy& in_force = claims_.at(policy.id()).back().policy;
-        transaction.replace(in_force, in_force);
+    for (const ChildPolicy& policy : child.outbound_policies) {
+        for (const xfrm::Policy& placed : listed_.place(policy)) {
+            const xfrm::Policy& in_force = claims_.at(placed.id()).back().policy;
+            transaction.replace(in_force, in_force);
+        }
     }
     Child& owner = children_.at(found->second);
     child.replaced = {.owner = found->second, .policies = std::exchange(owner.outbound_policies, {})};
-    for (const xfrm::Policy& policy : child.replaced->policies) {
-        release(transaction, policy);
-    }
+    release(transaction, child.replaced->policies);
 }
 
 void Translator::give_back(const Replaced& replaced) {
@@ -244,9 +247,7 @@ void Translator::give_back(const Replaced& replaced) {
     }
     owner->second.outbound_policies = replaced.policies;
     xfrm::Transaction in_place;
-    for (const xfrm::Policy& policy : replaced.policies) {
-        claim(in_place, policy);
-    }
+    claim(in_place, replaced.policies);
 }
 
 xfrm::Transaction Translator::refused(ike::EspSpi inbound, const Error& why) {
@@ -257,7 +258,7 @@ xfrm::Transaction Translator::refused(ike::EspSpi inbound, const Error& why) {
     Child child = std::move(found->second);
     children_.erase(found);
     std::vector<xfrm::SaId> sas{child.inbound};
-    std::vector<xfrm::Policy> policies = std::move(child.inbound_policies);
+    Policies policies = std::move(child.inbound_policies);
     forget_outbound(child, sas, policies);
     xfrm::Transaction mended = mend(sas, policies, why);
     let_go(child.shared);
@@ -270,12 +271,12 @@ xfrm::Transaction Translator::refused_outbound(ike::EspSpi inbound, const Error&
         return {};
     }
     std::vector<xfrm::SaId> sas;
-    std::vector<xfrm::Policy> policies;
+    Policies policies;
     forget_outbound(found->second, sas, policies);
     return mend(sas, policies, why);
 }
 
-void Translator::forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, std::vector<xfrm::Policy>& policies) {
+void Translator::forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, Policies& policies) {
     if (const auto outbound = std::exchange(child.outbound, {})) {
         by_outbound_.erase(*outbound);
         sas.push_back(*outbound);
@@ -287,13 +288,10 @@ void Translator::forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, std
     policies.insert(policies.end(), given_up.begin(), given_up.end());
 }
 
-xfrm::Transaction Translator::mend(const std::vector<xfrm::SaId>& sas, const std::vector<xfrm::Policy>& policies,
-                                   const Error& why) {
+xfrm::Transaction Translator::mend(const std::vector<xfrm::SaId>& sas, const Policies& policies, const Error& why) {
     // The kernel took back itself what it did …
     xfrm::Transaction taken_back;
-    for (const xfrm::Policy& policy : policies) {
-        release(taken_back, policy);
-    }
+    release(taken_back, policies);
     // … and with it perhaps a policy that somebody else has come to hold meanwhile. What exists already may be
     // another's; with other failures nobody knows how far the kernel came.
     const bool unsure = why.reason != "xfrm-exists";
@@ -303,11 +301,13 @@ xfrm::Transaction Translator::mend(const std::vector<xfrm::SaId>& sas, const std
             mended.remove(sa);
         }
     }
-    for (const xfrm::Policy& policy : policies) {
-        if (const auto claims = claims_.find(policy.id()); claims != claims_.end()) {
-            mended.replace(claims->second.back().policy, {});
-        } else if (unsure) {
-            mended.remove(policy.id());
+    for (const ChildPolicy& policy : policies) {
+        for (const xfrm::Policy& placed : listed_.place(policy)) {
+            if (const auto claims = claims_.find(placed.id()); claims != claims_.end()) {
+                mended.replace(claims->second.back().policy, {});
+            } else if (unsure) {
+                mended.remove(placed.id());
+            }
         }
     }
     return mended;
@@ -347,6 +347,55 @@ xfrm::Transaction Translator::put_back(const std::vector<xfrm::PolicyId>& lost) 
     return transaction;
 }
 
+std::vector<ChildPolicy> Translator::child_policies() const {
+    Policies all;
+    const auto append = [&all](const Policies& more) { all.insert(all.end(), more.begin(), more.end()); };
+    for (const auto& [name, trap] : traps_) {
+        append(trap.policies);
+    }
+    for (const auto& [inbound, child] : children_) {
+        append(child.inbound_policies);
+        append(child.outbound_policies);
+    }
+    return all;
+}
+
+xfrm::Transaction Translator::follow(const ListedChildren& listed, std::span<const ChildPolicy> placed) {
+    listed_ = listed;
+    waits_ = false;
+    std::set<xfrm::PolicyId> left = std::exchange(waiting_, {});
+    const auto before = std::exchange(claims_, {});
+    xfrm::Transaction in_place;
+    for (const auto& [reqid, orphans] : orphans_) {
+        for (const xfrm::Policy& policy : orphans.policies) {
+            claim(in_place, policy);
+        }
+    }
+    claim(in_place, child_policies());
+    xfrm::Transaction moved;
+    for (const auto& [id, claims] : claims_) {
+        const xfrm::Policy& policy = claims.back().policy;
+        const auto was = before.find(id);
+        if (was == before.end() || was->second.back().policy != policy || left.contains(id)) {
+            moved.replace(policy, policy);
+        }
+    }
+    for (const auto& [id, claims] : before) {
+        left.insert(id);
+    }
+    for (const ChildPolicy& each : placed) {
+        for (const xfrm::Policy& policy : listed_.place(each)) {
+            left.insert(policy.id());
+        }
+    }
+    for (const xfrm::PolicyId& id : left) {
+        if (!claims_.contains(id)) {
+            moved.remove(id);
+        }
+    }
+    return moved;
+}
+
 xfrm::Transaction Translator::clear() {
     xfrm::Transaction transaction;
     for (const auto& [inbound, child] : children_) {
@@ -363,7 +412,9 @@ xfrm::Transaction Translator::clear() {
     for (const auto& [id, claims] : claims_) {
         transaction.remove(id);
     }
-    *this = {};
+    const bool waits = waits_;
+    *this = Translator(std::move(listed_));
+    waits_ = waits;
     return transaction;
 }
 
@@ -407,6 +458,22 @@ void Translator::unlist(const Shared& shared) {
     }
 }
 
+void Translator::claim(xfrm::Transaction& transaction, const Policies& policies) {
+    for (const ChildPolicy& each : policies) {
+        for (const xfrm::Policy& placed : listed_.place(each)) {
+            claim(transaction, placed);
+        }
+    }
+}
+
+void Translator::release(xfrm::Transaction& transaction, const Policies& policies) {
+    for (const ChildPolicy& each : policies) {
+        for (const xfrm::Policy& placed : listed_.place(each)) {
+            release(transaction, placed);
+        }
+    }
+}
+
 void Translator::claim(xfrm::Transaction& transaction, const xfrm::Policy& policy) {
     std::vector<Claim>& claims = claims_[policy.id()];
     const auto same = std::ranges::find_if(claims, [&](const Claim& each) { return alike(each.policy, policy); });
@@ -418,7 +485,9 @@ void Translator::claim(xfrm::Transaction& transaction, const xfrm::Policy& polic
     const auto better =
         std::ranges::find_if(claims, [&](const Claim& each) { return each.policy.priority < policy.priority; });
     // Where nothing of ours is, another program's policy is not pushed aside but a failure.
-    if (claims.empty()) {
+    if (waits(policy)) {
+        waiting_.insert(policy.id());
+    } else if (claims.empty()) {
         transaction.add(policy);
     } else if (better == claims.end()) {
         transaction.replace(policy, claims.back().policy);
@@ -438,9 +507,13 @@ void Translator::release(xfrm::Transaction& transaction, const xfrm::Policy& pol
     if (claims.empty()) {
         transaction.remove(policy.id());
         claims_.erase(found);
-    } else if (in_force) {
+    } else if (in_force && !waits(policy)) {
         transaction.replace(claims.back().policy, policy);
     }
+}
+
+bool Translator::waits(const xfrm::Policy& placed) const {
+    return waits_ && placed.selector.user == kUserOfChild;
 }
 
 }  // namespace keysluice::control

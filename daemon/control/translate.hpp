@@ -11,6 +11,7 @@
 
 #include "base/instant.hpp"
 #include "daemon/control/inventory.hpp"
+#include "daemon/control/listed_children.hpp"
 #include "ike/actions.hpp"
 #include "xfrm/transaction.hpp"
 
@@ -23,6 +24,10 @@ namespace keysluice::control {
 /// refused() where the kernel did not.
 class Translator {
    public:
+    Translator() = default;
+    /// What stands in a list waits for the first follow(): the kernel may not hold the list yet.
+    explicit Translator(ListedChildren listed) : listed_(std::move(listed)), waits_(true) {}
+
     using Offload = std::optional<xfrm::Offload>;
     /// `offload`: what a device is asked to take over; `inbound` has no meaning here. Fails as kernel_selectors()
     /// does, and then nothing has changed.
@@ -53,7 +58,6 @@ class Translator {
     /// Makes packets for a child ask for it (xfrm::Acquire). `spec` has no SPIs yet. Fails as kernel_selectors()
     /// does.
     [[nodiscard]] Result<xfrm::Transaction> trap(const ike::ChildSaSpec& spec);
-    using ChildName = std::pair<std::string, std::string>;  ///< connection and child
     using ChildNames = std::set<ChildName>;
     /// Packets for other children no longer ask.
     [[nodiscard]] xfrm::Transaction untrap_all_but(const ChildNames& kept);
@@ -61,6 +65,11 @@ class Translator {
     /// SA of that child answers it, whatever was negotiated (a NAT's ports, fewer selectors) and so its number is:
     /// until one does, the kernel keeps a placeholder and does not ask again.
     [[nodiscard]] const ike::ChildSaSpec* wanted(xfrm::ReqId reqid, std::uint32_t acquire_sequence);
+
+    /// Every one that somebody wants.
+    [[nodiscard]] std::vector<ChildPolicy> child_policies() const;
+    /// The policies have the places that these give them. Of `placed` the kernel may hold what nobody wants any more.
+    [[nodiscard]] xfrm::Transaction follow(const ListedChildren& listed, std::span<const ChildPolicy> placed);
 
     /// Takes out everything, traps too.
     [[nodiscard]] xfrm::Transaction clear();
@@ -89,10 +98,12 @@ class Translator {
         xfrm::Policy policy;
         unsigned holders = 0;
     };
+    /// As they are where no list has the child.
+    using Policies = std::vector<ChildPolicy>;
     /// The policies of the outbound half that another CHILD SA gave up in the same transaction.
     struct Replaced {
         ike::EspSpi owner;
-        std::vector<xfrm::Policy> policies;
+        Policies policies;
     };
     /// What CHILD SAs of one kind have in common. Where one of them moves, all of them do.
     struct Shared {
@@ -104,16 +115,16 @@ class Translator {
     struct Child {
         SharedPtr shared;
         xfrm::SaId inbound;
-        std::vector<xfrm::Policy> inbound_policies;
+        Policies inbound_policies;
         std::optional<xfrm::SaId> outbound;
-        std::vector<xfrm::Policy> outbound_policies;
+        Policies outbound_policies;
         std::optional<Replaced> replaced;
     };
 
     struct Trap {
         ike::ChildSaSpec spec;
         SharedPtr shared;
-        std::vector<xfrm::Policy> policies;
+        Policies policies;
         std::uint32_t acquire_sequence = 0;  ///< of the last packet that nothing has answered
     };
     [[nodiscard]] std::uint32_t take_acquire_sequence(const ike::ChildSaSpec& spec);
@@ -124,6 +135,7 @@ class Translator {
         std::vector<xfrm::Policy> policies;
     };
     [[nodiscard]] bool succeeded(const Orphans& orphans) const;
+    [[nodiscard]] bool is_known(const xfrm::Policy& policy) const;
 
     /// Of two policies for the same packets.
     [[nodiscard]] static bool alike(const xfrm::Policy& a, const xfrm::Policy& b);
@@ -132,8 +144,10 @@ class Translator {
     [[nodiscard]] SharedPtr hold(const Kind& kind, xfrm::ReqId number = {});
     void let_go(const SharedPtr& shared);
     void unlist(const Shared& shared);
-    void claim(xfrm::Transaction& transaction, const xfrm::Policy& policy);
-    void release(xfrm::Transaction& transaction, const xfrm::Policy& policy);
+    void claim(xfrm::Transaction& transaction, const Policies& policies);
+    void claim(xfrm::Transaction& transaction, const xfrm::Policy& placed);
+    void release(xfrm::Transaction& transaction, const Policies& policies);
+    void release(xfrm::Transaction& transaction, const xfrm::Policy& placed);
     void put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
                      const std::vector<xfrm::Selector>& selectors, const Offload& offload);
     void put_outbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
@@ -143,10 +157,15 @@ class Translator {
                           std::optional<ike::EspSpi> old);
     void give_back(const Replaced& replaced);
     /// Moves what the kernel was to have of the outbound half to `sas` and `policies`.
-    void forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, std::vector<xfrm::Policy>& policies);
-    [[nodiscard]] xfrm::Transaction mend(const std::vector<xfrm::SaId>& sas,
-                                         const std::vector<xfrm::Policy>& policies, const Error& why);
+    void forget_outbound(Child& child, std::vector<xfrm::SaId>& sas, Policies& policies);
+    [[nodiscard]] xfrm::Transaction mend(const std::vector<xfrm::SaId>& sas, const Policies& policies,
+                                         const Error& why);
 
+    [[nodiscard]] bool waits(const xfrm::Policy& placed) const;
+
+    ListedChildren listed_;
+    bool waits_ = false;
+    std::set<xfrm::PolicyId> waiting_;       ///< for follow(): wanted ones, and such that are not wanted any more
     std::map<ike::EspSpi, Child> children_;  ///< by inbound SPI
     std::map<xfrm::SaId, ike::EspSpi> by_outbound_;
     std::map<Kind, SharedPtr> shared_;

@@ -51,9 +51,10 @@ QUESTION = {"protocol": "tcp", "direction": "in", "local_address": "FEC0::2222:A
 
 
 class Host:
-    """keysluiced with its files in a network namespace, on a bus. `folder`: where they are, where there are two."""
+    """keysluiced with its files in a network namespace, on a bus. `folder`: where they are, where there are two. `more`
+    stands in its configuration, too."""
 
-    def __init__(self, world, bus, namespace, folder="."):
+    def __init__(self, world, bus, namespace, folder=".", more=""):
         world = dataclasses.replace(world, directory=world.directory / folder)
         world.directory.mkdir(exist_ok=True)
         self.world, self.bus, self.namespace = world, bus, namespace
@@ -63,7 +64,7 @@ class Host:
         self.keys = world.directory / "keys.d"
         self.keys.mkdir(exist_ok=True)
         self.keys.chmod(0o700)
-        self.sluice = Keysluice(world, [], bus=bus.address, engines=1, state_directory=world.directory / "state")
+        self.sluice = Keysluice(world, [], bus=bus.address, engines=1, more=more, state_directory=world.directory / "state")
 
     def write(self, *texts):
         (self.files / "policies.toml").write_text("\n".join(texts))
@@ -191,7 +192,9 @@ def enforced(world):
                    "the first one is told")
         expect_equal(ours.sluice.log().count("has discarded what came in"), 1, "lines about them")
         expect_equal(ours.document("verify")["holds"], True, "the kernel holds it")
-        ours.namespace.ip("xfrm policy delete src 0.0.0.0/0 dst 10.0.0.2/32 proto udp dport 53 dir out")
+        lines = ours.namespace.run("ip -s xfrm policy").replace("\n\t", " ").splitlines()
+        index = next(re.search(r"index (\d+)", line)[1] for line in lines if "dst 10.0.0.2/32" in line and "dport 53" in line)
+        ours.namespace.ip(f"xfrm policy delete index {index} dir out")
         differs = ours.call("Verify", "")
         expect_equal((differs["holds"], len(differs["missing"])), (False, 1), "what is missing after a deletion")
         before = ours.pid()
@@ -449,7 +452,7 @@ def carry(world, ours, there, address, port, size=100_000):
 
 
 @contextlib.contextmanager
-def pair(world):
+def pair(world, more=""):
     """Ours on a bus, and a namespace at the other end of a wire."""
     if not kernel_has_esp():
         raise Skip("this kernel has no ESP")
@@ -459,7 +462,7 @@ def pair(world):
         place.switch(ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0)
         place.ip(f"address add {addresses[4]}/24 dev wire", f"address add {addresses[6]}/64 dev wire nodad", "link set wire up")
     with Bus(world, "dbus-daemon") as bus:
-        ours = Host(world, bus, here)
+        ours = Host(world, bus, here, more=more)
         for name, kind, value in (("sha1", "hmac-sha1", SHA1), ("sha256", "hmac-sha-256", SHA256), ("aes", "aes-128", AES),
                                   ("gcm", "aes-gcm-128", GCM)):
             ours.key(name, kind, value)

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "policy/priorities.hpp"
 #include "tests/support/fake_databases.hpp"
 #include "tests/support/policy_texts.hpp"
 
@@ -318,6 +319,82 @@ TEST_CASE("edits are written where they read as policies, and the keys are liste
     REQUIRE(keys);
     CHECK(keys->contains("\"BNAAHKEY\""));
     CHECK_FALSE(keys->contains("1111"));
+}
+
+TEST_CASE("a child of IKE's has its policy's place while the list is enforced") {
+    const std::string hq =
+        "[[policy]]\nname = \"hq\"\ndirection = \"out\"\nremote = \"10.2.0.0/16\"\ndisposition = "
+        "\"protect\"\nconnection = \"hq\"\nchild = \"net\"\n";
+    Host host;
+    const std::string connection =
+        "[[ike.connection]]\nname = \"hq\"\nremote = \"198.51.100.7\"\nlocal_id = \"a\"\nremote_id = \"b\"\nauth = "
+        "\"psk\"\npsk = \"file:" +
+        (host.folder / "psk").string() +
+        "\"\n[[ike.connection.child]]\nname = \"net\"\nremote_ts = [\"10.2.0.0/16\"]\n";
+    host.write("psk", "open barley");
+    ::chmod((host.folder / "psk").c_str(), 0600);
+    host.write("keysluice.toml", connection);
+    const xfrm::Selector selector{.source = *Prefix::parse("10.0.0.1"), .destination = *Prefix::parse("10.2.0.0/16")};
+    const std::vector<ChildPolicy> children{
+        {.child = {"hq", "net"},
+         .policy = {.direction = xfrm::Direction::out,
+                    .selector = selector,
+                    .priority = xfrm::priority_of(selector, xfrm::Purpose::installed),
+                    .templates = {{.reqid = {0x4b000001}}}}}};
+    const xfrm::Policy& alone = children[0].policy;
+    host.kernel.policies.emplace(alone.id(), alone);
+    const auto where = [&]() -> std::optional<std::uint32_t> {
+        std::optional<std::uint32_t> found;
+        for (const auto& [id, policy] : host.kernel.policies) {
+            if (!policy.templates.empty() && policy.templates[0].reqid == alone.templates[0].reqid) {
+                CHECK_FALSE(found);
+                found = policy.priority;
+            }
+        }
+        return found;
+    };
+
+    host.policies(kIcmpPasses + hq + kAll);
+    REQUIRE(host.table->commit(host.databases, {}, children));
+    CHECK(where() == alone.priority);
+    REQUIRE(host.table->enforce(host.databases, true, children));
+    const auto first = where();
+    REQUIRE(first);
+    CHECK(*first > policy::kFirstPriority);
+    CHECK(host.holds());
+
+    host.policies(kIcmpPasses + kNoDns + kAll + hq);  // it moves to the end
+    REQUIRE(host.table->commit(host.databases, {}, children));
+    CHECK(where() > first);
+    CHECK(host.holds());
+
+    // Another process finds it, and leaves it where it is.
+    const auto second = where();
+    host.restart();
+    CHECK(where() == second);
+    CHECK(host.table->listed().place(children[0]).front().priority == second);
+    CHECK(listed_children(host.folder / "state").place(children[0]).front().priority == second);
+
+    host.policies(kIcmpPasses + kAll);  // without the child, its policies stand in front
+    REQUIRE(host.table->commit(host.databases, {}, children));
+    CHECK(where() == alone.priority);
+    REQUIRE(host.table->enforce(host.databases, false, children));
+    CHECK(host.kernel.policies.size() == 1);
+}
+
+TEST_CASE("another program's policies stay, whatever their number") {
+    Host host;
+    const xfrm::Policy other{
+        .selector = {.source = *Prefix::parse("10.0.0.1"), .destination = *Prefix::parse("10.9.0.0/16")},
+        .priority = policy::kFirstPriority + 1};
+    host.kernel.policies.emplace(other.id(), other);
+    host.policies(kIcmpPasses + kAll);
+    REQUIRE(host.table->commit(host.databases, {}));
+    REQUIRE(host.table->enforce(host.databases, true));
+    CHECK(host.holds());
+    REQUIRE(host.table->enforce(host.databases, false));
+    CHECK(host.kernel.policies.size() == 1);
+    CHECK(host.kernel.policies.contains(other.id()));
 }
 
 TEST_SUITE_END();

@@ -681,4 +681,65 @@ TEST_CASE("whose number it is") {
     CHECK_FALSE(is_ours({0x4c000000}));
 }
 
+TEST_CASE("policies go where a list has their child, and come back") {
+    CommittedPolicies committed{.set = {}, .enabled = true};
+    for (const auto direction : {policy::Direction::in, policy::Direction::out}) {
+        committed.set.policies.push_back({.rule = {.name = "hq", .direction = direction, .priority = 2'000'000},
+                                          .by = NegotiatedSa{.connection = "hq", .child = "net"},
+                                          .table = 0,
+                                          .where = {}});
+    }
+    const auto listed_ones = [](const Tables& tables) {
+        return std::ranges::count_if(tables.policies, [](const auto& each) {
+            return each.first.selector.user == kUserOfChild && each.second.priority < 2'000'000 &&
+                   each.second.priority > 1'000'000;
+        });
+    };
+    Translator translator;
+    Tables tables;
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
+    const auto before = tables.policies;
+    CHECK(translator.child_policies().size() == 3);
+    tables.carry_out(translator.follow(ListedChildren(committed), {}));
+    CHECK(tables.policies.size() == 3);
+    CHECK(listed_ones(tables) == 2);  // and one for what is passed on
+    CHECK(is_empty(translator.follow(ListedChildren(committed), {})));
+
+    // A successor takes its place.
+    tables.carry_out(translator.install(whole(spec(1002, 2002), 2001)));
+    tables.carry_out(translator.remove(ike::RemoveChild{.spec = spec(1001, 2001)}));
+    CHECK(listed_ones(tables) == 2);
+    tables.carry_out(translator.follow({}, {}));
+    CHECK(tables.policies == before);
+
+    // From the start.
+    Translator placing{ListedChildren(committed)};
+    Tables others;
+    others.carry_out(placing.install(whole(spec(1001, 2001))));
+    CHECK(listed_ones(others) == 0);  // the list may not be there yet
+    others.carry_out(placing.follow(ListedChildren(committed), {}));
+    CHECK(listed_ones(others) == 2);
+    others.carry_out(placing.trap(spec(0, 0)));
+    CHECK(listed_ones(others) == 2);
+    others.carry_out(placing.remove(ike::RemoveChild{.spec = spec(1001, 2001)}));
+    CHECK(listed_ones(others) == 1);  // the trap's
+    others.carry_out(placing.clear());
+    CHECK(others.empty());
+    others.carry_out(placing.install(whole(spec(1003, 2003))));
+    CHECK(listed_ones(others) == 2);
+}
+
+TEST_CASE("what was placed for a child that has gone meanwhile is taken out") {
+    Translator translator;
+    Tables tables;
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
+    const auto placed = translator.child_policies();
+    const auto there = tables.policies;
+    tables.carry_out(translator.remove(ike::RemoveChild{.spec = spec(1001, 2001)}));
+    REQUIRE(tables.policies.empty());
+    tables.policies = there;
+    tables.carry_out(translator.follow({}, placed));
+    CHECK(tables.policies.empty());
+}
+
 TEST_SUITE_END();

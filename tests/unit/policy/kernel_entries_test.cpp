@@ -117,4 +117,31 @@ TEST_CASE("a policy that becomes too many entries is refused by name") {
     CHECK(entries.error().sentence.contains("policy fine becomes"));
 }
 
+TEST_CASE("of a selector's packets, those that a policy is about") {
+    Policy web{.name = "w",
+               .direction = Direction::out,
+               .local = {range("10.0.0.0", "10.255.255.255")},
+               .remote = {range("192.0.2.0", "192.0.2.2")},
+               .protocol = IPPROTO_TCP,
+               .remote_ports = {{80, 80}}};
+    const auto prefix = [](const char* text) { return *Prefix::parse(text); };
+    xfrm::Selector asked{.source = prefix("10.1.0.0/16"), .destination = prefix("192.0.2.0/24")};
+    auto within = selectors_within(web, asked);
+    REQUIRE(within.size() == 2);
+    CHECK(within[0].source == prefix("10.1.0.0/16"));
+    CHECK(within[0].destination == prefix("192.0.2.0/31"));
+    CHECK(within[0].protocol == IPPROTO_TCP);
+    CHECK(within[0].destination_port == xfrm::PortMask{80, 0xffff});
+    CHECK(within[1].destination == prefix("192.0.2.2"));
+    CHECK(selectors_within(web, {.source = prefix("fd00::/16"), .destination = prefix("::/0")}).empty());
+
+    web.direction = Direction::in;
+    CHECK(selectors_within(web, asked).empty());
+    std::swap(asked.source, asked.destination);
+    within = selectors_within(web, asked);
+    REQUIRE(within.size() == 2);
+    CHECK(within[0].source_port == xfrm::PortMask{80, 0xffff});
+    CHECK(within[0].destination == prefix("10.1.0.0/16"));
+}
+
 TEST_SUITE_END();

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <random>
 
 using namespace keysluice::policy;
@@ -15,12 +14,16 @@ std::vector<std::uint32_t> placed(std::vector<std::uint32_t> before) {
     return place_priorities(before);
 }
 
+/// With room for those of children.
 bool ascend(const std::vector<std::uint32_t>& numbers) {
-    return std::ranges::adjacent_find(numbers, std::greater_equal{}) == numbers.end();
+    return std::ranges::adjacent_find(numbers, [](std::uint32_t a, std::uint32_t b) {
+               return a >= b || b - a < kNumbersOfOne;
+           }) == numbers.end();
 }
 
 constexpr std::uint32_t kStep = kPriorityStep;
-constexpr std::uint32_t kOne = kFirstPriority - 1 + kStep;
+constexpr std::uint32_t kNone = kFirstPriority - kNumbersOfOne;
+constexpr std::uint32_t kOne = kNone + kStep;
 
 }  // namespace
 
@@ -38,7 +41,7 @@ TEST_CASE("what stays in its order keeps its number") {
 
 TEST_CASE("a new one comes between its neighbours") {
     CHECK(placed({kOne, 0, kOne + kStep}) == std::vector{kOne, kOne + kStep / 2, kOne + kStep});
-    CHECK(placed({0, kOne}) == std::vector{kFirstPriority - 1 + kStep / 2, kOne});
+    CHECK(placed({0, kOne}) == std::vector{kNone + kStep / 2, kOne});
     CHECK(placed({kOne, 0}) == std::vector{kOne, kOne + kStep});
 }
 
@@ -48,8 +51,14 @@ TEST_CASE("of those that change their order the most stay") {
 }
 
 TEST_CASE("where there is no room between two, all get new numbers") {
-    CHECK(placed({kOne, 0, kOne + 1}) == std::vector{kOne, kOne + kStep, kOne + 2 * kStep});
-    CHECK(placed({kLastPriority - 1, 0}) == std::vector{kOne, kOne + kStep});
+    CHECK(placed({kOne, 0, kOne + kNumbersOfOne}) == std::vector{kOne, kOne + kStep, kOne + 2 * kStep});
+    CHECK(placed({kLastPriority - (kLastPriority - kFirstPriority) % kNumbersOfOne, 0}) ==
+          std::vector{kOne, kOne + kStep});
+}
+
+TEST_CASE("a number that nobody can have had is none") {
+    CHECK(placed({kOne + 1, kOne + kStep}) == std::vector{kOne, kOne + kStep});
+    CHECK(placed({kFirstPriority - kNumbersOfOne, 0}) == std::vector{kOne, kOne + kStep});
 }
 
 TEST_CASE("as many as are allowed fit") {

@@ -1,6 +1,9 @@
 #include "xfrm/kernel.hpp"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,6 +104,44 @@ TEST_SUITE("kernel") {
         // What is not there need not be removed.
         removal.remove(SaId{.destination = IpAddress::parse("10.0.0.1").value(), .spi = {0xc0000001}});
         require_ok(kernel.apply(removal));
+    }
+
+    TEST_CASE("xfrm: policies for the same packets are told apart by their user, and packets know none") {
+        const NetworkNamespace there;
+        there.shell(
+            "ip link add one type veth peer name other && ip link set one arp off up && ip link set other up && "
+            "ip address add 10.0.0.1/24 dev one");
+        Kernel kernel = kernel_in(there);
+        const UniqueFd socket = there.run([] { return UniqueFd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
+        REQUIRE(socket);
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(9);
+        to.sin_addr.s_addr = htonl(0x0a000002);
+        const auto passes = [&] {
+            return ::sendto(socket.get(), "", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 1;
+        };
+        const Selector all{.source = Prefix::parse("10.0.0.0/24").value(),
+                           .destination = Prefix::parse("10.0.0.0/24").value()};
+        std::vector<Policy> expected(3, {.direction = Direction::out, .selector = all});
+        expected[0].priority = 10;
+        expected[0].action = Action::block;
+        expected[1].priority = 5;
+        expected[1].selector.user = 1;
+        expected[2].priority = 3;
+        expected[2].selector.user = UINT32_MAX;
+        expected[2].action = Action::block;
+        for (const Policy& each : expected) {
+            require_ok(kernel.apply(Transaction().add(each)));
+            CHECK(passes() == (each.action == Action::allow));
+        }
+        std::ranges::sort(expected);
+        CHECK((listed(kernel) == expected));
+        require_ok(kernel.apply(Transaction().remove(expected[2].id())));
+        CHECK(passes());
+        require_ok(kernel.apply(Transaction().remove(expected[1].id())));
+        CHECK_FALSE(passes());
+        CHECK((listed(kernel) == std::vector{expected[0]}));
     }
 
     TEST_CASE("xfrm: where the answer gets lost, nobody knows what the kernel has done") {

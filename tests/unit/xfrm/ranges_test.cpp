@@ -70,4 +70,42 @@ TEST_CASE("a range of ports becomes the fewest masks") {
     }
 }
 
+TEST_CASE("the overlap of selectors is a selector") {
+    const auto prefix = [](const char* text) { return *Prefix::parse(text); };
+    const Selector web{.source = prefix("10.0.0.0/8"),
+                       .destination = prefix("192.0.2.0/24"),
+                       .protocol = 6,
+                       .source_port = {},
+                       .destination_port = {0x0100, 0xff00},
+                       .user = 7};
+    const Selector one{.source = prefix("10.1.2.3"), .destination = prefix("0.0.0.0/0")};
+    const Selector even{.source = prefix("10.0.0.0/7"),
+                        .destination = prefix("192.0.2.0/24"),
+                        .protocol = 6,
+                        .source_port = {},
+                        .destination_port = {0, 1}};
+    Selector both = web;
+    both.source = one.source;
+    CHECK(overlap(web, one) == both);
+    both.user = 0;
+    CHECK(overlap(one, web) == both);
+    both = web;
+    both.destination_port = {0x0100, 0xff01};
+    CHECK(overlap(web, even) == both);
+    CHECK(overlap(web, web) == web);
+
+    Selector other = web;
+    other.protocol = 17;
+    CHECK_FALSE(overlap(web, other));
+    other = web;
+    other.source = prefix("11.0.0.0/8");
+    CHECK_FALSE(overlap(web, other));
+    other = web;
+    other.destination_port = {0x0200, 0xff00};
+    CHECK_FALSE(overlap(web, other));
+    other.destination_port = {0x0180, 0xffff};
+    CHECK(overlap(web, other)->destination_port == PortMask{0x0180, 0xffff});
+    CHECK_FALSE(overlap(web, {.source = prefix("::/0"), .destination = prefix("::/0")}));
+}
+
 TEST_SUITE_END();
