@@ -16,6 +16,8 @@ from support.scenario import eventually, expect, expect_equal, scenario
 KEY = bytes(range(20)).hex()
 TEXT = "sixteen letters!"
 PASSPHRASE = "open sesame"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+TYPED_AS = {signal.SIGINT: b"\x03", signal.SIGQUIT: b"\x1c"}
 
 
 class Terminal:
@@ -25,6 +27,8 @@ class Terminal:
         self.world, self.seen = world, b""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
+            for number in ENDING:  # a shell has its background commands ignore some, and so all below them
+                signal.signal(number, signal.SIG_DFL)
             os.execv(program(world), ["keysluice", "key", *map(str, words)])
 
     def __enter__(self):
@@ -146,15 +150,14 @@ def exported(world):
 
 @scenario("keys: a signal at the question leaves a terminal that shows what is typed")
 def interrupted(world):
-    for number, typed_as in ((signal.SIGINT, b"\x03"), (signal.SIGTERM, None), (signal.SIGHUP, None),
-                             (signal.SIGQUIT, b"\x1c")):
+    for number in ENDING:
         with Terminal(world, "define", "A", "--kind", "hmac-sha1", *place(world)) as terminal:
             terminal.wait_for("(not shown): ")
             expect(not terminal.shows_typing(), "the terminal does not show what is typed")
-            if typed_as is None:
-                os.kill(terminal.pid, number)
+            if number in TYPED_AS:
+                os.write(terminal.master, KEY[:10].encode() + TYPED_AS[number])
             else:
-                os.write(terminal.master, KEY[:10].encode() + typed_as)
+                os.kill(terminal.pid, number)
             expect_equal(terminal.end(), -number, "how the command ended")
             expect(terminal.shows_typing(), f"after signal {number} the terminal shows what is typed")
             expect(KEY[:10].encode() not in terminal.seen, "what had been typed was not shown")
