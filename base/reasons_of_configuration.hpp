@@ -106,8 +106,8 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
            "The configuration can't be read; look at its path and permissions."},
     Reason{"file-unwritable", ReasonArea::configuration,
            "A file could not be written or removed: a connection that a program added, in conf.d beside the "
-           "configuration, what --serve was told, or a named key. Nothing has changed; look at the folder's "
-           "permissions."},
+           "configuration, what --serve was told, policies that are edited by command, what a command was to write, "
+           "or a named key. Nothing has changed; look at the folder's permissions, and where a link leads."},
     Reason{"group-left-out", ReasonArea::configuration,
            "A note: key_exchange_groups names a group with \"?\" in front that this machine's OpenSSL lacks, so it "
            "is not "

@@ -344,6 +344,9 @@ def agreed(world):
 def edited(world):
     with host(world, "dbus-daemon") as ours:
         ours.write("# everything passes", ALL)
+        place = world.directory / "elsewhere.toml"
+        (ours.files / "policies.toml").rename(place).chmod(0o640)
+        (ours.files / "policies.toml").symlink_to(place)
         ours.run("add", "web", "direction=in", "protocol=tcp", "local_ports=80,443", "disposition=bypass", "--before=all")
         ours.run("clone", "web", "mail", "--before=web")
         ours.run("modify", "mail", "local_ports=25")
@@ -352,6 +355,8 @@ def edited(world):
                      ["web", "mail", "all", "all"], "the order")
         ours.run("delete", "web")
         expect("# everything passes" in (ours.files / "policies.toml").read_text(), "the comment is still there")
+        expect((ours.files / "policies.toml").is_symlink(), "the link is still there")
+        expect_equal(place.stat().st_mode & 0o777, 0o640, "the file's rights")
         expect("policy-not-found" in ours.run("delete", "web", wanted=NOT_FOUND), "the reason code")
         expect("KEY=VALUE" in ours.run("add", "x", wanted=USAGE), "what add wants")
         written = (ours.files / "policies.toml").read_text()
