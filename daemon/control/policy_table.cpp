@@ -98,19 +98,20 @@ NamedKeys PolicyTable::keys() const {
     return {places_.configuration.parent_path() / std::filesystem::path(kKeyFolder).filename(), places_.credentials};
 }
 
-std::expected<KernelShare, Refusal> PolicyTable::share_of(const CommittedPolicies& committed) const {
-    if (!committed.enabled) {
-        return KernelShare{};
-    }
-    const auto ring = load_keys(committed.set, keys());
+std::expected<KernelShare, Refusal> PolicyTable::share_of(const PolicySet& set, policy::Discards discards) const {
+    const auto ring = load_keys(set, keys());
     if (!ring) {
         return refuse(ring.error());
     }
-    auto share = kernel_share(committed.set, *ring, own_addresses_(), discards_->discards());
+    auto share = kernel_share(set, *ring, own_addresses_(), discards);
     if (!share) {
         return refuse(std::move(share).error());
     }
     return *std::move(share);
+}
+
+std::expected<KernelShare, Refusal> PolicyTable::share_of(const CommittedPolicies& committed) const {
+    return committed.enabled ? share_of(committed.set, discards_->discards()) : std::expected<KernelShare, Refusal>();
 }
 
 std::expected<void, Refusal> PolicyTable::apply(Databases& databases, const CommittedPolicies& committed,
@@ -242,7 +243,8 @@ std::expected<PolicyTable::Plan, Refusal> PolicyTable::plan(Databases& databases
               .change = {},
               .holdings = {},
               .share = {}};
-    auto share = share_of(plan.next);
+    // Where nothing is enforced it must be possible all the same, and the kernel is not asked what it can do.
+    auto share = share_of(plan.next.set, plan.next.enabled ? discards_->discards() : policy::Discards::blocked);
     if (!share) {
         return std::unexpected(std::move(share).error());
     }
@@ -250,7 +252,7 @@ std::expected<PolicyTable::Plan, Refusal> PolicyTable::plan(Databases& databases
     if (!holdings) {
         return refuse(std::move(holdings).error());
     }
-    plan.share = *std::move(share);
+    plan.share = plan.next.enabled ? *std::move(share) : KernelShare();
     plan.holdings = *std::move(holdings);
     plan.change = compare_sets(committed_.set, plan.next.set);
     plan.change.kernel = compare(plan.holdings, plan.share);

@@ -74,7 +74,8 @@ class PolicyTable {
     /// What a commit would change in the kernel.
     [[nodiscard]] Answer diff(Databases& databases);
     /// The candidate holds from now on. `confirm_within`: else it does not after that time. `children` get the places
-    /// that it has for them. Fails with what is wrong with it, and as enforce(): then everything is as it was.
+    /// that it has for them. Fails with what is wrong with it, keys that are missing and what is too fine for the
+    /// kernel included, and as enforce(): then everything is as it was.
     [[nodiscard]] Answer commit(Databases& databases, std::optional<std::chrono::seconds> confirm_within,
                                 std::span<const ChildPolicy> children = {});
     /// Error: `nothing-to-confirm`.
@@ -115,6 +116,8 @@ class PolicyTable {
     [[nodiscard]] std::expected<void, Refusal> follow(Databases& databases);
 
    private:
+    /// Of a set that is enforced. Fails as load_keys() and kernel_share().
+    [[nodiscard]] std::expected<KernelShare, Refusal> share_of(const PolicySet& set, policy::Discards discards) const;
     [[nodiscard]] std::expected<KernelShare, Refusal> share_of(const CommittedPolicies& committed) const;
     struct Also {
         std::span<const ChildPolicy> children = {};  ///< which may be anywhere

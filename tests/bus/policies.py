@@ -172,12 +172,19 @@ def enforced(world):
                     return "sent" if first.recv(1) == b"?" else "?"
                 except BlockingIOError:
                     return "discarded"
+
+        def traces():
+            """Tables of nftables, and how many SAs."""
+            return (ours.namespace.run("nft list tables").splitlines(),
+                    ours.namespace.run("ip xfrm state").count("dst ::1"))
         ours.write(ICMP, policy("nodns", direction="both", remote="10.0.0.2", protocol="udp", remote_ports=53,
                                 disposition="discard"), ALL)
         ours.run("commit")
         expect_equal((ours.entries(), send()), ([], "sent"), "before it is enforced")
         ours.run("enable")
         expect_equal((len(ours.entries()), send()), (10, "discarded"), "while it is enforced")
+        eventually(lambda: traces() == (["table inet keysluice"], 1 if kernel_has_esp() else 0), world.patience(20),
+                   "what counts discards is in the kernel")
         expect(ours.document("show")["policies"][3]["used_at"] > 0, "that it was used is shown")
 
         def discarded():
@@ -205,6 +212,10 @@ def enforced(world):
         expect_equal(send(), "discarded", "after that")
         ours.run("disable")
         expect_equal((ours.entries(), send()), ([], "sent"), "when it is not enforced any more")
+        eventually(lambda: traces() == ([], 0), world.patience(20), "nothing is left of what counted discards")
+        ours.run("enable")
+        expect_equal((len(ours.entries()), send()), (10, "discarded"), "when it is enforced again")
+        eventually(lambda: discarded() == 0, world.patience(20), "it is counted from the beginning")
 
 
 @scenario("policies: one changed policy of many touches its own entries alone")

@@ -97,6 +97,9 @@ const std::string kAll = "[[policy]]\nname = \"all\"\ndirection = \"both\"\ndisp
 const std::string kNoDns =
     "[[policy]]\nname = \"nodns\"\ndirection = \"out\"\nprotocol = \"udp\"\nremote_ports = 53\ndisposition = "
     "\"discard\"\n";
+const std::string kTooFine =
+    "[[policy]]\nname = \"fine\"\ndirection = \"in\"\nprotocol = \"tcp\"\nlocal = \"10.0.0.1-10.0.255.254\"\n"
+    "local_ports = \"1-65534\"\nremote_ports = \"1-65534\"\ndisposition = \"discard\"\n";
 
 }  // namespace
 
@@ -202,10 +205,22 @@ TEST_CASE("what is wrong is not committed") {
     CHECK(reason(host.table->commit(host.databases, {})) == "locked-out");
     std::filesystem::remove(host.folder / "keys.d" / "BNAAHKEY.key");
     host.policies(kSeedPolicies);
-    REQUIRE(host.table->commit(host.databases, {}));
-    CHECK(reason(host.table->enforce(host.databases, true)) == "key-not-found");
+    CHECK(reason(host.table->diff(host.databases)) == "key-not-found");
+    CHECK(reason(host.table->commit(host.databases, {})) == "key-not-found");
     host.key("BNAAHKEY", "aes-256", 32);
-    CHECK(reason(host.table->enforce(host.databases, true)) == "key-kind");
+    CHECK(reason(host.table->commit(host.databases, {})) == "key-kind");
+    host.policies(kIcmpPasses + kTooFine + kAll);
+    CHECK(reason(host.table->commit(host.databases, {})) == "policy-too-fine");
+    CHECK_FALSE(std::filesystem::exists(host.folder / "state"));
+}
+
+TEST_CASE("a key that has gone since the commit is told when it is to be enforced") {
+    Host host;
+    host.policies(kSeedPolicies);
+    REQUIRE(host.table->commit(host.databases, {}));
+    std::filesystem::remove(host.folder / "keys.d" / "BNAAHKEY.key");
+    CHECK(reason(host.table->enforce(host.databases, true)) == "key-not-found");
+    CHECK(host.kernel.policies.empty());
 }
 
 TEST_CASE("manual SAs: one to send, one for each address, as they come and go") {
