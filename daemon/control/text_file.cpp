@@ -98,6 +98,9 @@ void flush_folder(const std::filesystem::path& folder) {
 }
 
 Result<void> write_text_file(const std::filesystem::path& path, std::string_view text) {
+    if (!path.has_parent_path()) {
+        return write_text_file("." / path, text);
+    }
     const std::filesystem::path folder = path.parent_path();
     if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
         return std::unexpected(unwritable(folder, "making it"));

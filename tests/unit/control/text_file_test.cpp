@@ -68,6 +68,16 @@ TEST_CASE("a new file is for everybody, in a folder that is made for it, whateve
     CHECK(rights(folder / "made" / "file") == 0644);
 }
 
+TEST_CASE("a name alone is one in the current folder") {
+    const Folder folder;
+    const auto before = std::filesystem::current_path();
+    std::filesystem::current_path(folder / "");
+    const auto written = write_text_file("file", "one\n");
+    std::filesystem::current_path(before);
+    REQUIRE_MESSAGE(written, (written ? "" : written.error().sentence));
+    CHECK(content(folder / "file") == "one\n");
+}
+
 TEST_CASE("a file that is there keeps its rights and its owner") {
     const Folder folder;
     const auto file = folder / "file";
