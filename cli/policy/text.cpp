@@ -121,16 +121,21 @@ std::string list_text(const json& document, const char* key, std::string_view si
     return text;
 }
 
+constexpr std::string_view kNotEnforced = "they are not enforced: `keysluice policy enable` has the kernel hold them";
+
+std::string kernel_text(const json& kernel) {
+    return fmt::format("in the kernel {} added, {} changed, {} removed, of SAs {} added, {} made again, {} removed",
+                       kernel.at("missing").size(), kernel.at("different").size(), kernel.at("surplus").size(),
+                       kernel.at("missing_sas").size(), kernel.at("different_sas").size(),
+                       kernel.at("surplus_sas").size());
+}
+
 std::string change_text(const json& document) {
     std::string text =
         list_text(document, "removed", "-") + list_text(document, "added", "+") + list_text(document, "changed", "~");
-    const json& kernel = document.at("kernel");
     text += fmt::format(
-        "{} policies; in the kernel {} added, {} changed, {} removed, of SAs {} added, {} made again, "
-        "{} removed\n",
-        document.at("policies").get<std::size_t>(), kernel.at("missing").size(), kernel.at("different").size(),
-        kernel.at("surplus").size(), kernel.at("missing_sas").size(), kernel.at("different_sas").size(),
-        kernel.at("surplus_sas").size());
+        "{} policies; {}\n", document.at("policies").get<std::size_t>(),
+        document.at("enforced").get<bool>() ? kernel_text(document.at("kernel")) : std::string(kNotEnforced));
     for (const json& each : document.at("warnings")) {
         text += fmt::format("warning: {} ({})\n", text_at(each, "sentence"), text_at(each, "reason"));
     }
@@ -142,7 +147,9 @@ std::string change_text(const json& document) {
 
 std::string verify_text(const json& document) {
     if (document.at("holds").get<bool>()) {
-        return "the kernel holds what was committed\n";
+        return document.at("enforced").get<bool>()
+                   ? "the kernel holds what was committed\n"
+                   : "policies are not enforced, and the kernel holds nothing of them\n";
     }
     std::string text = "the kernel differs from what was committed\n";
     for (const char* each : {"missing", "missing_sas", "different", "different_sas", "surplus", "surplus_sas"}) {

@@ -224,6 +224,7 @@ std::string change_json(const PolicyChange& change) {
     }
     return write({{"version", kVersion},
                   {"policies", change.policies},
+                  {"enforced", change.enforced},
                   {"added", change.added},
                   {"removed", change.removed},
                   {"changed", change.changed},
@@ -232,10 +233,11 @@ std::string change_json(const PolicyChange& change) {
                   {"returns_at", or_null(change.returns_at)}});
 }
 
-std::string verification_json(const Differences& differences) {
+std::string verification_json(const Differences& differences, bool enforced) {
     json document = differences_of(differences);
     document["version"] = kVersion;
     document["holds"] = differences.none();
+    document["enforced"] = enforced;
     return write(document);
 }
 

@@ -25,9 +25,10 @@ struct PolicyChange {
     Differences kernel;
     Diagnostics warnings;
     std::optional<std::uint64_t> returns_at;
+    bool enforced = false;  ///< or the kernel has nothing of them
 };
 [[nodiscard]] std::string change_json(const PolicyChange& change);
-[[nodiscard]] std::string verification_json(const Differences& differences);
+[[nodiscard]] std::string verification_json(const Differences& differences, bool enforced);
 [[nodiscard]] std::string keys_json(const std::vector<NamedKeys::Listed>& keys);
 /// Files that were written.
 [[nodiscard]] std::string files_json(const std::vector<std::string>& files);

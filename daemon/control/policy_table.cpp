@@ -256,6 +256,7 @@ std::expected<PolicyTable::Plan, Refusal> PolicyTable::plan(Databases& databases
     plan.holdings = *std::move(holdings);
     plan.change = compare_sets(committed_.set, plan.next.set);
     plan.change.kernel = compare(plan.holdings, plan.share);
+    plan.change.enforced = plan.next.enabled;
     plan.change.warnings = std::move(findings.warnings);
     return plan;
 }
@@ -333,7 +334,7 @@ PolicyTable::Answer PolicyTable::verify(Databases& databases) {
     }
     Differences found = compare(*holdings, *share);
     std::erase_if(found.surplus_sas, [this](const xfrm::SaState* each) { return leaving_.contains(each->id); });
-    return verification_json(found);
+    return verification_json(found, committed_.enabled);
 }
 
 PolicyTable::Answer PolicyTable::enforce(Databases& databases, bool enabled, std::span<const ChildPolicy> children) {

@@ -179,7 +179,8 @@ def enforced(world):
                     ours.namespace.run("ip xfrm state").count("dst ::1"))
         ours.write(ICMP, policy("nodns", direction="both", remote="10.0.0.2", protocol="udp", remote_ports=53,
                                 disposition="discard"), ALL)
-        ours.run("commit")
+        expect("policy enable" in ours.run("commit"), "a commit says that nothing is enforced")
+        expect("not enforced" in ours.run("verify"), "and so does who verifies it")
         expect_equal((ours.entries(), send()), ([], "sent"), "before it is enforced")
         ours.run("enable")
         expect_equal((len(ours.entries()), send()), (10, "discarded"), "while it is enforced")
@@ -198,7 +199,8 @@ def enforced(world):
         eventually(lambda: "policy nodns has discarded what came in: udp" in ours.sluice.log(), world.patience(20),
                    "the first one is told")
         expect_equal(ours.sluice.log().count("has discarded what came in"), 1, "lines about them")
-        expect_equal(ours.document("verify")["holds"], True, "the kernel holds it")
+        verified = ours.document("verify")
+        expect_equal((verified["holds"], verified["enforced"]), (True, True), "the kernel holds it")
         lines = ours.namespace.run("ip -s xfrm policy").replace("\n\t", " ").splitlines()
         index = next(re.search(r"index (\d+)", line)[1] for line in lines if "dst 10.0.0.2/32" in line and "dport 53" in line)
         ours.namespace.ip(f"xfrm policy delete index {index} dir out")
