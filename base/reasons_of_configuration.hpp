@@ -44,6 +44,8 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"bad-question", ReasonArea::configuration,
            "A test of policies asks for what no packet can be, or in words that it does not know."},
     Reason{"bad-rekey-after", ReasonArea::configuration, "rekey_after is a volume, a time, or one of each."},
+    Reason{"bad-retry", ReasonArea::configuration,
+           "retry is the first pause between attempts and the longest, of 1s to 24h: \"5s..60s\", or one for all."},
     Reason{"bad-server-name", ReasonArea::configuration,
            "server_name is a host name or an IP address without a port, as the server's certificate has it."},
     Reason{"bad-spi", ReasonArea::configuration,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "crypto/distinguished_name.hpp"
 #include "ike/wire/message.hpp"
@@ -27,6 +28,19 @@ wire::Identity identity_of(wire::IdType type, Bytes data) {
 }
 
 }  // namespace
+
+Duration RetryPauses::after(Duration pause) const {
+    if (pause == Duration::zero()) {
+        return first;
+    }
+    switch (growth) {
+        case Growth::exponential:
+            return std::min(2 * pause, most);
+        case Growth::linear:
+            return std::min(pause + first, most);
+    }
+    std::unreachable();
+}
 
 std::size_t hash_of(const wire::Identity& identity) {
     if (identity.type == wire::IdType::dn) {

@@ -89,6 +89,21 @@ struct ChildRule {
 };
 
 /// What an administrator wants of one peer or a group of peers. Never changed: a reload makes new ones.
+/// Pauses between attempts to bring up a connection that is to be up.
+struct RetryPauses {
+    enum class Growth : std::uint8_t {
+        exponential,  ///< each is twice the one before
+        linear,       ///< each is longer by the first one
+    };
+    Duration first = std::chrono::seconds(2);
+    Duration most = std::chrono::seconds(60);
+    Growth growth = Growth::exponential;
+
+    bool operator==(const RetryPauses&) const = default;
+    /// The one after `pause`; zero: the first one.
+    [[nodiscard]] Duration after(Duration pause) const;
+};
+
 struct Connection {
     std::string name;
     std::optional<IpAddress> local;   ///< nothing: any of ours
@@ -106,6 +121,7 @@ struct Connection {
     Duration rekey_time = std::chrono::hours(4);
     Duration liveness = std::chrono::seconds(30);  ///< silence after which the peer is asked; zero: never
     bool keep_up = false;                          ///< initiated on load, and again whenever it is gone
+    RetryPauses retry;
 
     [[nodiscard]] const ChildRule* child(std::string_view name) const;
 };

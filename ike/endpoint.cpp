@@ -342,7 +342,7 @@ void Endpoint::settle_twins(Context& context, IkeSpi spi) {
             continue;
         }
         const bool lacks = !stands_for(*survivor, other);
-        twins_.emplace(context.now + (lacks ? settings_.retry_most : look_again_after(settings_)), spi);
+        twins_.emplace(context.now + (lacks ? survivor->connection->retry.most : look_again_after(settings_)), spi);
         for (const ChildSa& child : other.children) {
             if (ike::twin_of(*survivor, child) == nullptr) {
                 complete(context, *survivor, child.spec.child);
@@ -353,15 +353,18 @@ void Endpoint::settle_twins(Context& context, IkeSpi spi) {
 
 void Endpoint::pursue_wanted(Context& context) {
     for (const std::string& name : wanted_.due(context.now)) {
+        const ConnectionPtr rules = connections_.find(name);
+        Sa* const sa = standing(name);
         Wanted wanted = *wanted_.find(name);
-        wanted.wait =
-            wanted.wait == Duration::zero() ? settings_.retry_first : std::min(wanted.wait * 2, settings_.retry_most);
-        wanted.look_at = context.now + wanted.wait;
+        const bool lasts =
+            sa != nullptr && sa->established_at != Instant{} && context.now - sa->established_at >= rules->retry.most;
+        wanted.wait = lasts ? Duration::zero() : rules->retry.after(wanted.wait);
+        wanted.look_at = context.now + (lasts ? rules->retry.most : wanted.wait);
         wanted_.put(name, wanted);
-        if (Sa* sa = standing(name)) {
+        if (sa != nullptr) {
             complete(context, *sa, {});
         } else {
-            begin(context, connections_.find(name), {}, wanted.local, wanted.remote);
+            begin(context, rules, {}, wanted.local, wanted.remote);
         }
     }
 }
@@ -417,7 +420,7 @@ void Endpoint::handle(Context& context, const Initiate& event) {
         return;
     }
     if (rules->keep_up) {
-        wanted_.put(event.connection, {event.local, event.remote, context.now + settings_.retry_first, {}});
+        wanted_.put(event.connection, {event.local, event.remote, context.now + rules->retry.first, {}});
     }
     if (Sa* sa = standing(event.connection)) {
         complete(context, *sa, event.child, event.packet);
@@ -544,7 +547,8 @@ void Endpoint::forget_half_open(Sa& sa) {
 void Endpoint::look_soon(const std::string& connection, Instant now) {
     if (const Wanted* found = wanted_.find(connection)) {
         Wanted wanted = *found;
-        wanted.look_at = std::min(wanted.look_at, now + std::max(wanted.wait, settings_.retry_first));
+        const Duration first = connections_.find(connection)->retry.first;
+        wanted.look_at = std::min(wanted.look_at, now + std::max(wanted.wait, first));
         wanted_.put(connection, wanted);
     }
 }

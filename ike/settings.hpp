@@ -18,11 +18,9 @@ struct Settings {
     Retransmission retransmission;
     std::uint16_t port = 500;
     std::uint16_t nat_port = 4500;
-    std::uint32_t epoch = 1;                         ///< grows with each process that takes SAs over: see IvCounter
-    Duration linger = std::chrono::seconds(5);       ///< how long a replaced inbound CHILD SA still takes packets
-    Duration keepalive = std::chrono::seconds(20);   ///< of NAT mappings
-    Duration retry_first = std::chrono::seconds(2);  ///< between attempts of a connection that is kept up …
-    Duration retry_most = std::chrono::seconds(60);  ///< … doubling up to this
+    std::uint32_t epoch = 1;                        ///< grows with each process that takes SAs over: see IvCounter
+    Duration linger = std::chrono::seconds(5);      ///< how long a replaced inbound CHILD SA still takes packets
+    Duration keepalive = std::chrono::seconds(20);  ///< of NAT mappings
     /// How long what stands twice may do so: see twins.hpp.
     Duration patience_with_twins = std::chrono::seconds(10);
     std::size_t datagram_size = 1228;  ///< largest IKE message without fragments

@@ -22,6 +22,8 @@ using std::chrono::seconds;
 
 constexpr DurationRange kRekeyRange{seconds(5), hours(24 * 7)};
 constexpr DurationRange kLivenessRange{seconds(0), hours(24)};
+constexpr DurationRange kRetryRange{seconds(1), hours(24)};
+constexpr std::array<std::string_view, 2> kRetryGrowthNames{"exponential", "linear"};
 constexpr DurationRange kRetransmitRange{milliseconds(100), seconds(30)};
 constexpr std::int64_t kMostTries = 10;
 constexpr std::int64_t kMostHalfOpen = 1'000'000;
@@ -41,6 +43,24 @@ void read_duration(Section& section, std::string_view key, DurationRange range, 
     auto value = std::chrono::duration_cast<milliseconds>(into);
     section.duration(key, range, value);
     into = value;
+}
+
+void read_retry(Section& section, ike::RetryPauses& retry) {
+    if (const std::string* const text = section.text("retry", "a string")) {
+        const auto dots = text->find("..");
+        const auto first = parse_duration(text->substr(0, dots));
+        const auto most = dots == std::string::npos ? first : parse_duration(text->substr(dots + 2));
+        if (!first || !most || *first < kRetryRange.shortest || *most > kRetryRange.longest || *first > *most) {
+            section.report(section.position("retry"), "bad-retry",
+                           fmt::format("retry: {}: expected the first pause and the longest, of 1s to 24h, such as "
+                                       "\"5s..60s\", or one for all, such as \"10s\"",
+                                       in_quotes(*text)));
+        } else {
+            retry.first = *first;
+            retry.most = *most;
+        }
+    }
+    section.choice("retry_growth", kRetryGrowthNames, retry.growth);
 }
 
 /// Reads what a layer below can read, whose failures know what is wrong.
@@ -323,6 +343,7 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     rules.keep_up = connection.start == IkeStart::on_load;
     read_duration(section, "rekey_time", kRekeyRange, rules.rekey_time);
     read_duration(section, "liveness", kLivenessRange, rules.liveness);
+    read_retry(section, rules.retry);
     read_children(section, allow_weak, connection, diagnostics);
     section.refuse_the_rest();
     return connection;

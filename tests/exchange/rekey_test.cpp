@@ -475,6 +475,47 @@ TEST_SUITE("exchange: ending") {
         ends.check_up();
     }
 
+    TEST_CASE("attempts come as configured, and with the first pause again once one has lasted") {
+        using std::chrono::seconds;
+        TwoEnds ends;
+        const RetryPauses pauses{.first = seconds(5), .most = seconds(20), .growth = RetryPauses::Growth::linear};
+        const auto prepare = [&](bool agreed) {
+            ends.configure([&](Connection& of_a, Connection& of_z) {
+                of_a.keep_up = true;
+                of_a.retry = pauses;
+                if (!agreed) {
+                    of_z.proposals = {parse_ike_proposal("aes256-sha512-prfsha512-ecp521", {}).value()};
+                }
+            });
+        };
+        // The pauses between failures until `end`.
+        const auto attempts_until = [&](seconds end) {
+            std::string text;
+            seconds pause{};
+            for (seconds at{}; at < end; at += seconds(1), pause += seconds(1)) {
+                const std::size_t before = ends.a.count(Report::Kind::failed);
+                ends.pass(seconds(1));
+                if (ends.a.count(Report::Kind::failed) > before) {
+                    text += std::to_string(pause.count() + 1) + " ";
+                    pause = seconds(-1);
+                }
+            }
+            return text;
+        };
+        prepare(false);
+        ends.initiate(ends.a);
+        ends.settle();
+        // A refusal counts when no other answer has come for two seconds.
+        CHECK(attempts_until(seconds(98)) == "2 5 5 10 15 20 20 20 ");
+        prepare(true);
+        ends.pass(seconds(60));
+        ends.check_up();
+        prepare(false);
+        ends.event(ends.a, Terminate{"a-z", ends.a.sa()->own_spi()});
+        ends.settle();
+        CHECK(attempts_until(seconds(25)) == "7 5 10 ");
+    }
+
     TEST_CASE_TEMPLATE("silence is asked about, and an answer is enough", Ends, TwoEnds, RewrittenEnds) {
         Ends ends;
         up(ends);

@@ -129,6 +129,7 @@ TEST_CASE("what is left out") {
     CHECK_FALSE(rules.keep_up);
     CHECK(rules.rekey_time == 4h);
     CHECK(rules.liveness == 30s);
+    CHECK(rules.retry == ike::RetryPauses{});
     CHECK(rules.children[0].proposals == ike::default_esp_proposals());
     CHECK(rules.children[0].local.empty());
     CHECK(rules.children[0].remote.empty());
@@ -351,6 +352,21 @@ TEST_CASE("names and keys that stand twice") {
     CHECK(said("[ike]\nports = 1") == "f:2:1: unknown key \"ports\" in [ike]; did you mean \"port\"?");
     CHECK(said("[[ike.connections]]\nname = \"a\"") ==
           "f:1:7: unknown key \"connections\" in [ike]; did you mean \"connection\"?");
+}
+
+TEST_CASE("pauses between attempts") {
+    using enum ike::RetryPauses::Growth;
+    const auto pauses = [](const std::string& more) { return read(connection(more)).rules->retry; };
+    CHECK(pauses("retry = \"5s..60s\"\nretry_growth = \"linear\"") == ike::RetryPauses{5s, 60s, linear});
+    CHECK(pauses("retry = \"1500ms..1h\"") == ike::RetryPauses{1500ms, 1h, exponential});
+    CHECK(pauses("retry = \"10s\"") == ike::RetryPauses{10s, 10s, exponential});
+    for (const char* wrong :
+         {"", "..", "5s..", "..5s", "5s-60s", "60s..5s", "500ms", "1s..25h", "5s..60s..90s", "5"}) {
+        const auto result = parse_configuration(connection("retry = \"" + std::string(wrong) + "\""), "k.toml", {});
+        REQUIRE_FALSE(result);
+        CHECK_MESSAGE(result.error().front().reason == "bad-retry", wrong);
+        CHECK(to_string(result.error().front()).contains("such as \"5s..60s\""));
+    }
 }
 
 TEST_SUITE_END();

@@ -40,3 +40,20 @@ TEST_CASE("the key for all is for those who have none of their own; the first ke
     CHECK(key_of(keys, "gw.example") == "first");
     CHECK(key_of(keys, "gw@example") == "all");
 }
+
+TEST_CASE("pauses between attempts grow up to the longest") {
+    using namespace std::chrono_literals;
+    using enum RetryPauses::Growth;
+    const auto all = [](const RetryPauses& pauses) {
+        std::string text;
+        Duration pause{};
+        for (int i = 0; i < 7; ++i) {
+            pause = pauses.after(pause);
+            text += fmt::format("{} ", std::chrono::duration_cast<std::chrono::seconds>(pause).count());
+        }
+        return text;
+    };
+    CHECK(all({}) == "2 4 8 16 32 60 60 ");
+    CHECK(all({.first = 5s, .most = 30s, .growth = linear}) == "5 10 15 20 25 30 30 ");
+    CHECK(all({.first = 10s, .most = 10s, .growth = exponential}) == "10 10 10 10 10 10 10 ");
+}
