@@ -83,8 +83,8 @@ class KernelDiscardCounts final : public DiscardCounts {
     }
 
     Result<void> remove() override {
-        const auto counter = std::exchange(counter_, nullptr);
-        return counter ? counter->remove() : Result<void>();
+        auto opened = open();
+        return opened ? std::exchange(counter_, nullptr)->remove() : opened;
     }
 
    private:
@@ -204,7 +204,12 @@ PolicyService::PolicyService(Loop& loop, PolicyTable::Places places, std::unique
       table_(std::move(places), wall_clock, own_addresses, source_towards,
              std::make_unique<KernelDiscardCounts>(std::move(own_ports))),
       thread_(loop, std::move(databases)),
-      settling_(loop, [this] { follow(); }),
+      settling_(loop,
+                [this] {
+                    if (now() >= leaving_at_) {  // else together with the SAs that a commit has left
+                        follow();
+                    }
+                }),
       leaving_(loop, [this] { follow(); }),
       returning_(loop, [this] {
           log_warning("{}", kReturned.sentence);
@@ -310,7 +315,8 @@ void PolicyService::ask(PolicyRequest request, Answer answer) {
             }
             if (done && changes_kernel(request.verb)) {
                 count();
-                leaving_.arm(now() + kLeaving);
+                leaving_at_ = now() + kLeaving;
+                leaving_.arm(leaving_at_);
             }
             answer(std::move(done));
         };

@@ -84,6 +84,7 @@ class PolicyService {
     std::unique_ptr<KernelEvents<DiscardLog>> discarded_;
     Timer settling_;
     Timer leaving_;
+    Instant leaving_at_{};
     Timer returning_;
 };
 

@@ -151,6 +151,7 @@ std::expected<void, Refusal> PolicyTable::start(Databases& databases, std::span<
     }
     if (std::optional<CommittedPolicies>& found = *committed) {
         committed_ = *std::move(found);
+        counting_ = true;  // perhaps: who was killed may not have come to its removal
     }
     before_ = *std::move(before);
     // Where nothing was ever committed, nothing in the kernel is ours.

@@ -397,6 +397,19 @@ TEST_CASE("a child of IKE's has its policy's place while the list is enforced") 
     CHECK(host.kernel.policies.size() == 1);
 }
 
+TEST_CASE("what counted discards goes also where who released the policies was killed before") {
+    Host host;
+    host.policies(kIcmpPasses + kAll);
+    REQUIRE(host.table->commit(host.databases, {}));
+    REQUIRE(host.table->enforce(host.databases, true));
+    CHECK(host.table->count_discards() == true);
+    CHECK(host.counted > 0);
+    REQUIRE(host.table->enforce(host.databases, false));
+    host.restart();
+    CHECK(host.table->count_discards() == false);
+    CHECK(host.counted == 0);
+}
+
 TEST_CASE("another program's policies stay, whatever their number") {
     Host host;
     const xfrm::Policy other{
