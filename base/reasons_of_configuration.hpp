@@ -283,6 +283,9 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
            "A warning: a policy protects with IPsec what a TLS service of this host protects already."},
     Reason{"protocol-without-ports", ReasonArea::configuration,
            "A policy has ports or ICMP types for a protocol that has none."},
+    Reason{"psk-not-given", ReasonArea::configuration,
+           "psk is \"option:psk\", which is what a program brings with AddConnection on the bus, and none came. In a "
+           "configuration file a pre-shared key is \"file:/PATH\", \"credential:NAME\" or \"directory:/PATH\"."},
     Reason{"psk-open-to-all", ReasonArea::configuration,
            "Everybody on this machine can read a pre-shared key: chmod o-r."},
     Reason{"psk-size", ReasonArea::configuration, "A file with a pre-shared key is empty or too large."},

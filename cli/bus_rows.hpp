@@ -6,24 +6,16 @@
 
 #include "base/result.hpp"
 #include "cli/answers.hpp"
-#include "dbus/compat.hpp"
+#include "dbus/common/row_types.hpp"
 
 namespace keysluice::cli {
 
 // From the types of the contract (dbus/*.xml) to plain values.
 
-using ChildRow = sdbus::Struct<std::string, std::string, std::string, std::uint32_t, std::uint32_t,
-                               std::vector<std::string>, std::vector<std::string>, std::string, std::uint64_t,
-                               std::string, std::string, std::string, std::string, bus::Dictionary>;
-using SaRow =
-    sdbus::Struct<std::uint64_t, std::uint64_t, std::string, bool, std::string, std::string, std::string, std::string,
-                  std::string, std::string, std::uint64_t, std::uint64_t, std::vector<ChildRow>, bus::Dictionary>;
-using EventRow = sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::uint64_t, std::uint32_t,
-                               std::uint32_t, std::string, std::string, std::string, bus::Dictionary>;
-
-using TlsSessionRow =
-    sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::string, std::string, std::string,
-                  std::uint64_t, std::string, std::string, std::string, std::string, bus::Dictionary>;
+using bus::ChildRow;
+using bus::EventRow;
+using bus::SaRow;
+using bus::TlsSessionRow;
 
 using TrafficRow =
     sdbus::Struct<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;
@@ -44,9 +36,5 @@ struct Clocks {
 /// Of objects' properties; one that is missing stays as it is in an answer that nobody has filled in.
 [[nodiscard]] Connection connection_from(const bus::Dictionary& properties);
 [[nodiscard]] TlsService service_from(const bus::Dictionary& properties);
-
-/// What a call failed with. The service's texts end with a reason code in parentheses, which becomes Error::reason;
-/// where there is none, the name of the error on the bus decides, or it is `call-failed`.
-[[nodiscard]] Error from_bus_error(const sdbus::Error& error);
 
 }  // namespace keysluice::cli

@@ -10,6 +10,7 @@
 #include "cli/bus_events.hpp"
 #include "cli/bus_proxies.hpp"
 #include "daemon/shared/clock.hpp"
+#include "dbus/common/failure.hpp"
 
 namespace keysluice::cli {
 namespace {
@@ -80,7 +81,7 @@ Result<T> BusService::ask(bool interactive, const std::function<T(sdbus::IConnec
             return question(*connection_);
         }
     } catch (const sdbus::Error& error) {
-        return std::unexpected(from_bus_error(error));
+        return std::unexpected(bus::from_bus_error(error));
     }
 }
 

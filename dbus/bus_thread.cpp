@@ -115,6 +115,9 @@ void BusThread::Work::on_started(const Result<void>& started) {
 
 void BusThread::Work::give_up(const Error& error) {
     inquiries_.forget_all();
+    if (session_) {
+        session_->bus_is_gone();
+    }
     session_.reset();
     link_.reset();
     if (std::exchange(told_, error.sentence) != error.sentence) {

@@ -1,5 +1,6 @@
 #include "dbus/commands.hpp"
 
+#include <cstdlib>
 #include <utility>
 
 namespace keysluice::bus {
@@ -12,6 +13,18 @@ void hand_on(Answer& answer, const Outcome& outcome) {
     } else {
         answer(std::unexpected(to_bus_error(outcome.error())));
     }
+}
+
+Knows known_for(control::ConnectionChange::Verb verb) {
+    switch (verb) {
+        case control::ConnectionChange::Verb::add:
+            return Knows::added;
+        case control::ConnectionChange::Verb::update:
+            return Knows::updated;
+        case control::ConnectionChange::Verb::remove:
+            return Knows::no_other;
+    }
+    std::abort();
 }
 
 }  // namespace
@@ -65,13 +78,22 @@ void Commands::reload(const Call& call, Answer answer) {
 }
 
 void Commands::change(const Call& call, control::ConnectionChange change, Answer answer) {
-    const bool removes = change.verb == control::ConnectionChange::Verb::remove;
-    const auto options = read_options(call.options, removes ? Knows::no_other : Knows::persist);
+    const auto options = read_options(call.options, known_for(change.verb));
     if (!options || !inquiries_.has_room_for(call.sender)) {
         answer(std::unexpected(to_bus_error(options ? kTooMany : options.error())));
         return;
     }
     change.persist = options->persist;
+    change.psk = options->psk;
+    if (options->owned) {
+        change.owner = call.sender;
+        answer = [this, owner = call.sender, answer = std::move(answer)](auto done) mutable {
+            if (done) {
+                owners_.watch(owner);
+            }
+            answer(std::move(done));
+        };
+    }
     configure(call.sender, Authority::kConfigure, options->interactive, std::move(answer),
               [change = std::move(change)](control::FrontDesk& desk, auto reply) mutable {
                   desk.change(std::move(change), std::move(reply));

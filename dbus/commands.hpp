@@ -7,6 +7,7 @@
 #include "dbus/authority.hpp"
 #include "dbus/errors.hpp"
 #include "dbus/inquiries.hpp"
+#include "dbus/owners.hpp"
 #include "dbus/requests.hpp"
 
 namespace keysluice::bus {
@@ -14,7 +15,8 @@ namespace keysluice::bus {
 /// What changes something: options read, the caller's right looked at, the front desk asked, the caller answered.
 class Commands {
    public:
-    Commands(sdbus::IConnection& connection, Inquiries& inquiries) : authority_(connection), inquiries_(inquiries) {}
+    Commands(sdbus::IConnection& connection, Inquiries& inquiries, Owners& owners)
+        : authority_(connection), inquiries_(inquiries), owners_(owners) {}
 
     /// For one call of a method.
     struct Call {
@@ -27,7 +29,7 @@ class Commands {
     void command(const Call& call, control::Command command, Answer answer);
     void close_session(const Call& call, TlsSessionId session, Answer answer);
     void reload(const Call& call, Answer answer);
-    /// `persist` of the options goes into the change.
+    /// What the options say goes into the change.
     void change(const Call& call, control::ConnectionChange change, Answer answer);
 
     /// Of one answer.
@@ -48,6 +50,7 @@ class Commands {
 
     Authority authority_;
     Inquiries& inquiries_;
+    Owners& owners_;
 };
 
 /// Answers a method that returns a count.

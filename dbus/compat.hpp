@@ -3,6 +3,7 @@
 #include <sdbus-c++/sdbus-c++.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,6 +35,11 @@ inline void finish_registration(sdbus::IProxy&) {}
 inline void add_object_manager(sdbus::IConnection& connection, const std::string& path) {
     connection.addObjectManager(sdbus::ObjectPath{path});
 }
+inline sdbus::Slot add_match(sdbus::IConnection& connection, const std::string& rule,
+                             std::function<void(sdbus::Message&)> handler) {
+    return connection.addMatch(
+        rule, [handler = std::move(handler)](sdbus::Message message) { handler(message); }, sdbus::return_slot);
+}
 inline std::string sender_of(const sdbus::IObject& object) {
     return object.getCurrentlyProcessedMessage().getSender();
 }
@@ -55,6 +61,10 @@ inline void finish_registration(sdbus::IProxy& proxy) {
 }
 inline void add_object_manager(sdbus::IConnection& connection, const std::string& path) {
     connection.addObjectManager(path, sdbus::floating_slot);
+}
+inline sdbus::Slot add_match(sdbus::IConnection& connection, const std::string& rule,
+                             std::function<void(sdbus::Message&)> handler) {
+    return connection.addMatch(rule, std::move(handler));
 }
 inline std::string sender_of(const sdbus::IObject& object) {
     return object.getCurrentlyProcessedMessage()->getSender();

@@ -1,6 +1,8 @@
 #include "dbus/requests.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -33,8 +35,10 @@ std::unexpected<Error> unknown_option(const std::string& key, Knows knows) {
             return unknown("option", key, {"interactive"});
         case Knows::child:
             return unknown("option", key, {"interactive", "child"});
-        case Knows::persist:
-            return unknown("option", key, {"interactive", "persist"});
+        case Knows::updated:
+            return unknown("option", key, {"interactive", "persist", "psk"});
+        case Knows::added:
+            return unknown("option", key, {"interactive", "persist", "psk", "owned"});
         case Knows::confirm_within:
             return unknown("option", key, {"interactive", "confirm_within"});
     }
@@ -85,6 +89,29 @@ Result<std::chrono::seconds> read_seconds(const std::string& key, const sdbus::V
     return std::chrono::seconds(*seconds);
 }
 
+/// A memory file that nobody can change or shorten any more: to read it takes no time, whoever the caller is.
+Result<std::shared_ptr<const ike::SharedKey>> read_key(const std::string& key, const sdbus::Variant& value) {
+    const auto file = read<sdbus::UnixFd>("option", key, value, "a memory file (h)");
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK;
+    const int seals = fcntl(file->get(), F_GET_SEALS);  // -1, in which every bit is set, where there can be none
+    constexpr std::size_t kLongest = 256;
+    Secret<kLongest + 1> content;
+    const MutableBytes room = content.writable(kLongest + 1);
+    const bool sealed = seals >= 0 && (seals & kSeals) == kSeals;
+    const ssize_t size = sealed ? ::pread(file->get(), room.data(), room.size(), 0) : -1;
+    if (size < 1 || static_cast<std::size_t>(size) > kLongest) {
+        return fail(
+            "bad-request",
+            fmt::format("option {}: expected a memory file that is sealed against writing and shrinking, with "
+                        "a key of 1 to {} bytes",
+                        key, kLongest));
+    }
+    return std::make_shared<const ike::SharedKey>(content.expose().first(static_cast<std::size_t>(size)));
+}
+
 Result<void> read_option(const std::string& key, const sdbus::Variant& value, Knows knows, Options& into) {
     const auto take = [](auto read, auto& place) -> Result<void> {
         if (!read) {
@@ -99,8 +126,15 @@ Result<void> read_option(const std::string& key, const sdbus::Variant& value, Kn
     if (key == "confirm_within" && knows == Knows::confirm_within) {
         return take(read_seconds(key, value), into.confirm_within);
     }
-    if (key == "persist" && knows == Knows::persist) {
+    const bool brings = knows == Knows::added || knows == Knows::updated;
+    if (key == "persist" && brings) {
         return take(read<bool>("option", key, value, "a boolean (b)"), into.persist);
+    }
+    if (key == "psk" && brings) {
+        return take(read_key(key, value), into.psk);
+    }
+    if (key == "owned" && knows == Knows::added) {
+        return take(read<bool>("option", key, value, "a boolean (b)"), into.owned);
     }
     return key == "interactive" ? take(read<bool>("option", key, value, "a boolean (b)"), into.interactive)
                                 : unknown_option(key, knows);
@@ -114,6 +148,10 @@ Result<Options> read_options(const Dictionary& given, Knows knows) {
         if (auto read = read_option(key, value, knows, options); !read) {
             return pass_on(std::move(read));
         }
+    }
+    if (options.persist.value_or(false) && (options.psk || options.owned)) {
+        return fail("bad-request",
+                    "what persists has no option psk or owned: its key stands in a file, and it stays");
     }
     return options;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,9 +23,12 @@ struct Options {
     std::string child;                                   ///< empty: not given
     std::optional<bool> persist;                         ///< nothing: not given
     std::optional<std::chrono::seconds> confirm_within;  ///< nothing: not given
+    std::shared_ptr<const ike::SharedKey> psk;           ///< null: not given
+    bool owned = false;
 };
 /// Beside "interactive", which option the method knows.
-enum class Knows : std::uint8_t { no_other, child, persist, confirm_within };
+/// `updated`: persist and psk; `added`: these and owned.
+enum class Knows : std::uint8_t { no_other, child, updated, added, confirm_within };
 [[nodiscard]] Result<Options> read_options(const Dictionary& given, Knows knows);
 
 [[nodiscard]] Result<control::SaFilter> read_filter(const Dictionary& given);

@@ -8,31 +8,11 @@
 #include "daemon/control/ike_status.hpp"
 #include "daemon/control/sa_counters.hpp"
 #include "daemon/control/tls_sessions.hpp"
-#include "dbus/compat.hpp"
+#include "dbus/common/row_types.hpp"
 
 namespace keysluice::bus {
 
 // Status values in the types of the contract.
-
-/// org.keysluice1.IkeSa.Children
-using ChildRow = sdbus::Struct<std::string, std::string, std::string, std::uint32_t, std::uint32_t,
-                               std::vector<std::string>, std::vector<std::string>, std::string, std::uint64_t,
-                               std::string, std::string, std::string, std::string, Dictionary>;
-using ChildRows = std::vector<ChildRow>;
-/// org.keysluice1.Manager.ListSas
-using SaRow =
-    sdbus::Struct<std::uint64_t, std::uint64_t, std::string, bool, std::string, std::string, std::string, std::string,
-                  std::string, std::string, std::uint64_t, std::uint64_t, ChildRows, Dictionary>;
-using SaRows = std::vector<SaRow>;
-/// org.keysluice1.Manager.ListTlsSessions
-using TlsSessionRow =
-    sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::string, std::string, std::string,
-                  std::uint64_t, std::string, std::string, std::string, std::string, Dictionary>;
-using TlsSessionRows = std::vector<TlsSessionRow>;
-/// org.keysluice1.Manager.Events
-using EventRow = sdbus::Struct<std::uint64_t, std::string, std::string, std::string, std::uint64_t, std::uint32_t,
-                               std::uint32_t, std::string, std::string, std::string, Dictionary>;
-using EventRows = std::vector<EventRow>;
 
 /// org.keysluice1.Connection.Refused
 using RefusedRow = sdbus::Struct<std::string, std::string, std::string>;

@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "dbus/link.hpp"
+#include "dbus/common/link.hpp"
 #include "dbus/manager.hpp"
 #include "dbus/policies.hpp"
 #include "dbus/tree.hpp"
@@ -22,6 +22,8 @@ class Session {
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
+    void bus_is_gone() { owners_.bus_is_gone(); }
+
    private:
     void follow();
     void take(control::News news);
@@ -32,6 +34,7 @@ class Session {
     Link& link_;
     Inquiries& inquiries_;
     OnStarted on_started_;
+    Owners owners_;
     Commands commands_;
     Manager manager_;
     Policies policies_;

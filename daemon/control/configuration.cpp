@@ -44,6 +44,9 @@ class Assembly {
 
     void add(Diagnostic diagnostic) { diagnostics_.push_back(std::move(diagnostic)); }
 
+    /// Pre-shared keys that came with the texts.
+    void give_keys(const Overlay& overlay);
+
     ConfigurationResult finish() && {
         if (!diagnostics_.empty()) {
             return std::unexpected(std::move(diagnostics_));
@@ -199,6 +202,22 @@ void Assembly::read_ike(const TomlTable& table, const Position& where) {
     refuse_duplicates(table, section, "[ike]");
 }
 
+void Assembly::give_keys(const Overlay& overlay) {
+    for (IkeConnection& connection : configuration_.ike.connections) {
+        if (connection.psk.kind != SecretReference::Kind::option) {
+            continue;
+        }
+        if (const auto found = overlay.texts.find(connection.psk.where.file); found != overlay.texts.end()) {
+            connection.given_psk = found->second.psk;
+        }
+        if (!connection.given_psk) {
+            add({connection.psk.where, "psk-not-given",
+                 "psk: \"option:psk\" is what comes as the option psk of org.keysluice1.Manager.AddConnection, and "
+                 "none came with this"});
+        }
+    }
+}
+
 }  // namespace
 
 ConfigurationResult read_configuration(const std::filesystem::path& file, std::string_view credentials,
@@ -218,15 +237,17 @@ ConfigurationResult read_configuration(const std::filesystem::path& file, std::s
             assembly.add(std::move(text).error());
         }
     }
-    for (const auto& [title, text] : overlay.texts) {
-        assembly.add(text, title);
+    for (const auto& [title, added] : overlay.texts) {
+        assembly.add(added.text, title);
     }
+    assembly.give_keys(overlay);
     return std::move(assembly).finish();
 }
 
 ConfigurationResult parse_configuration(std::string_view text, std::string_view name, std::string_view credentials) {
     Assembly assembly(credentials);
     assembly.add(text, std::string(name));
+    assembly.give_keys({});
     return std::move(assembly).finish();
 }
 

@@ -7,6 +7,7 @@
 #include <expected>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,7 +77,11 @@ inline constexpr std::size_t kLargestFile = 4U << 20U;
 
 /// Texts that are read after the files, as if they were files too, and a file that is not.
 struct Overlay {
-    std::map<std::string, std::string> texts = {};  ///< by what stands for their file's name in diagnostics
+    struct Text {
+        std::string text;
+        std::shared_ptr<const ike::SharedKey> psk;  ///< that its "option:psk" is; null: none came with it
+    };
+    std::map<std::string, Text> texts = {};  ///< by what stands for their file's name in diagnostics
     std::filesystem::path without = {};
 };
 

@@ -83,11 +83,11 @@ std::string added_title(std::string_view name) {
 
 Overlay Proposal::overlay() const {
     Overlay overlay{.texts = {}, .without = file};
-    for (const auto& [each, text] : texts) {
-        overlay.texts.emplace(added_title(each), text);
+    for (const auto& [each, added] : texts) {
+        overlay.texts.emplace(added_title(each), Overlay::Text{added.text, added.psk});
     }
     if (kept) {
-        overlay.texts.emplace(added_title(name), *kept);
+        overlay.texts.emplace(added_title(name), Overlay::Text{*kept, {}});
     }
     return overlay;
 }
@@ -122,14 +122,19 @@ std::expected<Proposal, Refusal> propose(const AddedTexts& now, const std::files
     if (change.verb != ConnectionChange::Verb::add && !known) {
         return not_added(proposal.name);
     }
-    proposal.texts.erase(proposal.name);
+    const auto before = proposal.texts.extract(proposal.name);
     if (change.verb == ConnectionChange::Verb::remove) {
         return proposal;
     }
     if (change.persist.value_or(kept)) {
         proposal.kept = change.text;
     } else if (proposal.texts.size() < ConnectionChange::kMostOfOneRun) {
-        proposal.texts.emplace(proposal.name, change.text);
+        AddedText added = before ? before.mapped() : AddedText{.text = {}, .owner = change.owner};
+        added.text = change.text;
+        if (change.psk) {
+            added.psk = change.psk;
+        }
+        proposal.texts.emplace(proposal.name, std::move(added));
     } else {
         return std::unexpected(Refusal(Error{
             "too-many-added", fmt::format("{} connections were added for this run: remove some, or let them persist",

@@ -4,6 +4,7 @@
 #include <expected>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -18,9 +19,12 @@ namespace keysluice::control {
 struct ConnectionChange {
     enum class Verb : std::uint8_t { add, update, remove };
     Verb verb = Verb::add;
-    std::string name;                  ///< of `update` and `remove`
-    std::string text;                  ///< of `add` and `update`: TOML with one [[ike.connection]]
-    std::optional<bool> persist = {};  ///< in a file of its own; not given: as it was, and of `add`, no
+    std::string name;                                ///< of `update` and `remove`
+    std::string text;                                ///< of `add` and `update`: TOML with one [[ike.connection]]
+    std::optional<bool> persist = {};                ///< in a file of its own; not given: as it was, and of `add`, no
+    std::shared_ptr<const ike::SharedKey> psk = {};  ///< the text's "option:psk"; null: as it was
+    std::string owner =
+        {};  ///< of `add`: who has it, as Manager calls its callers; empty: nobody. Not with `persist`
 
     static constexpr std::size_t kLongestText = 64U << 10U;
     static constexpr std::size_t kMostOfOneRun = 4096;
@@ -29,8 +33,15 @@ struct ConnectionChange {
 /// Why something did not come about: the configuration, place by place, or something else.
 using Refusal = std::variant<Diagnostics, Error>;
 
-/// Connections that were added for this run only, by name: the text of each.
-using AddedTexts = std::map<std::string, std::string>;
+/// Connections that were added for this run only, by name.
+struct AddedText {
+    std::string text;
+    std::shared_ptr<const ike::SharedKey> psk = {};
+    std::string owner = {};
+
+    bool operator==(const AddedText&) const = default;
+};
+using AddedTexts = std::map<std::string, AddedText>;
 
 /// How diagnostics call the text that a connection was added with.
 [[nodiscard]] std::string added_title(std::string_view name);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/control/control.hpp"
+#include "daemon/shared/log.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "ike/wire/message.hpp"
 
@@ -237,6 +238,25 @@ void FrontDesk::policies(PolicyRequest request, PolicyService::Answer answer) {
 
 void FrontDesk::change(ConnectionChange change, Reloaded answer) {
     reloader_.change(std::move(change), counting(std::move(answer)));
+}
+
+void FrontDesk::remove_all_of(const std::string& owner) {
+    for (const std::string& name : reloader_.owned_by(owner)) {
+        command(
+            {.verb = Command::Verb::down, .name = name, .among = Command::Among::connections, .sa = {}, .child = {}},
+            [](const Result<std::uint32_t>&) {});  // there may be none
+        change({.verb = ConnectionChange::Verb::remove, .name = name, .text = {}},
+               [name](const std::expected<std::uint32_t, Refusal>& removed) {
+                   if (removed) {
+                       log_info("connection {}: removed, since who added it has left the bus", in_quotes(name));
+                   } else {
+                       log_warning(
+                           "connection {}: who added it has left the bus, but it can't be removed as long as "
+                           "the rest of the configuration has mistakes",
+                           in_quotes(name));
+                   }
+               });
+    }
 }
 
 }  // namespace keysluice::control

@@ -143,6 +143,8 @@ class FrontDesk {
     void policies(PolicyRequest request, PolicyService::Answer answer);
     /// As Reloader::change().
     void change(ConnectionChange change, Reloaded answer);
+    /// What this owner has added goes, and the IKE SAs of it are closed. The log says what does not work.
+    void remove_all_of(const std::string& owner);
 
    private:
     /// A command for several connections.

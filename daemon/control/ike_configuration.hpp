@@ -43,6 +43,7 @@ struct IkeConnection {
     std::vector<std::string> groups;
     IkeStart start = IkeStart::manual;
     SecretReference psk;
+    std::shared_ptr<const ike::SharedKey> given_psk;  ///< of SecretReference::Kind::option
     std::string certificate;  ///< PEM chain, leaf first; empty where no certificate of ours is used, as the next
     SecretReference private_key;
     std::string ca;  ///< PEM bundle; empty where the peer shows no certificate

@@ -81,6 +81,9 @@ class KeyLoader {
             case SecretReference::Kind::directory:
                 load_directory(path);
                 return;
+            case SecretReference::Kind::option:
+                connection_.rules->keys.set_for_all(duplicate(*connection_.given_psk));
+                return;
         }
     }
 

@@ -36,7 +36,7 @@ constexpr std::int64_t kHighestPort = 65'535;
 constexpr std::string_view kTitle = "[[ike.connection]]";
 constexpr std::string_view kChildTitle = "[[ike.connection.child]]";
 constexpr std::string_view kAny = "any";
-constexpr SecretKey kPsk{.key = "psk", .example = "/etc/keysluice/hq.psk", .directory = true};
+constexpr SecretKey kPsk{.key = "psk", .example = "/etc/keysluice/hq.psk", .directory = true, .option = true};
 constexpr SecretKey kPrivateKey{.key = "private_key", .example = "/etc/keysluice/gw1.key", .engines = true};
 
 void read_duration(Section& section, std::string_view key, DurationRange range, Duration& into) {

@@ -42,6 +42,16 @@ void Reloader::change(ConnectionChange change, Outcome then) {
     }
 }
 
+std::vector<std::string> Reloader::owned_by(const std::string& owner) const {
+    std::vector<std::string> names;
+    for (const auto& [name, added] : added_) {
+        if (added.owner == owner) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
 void Reloader::begin() {
     thread_.submit([this, file = file_, credentials = credentials_, added = added_,
                     change = requests_.front().change]() mutable -> WorkerPool::Done {

@@ -42,6 +42,9 @@ class Reloader {
     /// lives. Fails as propose() and carry_out() do, or with what is wrong with the configuration then.
     void change(ConnectionChange change, Outcome then);
 
+    /// The names of what this owner has added.
+    [[nodiscard]] std::vector<std::string> owned_by(const std::string& owner) const;
+
    private:
     struct Request {
         std::optional<ConnectionChange> change;  ///< nothing: a reload

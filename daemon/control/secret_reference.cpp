@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kFilePrefix = "file:";
 constexpr std::string_view kDirectoryPrefix = "directory:";
+constexpr std::string_view kOptionPrefix = "option:";
 constexpr std::size_t kLongestCredentialName = 255;
 
 /// systemd.exec(5): a credential's name is a file name of ASCII characters.
@@ -71,6 +72,10 @@ std::optional<Fault> read_reference(std::string_view text, const SecretKey& key,
     }
     if (key.directory && text.starts_with(kDirectoryPrefix)) {
         return read_path(text.substr(kDirectoryPrefix.size()), kDirectoryPrefix, "/etc/keysluice/keys.d", into);
+    }
+    if (key.option && text.starts_with(kOptionPrefix) && text.substr(kOptionPrefix.size()) == key.key) {
+        into.kind = SecretReference::Kind::option;
+        return {};
     }
     return Fault{"bad-key-reference",
                  fmt::format("expected {} (what stands there is not repeated here, it could be the key itself)",

@@ -1,6 +1,10 @@
 """Connections that a program adds, changes and removes: for this run, or in files of their own."""
 
+import fcntl
+import os
 import signal
+
+import dbus
 
 from bus.basics import gateways
 from support import keysluice
@@ -12,6 +16,14 @@ def text_of(ours, name, **keys):
     """Its connection to the peer under another name."""
     connection = ours.connection | {"name": name, "groups": ["added"]} | keys
     return keysluice.table("[[ike.connection]]", connection) + "\n" + keysluice.table("[[ike.connection.child]]", ours.child)
+
+
+def sealed(key):
+    """A memory file with it, that nobody changes any more."""
+    file = os.memfd_create("psk", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(file, key.encode())
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK)
+    return dbus.types.UnixFd(file)
 
 
 def connections(client):
@@ -96,3 +108,35 @@ for kind in KINDS:
             expect_equal([row[2] for row in client.list_sas()[0]], ["other"], "connections with an IKE SA")
             client.manager("Reload", "a{sv}", {})
             eventually(lambda: client.list_sas(connection="peer")[0], world.patience(10), "the first one is up again")
+
+    @scenario(f"additions: {kind}: a key that comes with the call is in no file, and a wrong one is refused")
+    def key_given(world, kind=kind):
+        with gateways(world, kind) as (bus, ours, _), bus.events() as events:
+            client = bus.client()
+            text = text_of(ours, "laptop", psk="option:psk")
+            wrong = refused(client, "InvalidConfiguration", "AddConnection", "sa{sv}", text, {})
+            expect("(psk-not-given)" in wrong, wrong)
+            refused(client, "InvalidArgs", "AddConnection", "sa{sv}", text, {"psk": sealed("x"), "persist": True})
+            client.manager("AddConnection", "sa{sv}", text, {"psk": sealed("another secret")})
+            client.manager("Up", "sa{sv}", "laptop", {})
+            expect_equal(events.await_kind("failed")["reason"], "auth-refused", "why it failed")
+            client.manager("UpdateConnection", "ssa{sv}", "laptop", text, {"psk": sealed(ours.tunnel.secret)})
+            client.manager("Reload", "a{sv}", {})
+            client.manager("UpdateConnection", "ssa{sv}", "laptop", text, {})
+            client.manager("Up", "sa{sv}", "laptop", {})
+            expect_equal(events.await_kind("child-established")["connection"], "laptop", "whose CHILD SA it is")
+            expect(ours.tunnel.secret not in ours.log(), "the key is not in the log")
+
+    @scenario(f"additions: {kind}: what has an owner goes with it, IKE SAs and all, whatever it dies of")
+    def owned(world, kind=kind):
+        with gateways(world, kind) as (bus, ours, peer), bus.events() as events:
+            client = bus.client()
+            owner = bus.client()
+            owner.manager("AddConnection", "sa{sv}", text_of(ours, "laptop"), {"owned": True})
+            owner.manager("AddConnection", "sa{sv}", text_of(ours, "tablet"), {})
+            owner.manager("Up", "sa{sv}", "laptop", {})
+            events.await_kind("child-established")
+            expect_equal(names(client), ["laptop", "peer", "tablet"], "connections as long as it is there")
+            owner.connection.close()
+            eventually(lambda: names(client) == ["peer", "tablet"], world.patience(5), "the owned one is gone")
+            eventually(lambda: not client.list_sas()[0] and not peer.ike_spis(), world.patience(5), "so are its IKE SAs")

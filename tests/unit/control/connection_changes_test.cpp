@@ -54,12 +54,14 @@ std::string word_of(const std::expected<Proposal, Refusal>& proposal) {
 
 TEST_SUITE("connection changes") {
     TEST_CASE_FIXTURE(Fixture, "for this run: it is read beside what was added before, and no file is written") {
-        const auto proposal = add(connection("hq"), false, {{"old", "x"}});
+        const auto proposal = add(connection("hq"), false, {{"old", {"x"}}});
         REQUIRE(proposal);
         CHECK(proposal->name == "hq");
-        CHECK(proposal->texts == AddedTexts{{"old", "x"}, {"hq", connection("hq")}});
-        CHECK(proposal->overlay().texts ==
-              std::map<std::string, std::string>{{"bus:old", "x"}, {"bus:hq", connection("hq")}});
+        CHECK(proposal->texts == AddedTexts{{"old", {"x"}}, {"hq", {connection("hq")}}});
+        const auto texts = proposal->overlay().texts;
+        CHECK(texts.size() == 2);
+        CHECK(texts.at("bus:old").text == "x");
+        CHECK(texts.at("bus:hq").text == connection("hq"));
         REQUIRE(carry_out(*proposal));
         CHECK(!std::filesystem::exists(folder / "conf.d"));
     }
@@ -88,7 +90,7 @@ TEST_SUITE("connection changes") {
     }
 
     TEST_CASE_FIXTURE(Fixture, "an update may change what becomes of it") {
-        const AddedTexts now{{"hq", connection("hq")}};
+        const AddedTexts now{{"hq", {connection("hq")}}};
         const auto as_it_was = update("hq", {}, now);
         REQUIRE(as_it_was);
         CHECK(as_it_was->texts == now);
@@ -102,6 +104,20 @@ TEST_SUITE("connection changes") {
         REQUIRE(carry_out(*for_this_run));
         CHECK(for_this_run->texts == now);
         CHECK(contents("conf.d/bus-hq.toml").empty());
+    }
+
+    TEST_CASE_FIXTURE(Fixture, "a key that came with it and who has it stay until something else is said") {
+        const auto key = std::make_shared<const ike::SharedKey>(as_bytes("swordfish"));
+        const auto other = std::make_shared<const ike::SharedKey>(as_bytes("marlin"));
+        ConnectionChange change{.verb = Verb::add, .name = {}, .text = connection("hq"), .psk = key, .owner = ":1.7"};
+        const auto added = propose({}, configuration, change);
+        REQUIRE(added);
+        CHECK(added->texts == AddedTexts{{"hq", {connection("hq"), key, ":1.7"}}});
+        CHECK(added->overlay().texts.at("bus:hq").psk == key);
+        CHECK(update("hq", {}, added->texts)->texts == added->texts);
+        change = {.verb = Verb::update, .name = "hq", .text = connection("hq"), .psk = other};
+        CHECK(propose(added->texts, configuration, change)->texts ==
+              AddedTexts{{"hq", {connection("hq"), other, ":1.7"}}});
     }
 
     TEST_CASE_FIXTURE(Fixture, "what is no single connection is refused, with its place") {
@@ -124,7 +140,7 @@ TEST_SUITE("connection changes") {
             CHECK(word_of(remove(name)) == "not-added");
         }
         CHECK(word_of(update("hq")) == "not-added");
-        CHECK(word_of(propose({{"hq", "x"}}, configuration,
+        CHECK(word_of(propose({{"hq", {"x"}}}, configuration,
                               {.verb = Verb::update, .name = "hq", .text = connection("other")})) ==
               "bus:1:1 bad-name");
     }
@@ -132,7 +148,7 @@ TEST_SUITE("connection changes") {
     TEST_CASE_FIXTURE(Fixture, "so many for one run") {
         AddedTexts now;
         for (std::size_t i = 0; i < ConnectionChange::kMostOfOneRun; ++i) {
-            now.emplace("c" + std::to_string(i), "x");
+            now.emplace("c" + std::to_string(i), AddedText{"x"});
         }
         CHECK(word_of(add(connection("hq"), {}, now)) == "too-many-added");
         CHECK(add(connection("hq"), true, now));

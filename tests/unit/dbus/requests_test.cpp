@@ -1,6 +1,11 @@
 #include "dbus/requests.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/unique_fd.hpp"
 
 using namespace keysluice;
 using namespace keysluice::bus;
@@ -23,7 +28,7 @@ TEST_SUITE("dbus: requests") {
         REQUIRE(both);
         CHECK(both->child == "net");
         CHECK(both->interactive);
-        const auto persist = read_options({{"persist", sdbus::Variant{false}}}, Knows::persist);
+        const auto persist = read_options({{"persist", sdbus::Variant{false}}}, Knows::updated);
         REQUIRE(persist);
         CHECK(persist->persist == false);
         CHECK(!persist->interactive);
@@ -34,6 +39,42 @@ TEST_SUITE("dbus: requests") {
               "option interactive: expected a boolean (b)");
         CHECK(read_options({{"chld", text("net")}}, Knows::child).error().sentence ==
               "there is no option \"chld\": expected interactive, child");
+    }
+
+    TEST_CASE("a key comes in a memory file that nobody can change any more") {
+        const auto psk_of = [](std::string_view key, int seals) {
+            const UniqueFd file(memfd_create("psk", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+            REQUIRE(::write(file.get(), key.data(), key.size()) == static_cast<ssize_t>(key.size()));
+            REQUIRE(fcntl(file.get(), F_ADD_SEALS, seals) == 0);
+            return read_options({{"psk", sdbus::Variant{sdbus::UnixFd(file.get())}}}, Knows::added);
+        };
+        constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK;
+        const auto options = psk_of("swordfish\n", kSeals);
+        REQUIRE(options);
+        CHECK(as_text(options->psk->expose()) == "swordfish\n");
+        CHECK(psk_of(std::string(256, 'x'), kSeals));
+        for (const std::size_t size : {0U, 257U, 5000U}) {
+            CHECK(psk_of(std::string(size, 'x'), kSeals).error().reason == "bad-request");
+        }
+        CHECK(
+            psk_of("swordfish", F_SEAL_WRITE).error().sentence ==
+            "option psk: expected a memory file that is sealed against writing and shrinking, with a key of 1 to 256 "
+            "bytes");
+        const UniqueFd other(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+        const Dictionary no_memory{{"psk", sdbus::Variant{sdbus::UnixFd(other.get())}}};
+        CHECK(read_options(no_memory, Knows::added).error().reason == "bad-request");
+        CHECK(read_options({{"psk", text("swordfish")}}, Knows::updated).error().sentence ==
+              "option psk: expected a memory file (h)");
+    }
+
+    TEST_CASE("what is added may have an owner, unless it persists") {
+        CHECK(read_options({{"owned", sdbus::Variant{true}}}, Knows::added)->owned);
+        CHECK(read_options({{"owned", sdbus::Variant{true}}}, Knows::updated).error().sentence ==
+              "there is no option \"owned\": expected interactive, persist, psk");
+        const Dictionary both{{"owned", sdbus::Variant{true}}, {"persist", sdbus::Variant{true}}};
+        CHECK(read_options(both, Knows::added).error().reason == "bad-request");
+        CHECK(read_options({{"x", sdbus::Variant{true}}}, Knows::added).error().sentence ==
+              "there is no option \"x\": expected interactive, persist, psk, owned");
     }
 
     TEST_CASE("filters") {

@@ -1,4 +1,4 @@
-#include "dbus/link.hpp"
+#include "dbus/common/link.hpp"
 
 #include <poll.h>
 
