@@ -514,6 +514,12 @@ constexpr auto kOthers = std::to_array<Reason>({
            "again."},
     Reason{"version-too-old", ReasonArea::tls,
            "The peer offers only versions of TLS that this service does not allow; see min_version and max_version."},
+    Reason{"vpn-interrupted", ReasonArea::ike,
+           "A tunnel of NetworkManager's was closed while it was wanted, by the peer or by command. It is begun "
+           "anew; the log before this says who closed it."},
+    Reason{"vpn-timeout", ReasonArea::ike,
+           "A tunnel of NetworkManager's did not stand in time. The log of keysluiced says how far it came; with "
+           "nothing there, the gateway does not answer. vpn.timeout gives it more time."},
     Reason{"wrong-key-size", ReasonArea::internal,
            "A key for an AEAD cipher has the wrong length. Please report it."},
     Reason{"xfrm-exists", ReasonArea::kernel,

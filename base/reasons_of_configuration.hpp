@@ -51,6 +51,9 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"bad-spi", ReasonArea::configuration,
            "What stands for an SPI is no number from 256 on, decimal or hexadecimal: those below are reserved "
            "(RFC 4303 section 2.1)."},
+    Reason{"bad-vpn-data", ReasonArea::configuration,
+           "A connection of NetworkManager's has a key in vpn.data or vpn.secrets that does not exist, or lacks "
+           "one; the sentence says which. nm-keysluice-service(8) has all of them."},
     Reason{"ca-malformed", ReasonArea::configuration, "The file of ca has no certificates in PEM format."},
     Reason{"ca-missing", ReasonArea::configuration,
            "Peers are to be verified, and ca does not name the authorities to trust."},
@@ -333,6 +336,12 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"unknown-table", ReasonArea::configuration,
            "The configuration has a table that is unknown; the sentence says which one may have been meant."},
     Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
+    Reason{"vpn-files-private", ReasonArea::configuration,
+           "A private connection of NetworkManager's names files. keysluiced would open them with rights that "
+           "the user may not have: make it a connection for all users, or use a pre-shared key."},
+    Reason{"vpn-secret-missing", ReasonArea::configuration,
+           "A connection of NetworkManager's authenticates by a pre-shared key, and neither the connection nor "
+           "an agent has it. Set vpn.secrets, or psk-flags in vpn.data for an agent to be asked."},
     Reason{"wrong-mode", ReasonArea::configuration,
            "A key is for services of the other mode; the sentence says what to set instead."},
     Reason{"wrong-type", ReasonArea::configuration, "A value is of another type than its key takes."},

@@ -62,9 +62,10 @@ def enter_mount_namespace():
 
 
 class Bus:
-    """`with Bus(world, "dbus-broker") as bus:`. It has the policy of a system bus, and that which the project ships."""
+    """`with Bus(world, "dbus-broker") as bus:`. It has the policy of a system bus, that which the project ships, and
+    `policies`."""
 
-    def __init__(self, world, kind, name="bus"):
+    def __init__(self, world, kind, name="bus", policies=()):
         if not any(os.access(f"{folder}/{kind}", os.X_OK) for folder in ("/usr/bin", "/bin")):
             raise Skip(f"{kind} is not installed")
         self.world, self.kind = world, kind
@@ -73,7 +74,7 @@ class Bus:
         self.log = world.directory / f"{name}.log"
         self.configuration = world.directory / f"{name}.conf"
         policies = [SOURCES / "units" / "dbus" / "org.keysluice1.conf",
-                    "/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf"]
+                    "/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf", *policies]
         self.configuration.write_text(CONFIGURATION.format(
             socket=self.socket,
             includes="\n  ".join(f'<include ignore_missing="yes">{each}</include>' for each in policies)))

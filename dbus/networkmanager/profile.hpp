@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+namespace keysluice::networkmanager {
+
+/// As long as a key may be, and one byte more: a longer one is noticed, and not cut off.
+using Psk = Secret<257>;
+
+/// What NetworkManager says of a connection, of which this service needs little.
+struct Request {
+    std::string uuid;
+    std::string id;                           ///< its name, for people
+    bool is_private = false;                  ///< connection.permissions: it is somebody's, and not the machine's
+    std::chrono::seconds timeout{0};          ///< vpn.timeout; 0: NetworkManager's own
+    std::map<std::string, std::string> data;  ///< vpn.data
+    Psk psk;                                  ///< of vpn.secrets; empty: it is not there
+    std::vector<std::string> other_secrets;   ///< names of what else vpn.secrets has
+};
+
+/// One connection for org.keysluice1.Manager.AddConnection.
+struct Profile {
+    std::string name;
+    std::string toml;
+    bool takes_psk = false;  ///< "option:psk"
+};
+
+/// Whether NetworkManager has to find secrets first.
+[[nodiscard]] bool lacks_secrets(const Request& request);
+
+/// Fails with "bad-vpn-data", "vpn-files-private" (a private connection names files, which keysluiced would open with
+/// its own rights instead of the user's) and "vpn-secret-missing". That values make sense is for keysluiced to say.
+[[nodiscard]] Result<Profile> read_profile(const Request& request);
+
+/// How long NetworkManager's patience lets this service try: so much less that it can still say why it failed.
+[[nodiscard]] std::chrono::seconds patience_for(const Request& request);
+
+}  // namespace keysluice::networkmanager

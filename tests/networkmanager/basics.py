@@ -1,0 +1,230 @@
+"""A tunnel from nmcli's point of view: up and down, what is refused and how, what dies meanwhile."""
+
+import contextlib
+import signal
+import time
+
+from support import processes
+from support.authority import Authority, for_keysluice
+from support.bus import Bus, CallFailed
+from support.network import Network
+from support.networkmanager import POLICIES, NetworkManager
+from support.scenario import eventually, expect, expect_equal, scenario
+from support.sluice import Sluice
+from support.tunnel import Tunnel
+
+SILENT = ("--null-kernel",)
+SETTLED = 6  # seconds: it is begun anew after that
+
+
+class Bare(Sluice):
+    """Without connections of its own."""
+
+    def _connections(self):
+        return []
+
+    def _answers(self):
+        try:
+            return self.status()
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+@contextlib.contextmanager
+def laptop(world, kind="dbus-daemon", gateway=None):
+    """`gateway`: keys of its connection. Yields (NetworkManager, the keysluiced beside it, a client of its bus, the gateway)."""
+    place, tunnel = Network(swans=()), Tunnel()
+    with Bus(world, kind, policies=POLICIES) as bus, NetworkManager(world, bus, place.left, place.right) as manager:
+        ours = Bare(world, place.left, place.right, tunnel, daemon={"bus": bus.address}, arguments=SILENT)
+        theirs = Sluice(world, place.right, place.left, tunnel, connection=gateway, arguments=SILENT)
+        with theirs, ours:
+            bus.await_service()
+            yield manager, ours, bus.client(), theirs
+
+
+def office(manager, gate, name="office", **more):
+    """The connection that the gateway takes, or one that differs. Returns its name in keysluiced."""
+    tunnel = gate.tunnel
+    keys = {"secret": tunnel.secret, "gateway": gate.end.outer[4], "local_id": gate.peer.identity,
+            "remote_id": gate.end.identity, "proposals": tunnel.proposal, "esp": tunnel.esp,
+            "local_ts": gate.peer.network[4], "remote_ts": gate.end.network[4]}
+    return "nm-" + manager.add(name, **keys | more)
+
+
+def connections(client):
+    return sorted(path.rpartition("/")[2] for path in client.paths("connection"))
+
+
+def nothing_left(world, manager, client, gateway):
+    eventually(lambda: not manager.services(), world.patience(10), "no nm-keysluice-service is left")
+    eventually(lambda: connections(client) == [], world.patience(10), "keysluiced has forgotten the connection")
+    eventually(lambda: not client.list_sas()[0] and not gateway.sas(), world.patience(10), "no IKE SA is left")
+
+
+@scenario("NetworkManager: up, and down")
+def up_and_down(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        name = office(manager, gateway)
+        manager.up("office")
+        expect_equal(manager.state("office"), "activated", "state")
+        row, = client.list_sas(connection=name)[0]
+        expect_equal(len(gateway.children()), 1, "CHILD SAs at the gateway")
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+
+
+@scenario("NetworkManager: two at once, and each goes by itself")
+def two(world):
+    with laptop(world, gateway={"remote_id": "*.test"}) as (manager, ours, client, gateway):
+        names = [office(manager, gateway, name, local_id=f"{name}.test") for name in ("office", "home")]
+        manager.up("office")
+        manager.up("home")
+        eventually(lambda: connections(client) == sorted(names_of_objects(names)), world.patience(5), "both have objects")
+        expect_equal(len(manager.services()), 2, "processes")
+        manager.down("office")
+        eventually(lambda: len(manager.services()) == 1, world.patience(10), "one process is left")
+        expect_equal(manager.state("home"), "activated", "the other one")
+        manager.down("home")
+        nothing_left(world, manager, client, gateway)
+
+
+def names_of_objects(names):
+    """As elements of paths."""
+    return [name.replace("-", "_2d") for name in names]
+
+
+def refused(world, manager, client, gateway, says, code, name="office"):
+    """NetworkManager says the one, and the journal of its service the other."""
+    told = manager.up_fails(name)
+    expect(says in told, f"nmcli says {told!r}")
+    expect(f"({code})" in manager.log(), f"the journal has no {code}")
+    expect_equal(manager.state(name), "", "state")
+    nothing_left(world, manager, client, gateway)
+
+
+# What nmcli makes of the three failures, and of a connection that is not even tried.
+LOGIN, CONNECT, START = "Invalid secrets", "Unknown reason", "The VPN service failed to start"
+
+
+@scenario("NetworkManager: another key than the gateway's is a login that failed")
+def wrong_key(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        office(manager, gateway, secret="not that one")
+        refused(world, manager, client, gateway, LOGIN, "auth-refused")
+        expect("not that one" not in manager.log() + ours.log(), "a secret is in a log")
+
+
+@scenario("NetworkManager: a gateway that nobody knows, or that does not answer")
+def no_gateway(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        office(manager, gateway, gateway="gateway.invalid")
+        refused(world, manager, client, gateway, CONNECT, "host-not-found")
+        office(manager, gateway, "silent", gateway="192.0.2.77", timeout=8)
+        refused(world, manager, client, gateway, CONNECT, "vpn-timeout", "silent")
+
+
+@scenario("NetworkManager: what the connection says wrongly is said by name")
+def wrong_data(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        office(manager, gateway, remote_net="10.2.0.0/16")
+        refused(world, manager, client, gateway, START, "bad-vpn-data")
+        office(manager, gateway, "greedy", proposals="aes256gcm17")
+        refused(world, manager, client, gateway, CONNECT, "proposal-syntax", "greedy")
+        office(manager, gateway, "nobody's", secret=None)
+        told = manager.up_fails("nobody's")
+        expect("secrets" in told, told)
+        nothing_left(world, manager, client, gateway)
+
+
+@scenario("NetworkManager: keysluiced is killed in the middle, and the tunnel is there again without a word")
+def restarted(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        name = office(manager, gateway)
+        manager.up("office")
+        service, = manager.services()
+        ours.replace(signal.SIGKILL)
+        eventually(lambda: gateway_has_one(client, name), world.patience(30), "another IKE SA of the connection stands")
+        expect_equal(manager.state("office"), "activated", "state")
+        expect_equal(manager.services(), [service], "the process of the connection")
+        expect("state changed" not in manager.log().partition("keysluiced has gone")[2], "NetworkManager heard of it")
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+
+
+def gateway_has_one(client, name):
+    with contextlib.suppress(CallFailed):
+        return client.list_sas(connection=name)[0]
+
+
+@scenario("NetworkManager: nm-keysluice-service is killed, and so ends what it had")
+def service_killed(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        office(manager, gateway)
+        manager.up("office")
+        service, = manager.services()
+        processes.send_signal(service, signal.SIGKILL)
+        eventually(lambda: manager.state("office") == "", world.patience(10), "NetworkManager sees that it has gone")
+        nothing_left(world, manager, client, gateway)
+        manager.up("office")
+
+
+@scenario("NetworkManager: it is killed itself, and so ends what it wanted")
+def manager_killed(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        office(manager, gateway)
+        manager.up("office")
+        service, = manager.services()
+        manager.process.kill()
+        eventually(lambda: not processes.is_alive(service), world.patience(10), "nm-keysluice-service has ended")
+        eventually(lambda: connections(client) == [], world.patience(10), "keysluiced has forgotten the connection")
+        eventually(lambda: not gateway.sas(), world.patience(10), "no IKE SA is left")
+
+
+@scenario("NetworkManager: a tunnel that somebody closes is begun anew, unless it has just come up")
+def interrupted(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        name = office(manager, gateway)
+        manager.up("office")
+        client.manager("Down", "sa{sv}", name, {})
+        eventually(lambda: manager.state("office") == "", world.patience(10), "NetworkManager gives it up")
+        expect("(vpn-interrupted)" in manager.log(), "the journal says so")
+        nothing_left(world, manager, client, gateway)
+        manager.up("office")
+        time.sleep(SETTLED)
+        before = gateway.ike_spis()
+        client.manager("Down", "sa{sv}", name, {})
+        eventually(lambda: gateway.ike_spis() and not gateway.ike_spis() & before, world.patience(20), "another IKE SA stands")
+        expect_equal(manager.state("office"), "activated", "state")
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+
+
+@scenario("NetworkManager: a private connection has a key, and no files")
+def private(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        office(manager, gateway)
+        manager.nmcli("connection", "modify", "office", "connection.permissions", "user:root")
+        manager.up("office")
+        manager.down("office")
+        office(manager, gateway, "files", ca="/home/somebody/ca.pem")
+        manager.nmcli("connection", "modify", "files", "connection.permissions", "user:root")
+        refused(world, manager, client, gateway, START, "vpn-files-private", "files")
+
+
+@scenario("NetworkManager: certificates, and those that are refused")
+def certificates(world):
+    ours_from, other = Authority(world.certificates), Authority(world.certificates, "other")
+    theirs = ours_from.issue("right.test")
+    with laptop(world, gateway=for_keysluice(ours_from, *theirs)) as (manager, ours, client, gateway):
+        def add(name, issuer, trusted):
+            certificate, key = issuer.issue("left.test")
+            office(manager, gateway, name, secret=None, method="certificate", certificate=certificate, private_key=key,
+                   ca=trusted.certificate)
+        add("office", ours_from, ours_from)
+        manager.up("office")
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+        add("not trusted", other, ours_from)
+        refused(world, manager, client, gateway, LOGIN, "auth-refused", "not trusted")
+        add("not trusting", ours_from, other)
+        refused(world, manager, client, gateway, LOGIN, "certificate-untrusted", "not trusting")

@@ -1,0 +1,173 @@
+#include "dbus/networkmanager/profile.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "dbus/networkmanager/request.hpp"
+
+using namespace keysluice;
+using namespace keysluice::networkmanager;
+using std::chrono::seconds;
+
+namespace {
+
+using Texts = std::map<std::string, std::string>;
+
+Request request(Texts data, std::string_view psk = "swordfish") {
+    Request made;
+    made.uuid = "1ba5e8c4";
+    made.id = "office";
+    made.data = std::move(data);
+    made.psk = Psk(as_bytes(psk));
+    return made;
+}
+
+std::string sentence_of(const Request& wrong, std::string_view reason = "bad-vpn-data") {
+    const auto profile = read_profile(wrong);
+    REQUIRE(!profile);
+    CHECK(profile.error().reason == reason);
+    return profile.error().sentence;
+}
+
+}  // namespace
+
+TEST_SUITE("networkmanager: profile") {
+    TEST_CASE("the least: the gateway is who it says it is") {
+        const auto profile = read_profile(request({{"gateway", "vpn.example"}, {"local-id", "laptop.example"}}));
+        REQUIRE(profile);
+        CHECK(profile->name == "nm-1ba5e8c4");
+        CHECK(profile->takes_psk);
+        CHECK(profile->toml ==
+              "[[ike.connection]]\n"
+              "name = \"nm-1ba5e8c4\"\n"
+              "start = \"manual\"\n"
+              "remote = \"vpn.example\"\n"
+              "local_id = \"laptop.example\"\n"
+              "remote_id = \"vpn.example\"\n"
+              "psk = \"option:psk\"\n"
+              "[[ike.connection.child]]\n"
+              "name = \"vpn\"\n");
+    }
+
+    TEST_CASE("everything, and no value can be more than a value") {
+        const auto profile =
+            read_profile(request({{"gateway", "192.0.2.2"},
+                                  {"local", "192.0.2.1"},
+                                  {"remote-id", "a\"\npsk = \"file:/etc/shadow"},
+                                  {"method", "certificate"},
+                                  {"certificate", "/c.pem"},
+                                  {"private-key", "/k.pem"},
+                                  {"ca", "/ca.pem"},
+                                  {"crl", "/a.crl /b.crl"},
+                                  {"proposals", "aes256gcm16-prfsha384-x25519, aes128-sha256-modp2048"},
+                                  {"allow-weak", "sha1"},
+                                  {"rekey-time", "4h"},
+                                  {"liveness", "30s"},
+                                  {"mode", "tunnel"},
+                                  {"local-ts", " 10.1.0.0/16;fd01::/64 "},
+                                  {"remote-ts", ""},
+                                  {"esp", "aes256gcm16"},
+                                  {"esp-rekey-time", "1h"},
+                                  {"offload", "off"},
+                                  {"psk-flags", "0"}},
+                                 ""));
+        REQUIRE(profile);
+        CHECK_FALSE(profile->takes_psk);
+        CHECK(profile->toml ==
+              "[[ike.connection]]\n"
+              "name = \"nm-1ba5e8c4\"\n"
+              "start = \"manual\"\n"
+              "remote = \"192.0.2.2\"\n"
+              "local = \"192.0.2.1\"\n"
+              "remote_id = \"a\\\"\\u000apsk = \\\"file:/etc/shadow\"\n"
+              "auth = \"certificate\"\n"
+              "certificate = \"/c.pem\"\n"
+              "private_key = \"file:/k.pem\"\n"
+              "ca = \"/ca.pem\"\n"
+              "crl = [\"/a.crl\", \"/b.crl\"]\n"
+              "proposals = [\"aes256gcm16-prfsha384-x25519\", \"aes128-sha256-modp2048\"]\n"
+              "allow_weak = [\"sha1\"]\n"
+              "rekey_time = \"4h\"\n"
+              "liveness = \"30s\"\n"
+              "[[ike.connection.child]]\n"
+              "name = \"vpn\"\n"
+              "mode = \"tunnel\"\n"
+              "local_ts = [\"10.1.0.0/16\", \"fd01::/64\"]\n"
+              "remote_ts = []\n"
+              "esp = [\"aes256gcm16\"]\n"
+              "rekey_time = \"1h\"\n"
+              "offload = \"off\"\n");
+    }
+
+    TEST_CASE("what is unknown is named, with what there is") {
+        CHECK(sentence_of(request({})) ==
+              "vpn.data: gateway is missing: expected the address or the host name of the peer");
+        const std::string unknown = sentence_of(request({{"gateway", "g"}, {"remote-t", "10.2.0.0/16"}}));
+        CHECK(unknown.starts_with("vpn.data: there is no key \"remote-t\": expected \"psk-flags\", \"gateway\", "));
+        CHECK(unknown.ends_with("did you mean \"remote-ts\"?"));
+        Request more = request({{"gateway", "g"}});
+        more.other_secrets = {"password"};
+        CHECK(sentence_of(more) == "vpn.secrets: there is no \"password\": expected psk alone");
+        CHECK(sentence_of(request({{"gateway", "g"}}, std::string(257, 'x'))) ==
+              "vpn.secrets: psk has more than 256 bytes");
+        CHECK(read_profile(request({{"gateway", "g"}}, std::string(256, 'x'))));
+    }
+
+    TEST_CASE("a private connection names no files") {
+        for (const char* key : {"certificate", "private-key", "ca", "crl"}) {
+            CAPTURE(key);
+            Request theirs = request({{"gateway", "g"}, {key, "/home/alice/x.pem"}});
+            CHECK(read_profile(theirs));
+            theirs.is_private = true;
+            CHECK(
+                sentence_of(theirs, "vpn-files-private").starts_with(fmt::format("vpn.data: {} names a file", key)));
+        }
+        Request theirs = request({{"gateway", "g"}});
+        theirs.is_private = true;
+        CHECK(read_profile(theirs));
+    }
+
+    TEST_CASE("secrets are needed by who authenticates with them, unless it is said that they are not") {
+        CHECK_FALSE(lacks_secrets(request({{"gateway", "g"}})));
+        CHECK(lacks_secrets(request({}, "")));
+        CHECK(lacks_secrets(request({{"psk-flags", "1"}}, "")));
+        CHECK(lacks_secrets(request({{"psk-flags", "2"}}, "")));
+        CHECK_FALSE(lacks_secrets(request({{"psk-flags", "4"}}, "")));
+        CHECK_FALSE(lacks_secrets(request({{"method", "certificate"}}, "")));
+        CHECK(lacks_secrets(request({{"method", "certificate"}, {"remote-method", "psk"}}, "")));
+        CHECK(sentence_of(request({{"gateway", "g"}}, ""), "vpn-secret-missing").starts_with("\"office\" "));
+    }
+
+    TEST_CASE("it gives up before NetworkManager does") {
+        Request waiting = request({});
+        CHECK(patience_for(waiting) == seconds(55));
+        waiting.timeout = seconds(300);
+        CHECK(patience_for(waiting) == seconds(295));
+        waiting.timeout = seconds(4);
+        CHECK(patience_for(waiting) == seconds(2));
+        waiting.timeout = seconds(1);
+        CHECK(patience_for(waiting) == seconds(1));
+    }
+
+    TEST_CASE("what NetworkManager sends") {
+        const Settings settings{{"connection",
+                                 {{"uuid", sdbus::Variant{std::string("u")}},
+                                  {"id", sdbus::Variant{std::string("office")}},
+                                  {"permissions", sdbus::Variant{std::vector<std::string>{"user:alice:"}}}}},
+                                {"vpn",
+                                 {{"timeout", sdbus::Variant{std::uint32_t{9}}},
+                                  {"data", sdbus::Variant{Texts{{"gateway", "g"}}}},
+                                  {"secrets", sdbus::Variant{Texts{{"psk", "swordfish"}, {"pin", "1"}}}}}}};
+        const auto read = read_request(settings);
+        REQUIRE(read);
+        CHECK(read->uuid == "u");
+        CHECK(read->id == "office");
+        CHECK(read->is_private);
+        CHECK(read->timeout == seconds(9));
+        CHECK(read->data == Texts{{"gateway", "g"}});
+        CHECK(as_text(read->psk.expose()) == "swordfish");
+        CHECK(read->other_secrets == std::vector<std::string>{"pin"});
+        CHECK(read_request({}));
+        CHECK(read_request({{"vpn", {{"data", sdbus::Variant{7U}}}}}).error().reason == "bad-vpn-data");
+    }
+}
