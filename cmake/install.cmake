@@ -8,7 +8,7 @@ install(TARGETS keysluiced keysluice-engine keysluice-relay keysluice-keeper
 install(TARGETS nm-keysluice-service DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)
 configure_file(units/nm-keysluice-service.name.in ${CMAKE_BINARY_DIR}/units/nm-keysluice-service.name @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/units/nm-keysluice-service.name DESTINATION lib/NetworkManager/VPN)
-install(PROGRAMS units/start-engines DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)
+install(PROGRAMS units/start-engines units/nm-keysluice-auth-dialog DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)
 file(RELATIVE_PATH to_libexec ${CMAKE_INSTALL_FULL_SBINDIR} ${KEYSLUICE_LIBEXECDIR})
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/units)
 file(CREATE_LINK ${to_libexec}/keysluiced ${CMAKE_BINARY_DIR}/units/keysluiced SYMBOLIC)

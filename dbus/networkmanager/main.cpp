@@ -53,20 +53,24 @@ int serve(const std::string& name) {
     return status;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int read_command_line(int argc, char** argv) {
     CLI::App app{
-        "nm-keysluice-service brings up one connection of NetworkManager's with keysluiced. NetworkManager starts "
-        "it."};
+        "nm-keysluice-service brings up one connection of NetworkManager's with keysluiced. NetworkManager "
+        "starts it."};
     std::string name(kServiceName);
     app.add_option("--bus-name", name, "the name to have on the system bus")->capture_default_str();
     app.set_version_flag("--version", std::string(KEYSLUICE_VERSION));
     CLI11_PARSE(app, argc, argv);
     prctl(PR_SET_DUMPABLE, 0);  // it holds secrets
     open_log("nm-keysluice-service", wanted_log_level());
+    return serve(name);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        return serve(name);
+        return read_command_line(argc, argv);
     } catch (const std::exception& problem) {
         std::fprintf(stderr, "%s\n", problem.what());
         return 1;

@@ -86,6 +86,7 @@ Service::Service(Loop& loop, sdbus::IConnection& connection, std::function<void(
       loop_(loop),
       connection_(connection),
       ended_(std::move(ended)),
+      bus_(bus::message_bus(connection)),
       manager_(connection, [this](const Event& event) { on(event); }),
       timer_(loop, [this] { on(TimeUp{}); }) {
     registerAdaptor();
@@ -124,11 +125,15 @@ void Service::Connect(const Settings& connection) {
 
 void Service::follow_caller() {
     const std::string caller = bus::sender_of(getObject());
+    const auto leave = [this](const std::string& owner) {
+        if (owner.empty()) {
+            log_warning("NetworkManager has left the bus");
+            stop();
+        }
+    };
     caller_ = bus::watch_name_owners(connection_, fmt::format("arg0='{}'", caller),
-                                     [this](const std::string&, const std::string&) {
-                                         log_warning("NetworkManager has left the bus");
-                                         on(DisconnectWanted{});
-                                     });
+                                     [leave](const std::string&, const std::string& owner) { leave(owner); });
+    bus::ask_name_owner(*bus_, caller, leave);  // it may have left before
 }
 
 void Service::ConnectInteractive(const Settings& /*connection*/, const bus::Dictionary& /*details*/) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -47,6 +48,7 @@ class Service final : public sdbus::AdaptorInterfaces<org::freedesktop::NetworkM
     Loop& loop_;
     sdbus::IConnection& connection_;
     std::function<void()> ended_;
+    std::unique_ptr<sdbus::IProxy> bus_;
     ManagerClient manager_;
     Tunnel tunnel_;
     Timer timer_;

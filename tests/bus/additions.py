@@ -140,3 +140,17 @@ for kind in KINDS:
             owner.connection.close()
             eventually(lambda: names(client) == ["peer", "tablet"], world.patience(5), "the owned one is gone")
             eventually(lambda: not client.list_sas()[0] and not peer.ike_spis(), world.patience(5), "so are its IKE SAs")
+
+    @scenario(f"additions: {kind}: the bus goes, and what has an owner with it")
+    def owned_on_a_bus(world, kind=kind):
+        with gateways(world, kind) as (bus, ours, peer), bus.events() as events:
+            owner = bus.client()
+            owner.manager("AddConnection", "sa{sv}", text_of(ours, "laptop"), {"owned": True})
+            owner.manager("AddConnection", "sa{sv}", text_of(ours, "tablet"), {})
+            owner.manager("Up", "sa{sv}", "laptop", {})
+            events.await_kind("child-established")
+            bus.stop()
+            eventually(lambda: not peer.ike_spis(), world.patience(5), "its IKE SA is gone")
+            bus.start()
+            bus.await_service()
+            expect_equal(names(bus.client()), ["peer", "tablet"], "connections")

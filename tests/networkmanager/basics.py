@@ -156,6 +156,53 @@ def gateway_has_one(client, name):
         return client.list_sas(connection=name)[0]
 
 
+@scenario("NetworkManager: a key that is in no connection comes from a file, or from nowhere")
+def key_asked_for(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        secret = world.directory / "secrets"
+        secret.write_text(f"vpn.secrets.psk:{gateway.tunnel.secret}\n")
+        office(manager, gateway, secret=None, psk_flags=2)
+        told = manager.up_fails("office")
+        expect("secrets" in told, told)
+        nothing_left(world, manager, client, gateway)
+        manager.up("office", "passwd-file", secret)
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+
+
+@scenario("NetworkManager: the same on dbus-broker")
+def on_broker(world):
+    with laptop(world, "dbus-broker") as (manager, ours, client, gateway):
+        office(manager, gateway)
+        manager.up("office")
+        ours.replace(signal.SIGKILL)
+        eventually(lambda: gateway.sas() and not gateway.sas()[1:], world.patience(30), "one IKE SA stands again")
+        expect_equal(manager.state("office"), "activated", "state")
+        service, = manager.services()
+        processes.send_signal(service, signal.SIGKILL)
+        nothing_left(world, manager, client, gateway)
+
+
+@scenario("NetworkManager: nm-keysluice-service and keysluiced are killed at once")
+def both_killed(world):
+    with laptop(world) as (manager, ours, client, gateway):
+        office(manager, gateway)
+        manager.up("office")
+        service, = manager.services()
+        processes.send_signal(service, signal.SIGKILL)
+        ours.replace(signal.SIGKILL)
+        eventually(lambda: manager.state("office") == "", world.patience(10), "NetworkManager sees that it has gone")
+        eventually(lambda: connections_once_there(client) == [], world.patience(10), "keysluiced knows no connection")
+        manager.up("office")
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+
+
+def connections_once_there(client):
+    with contextlib.suppress(CallFailed):
+        return connections(client)
+
+
 @scenario("NetworkManager: nm-keysluice-service is killed, and so ends what it had")
 def service_killed(world):
     with laptop(world) as (manager, ours, client, gateway):

@@ -68,7 +68,8 @@ class NetworkManager:
             address=end.outer[4], gateway=peer.outer[4], address6=end.outer[6]))
         template = (SOURCES / "units" / "nm-keysluice-service.name.in").read_text()
         (world.directory / "nm-keysluice-service.name").write_text(
-            template.replace("@KEYSLUICE_LIBEXECDIR@", str(world.programs)))
+            template.replace("@KEYSLUICE_LIBEXECDIR@/nm-keysluice-auth", str(SOURCES / "units" / "nm-keysluice-auth"))
+            .replace("@KEYSLUICE_LIBEXECDIR@", str(world.programs)))
         self.connection = bus.connect()
         self.process = None
 
@@ -119,8 +120,8 @@ class NetworkManager:
                    "--", "vpn.data", data, *more)
         return self.nmcli("--get-values", "connection.uuid", "connection", "show", name)
 
-    def up(self, name):
-        return self.nmcli("--wait", int(self.world.patience(60)), "connection", "up", name)
+    def up(self, name, *more):
+        return self.nmcli("--wait", int(self.world.patience(60)), "connection", "up", name, *more)
 
     def up_fails(self, name):
         """What nmcli says."""

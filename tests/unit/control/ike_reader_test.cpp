@@ -3,10 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <string>
 
 #include "daemon/control/configuration.hpp"
+#include "daemon/control/ike_files.hpp"
 #include "ike/window.hpp"
+#include "tests/support/processes.hpp"
 
 using namespace keysluice;
 using namespace keysluice::control;
@@ -168,6 +173,32 @@ TEST_CASE("every key that isn't at its default") {
     CHECK(settings->ike.settings == IkeSettings{1500, 14500, 0, 1000000, 3, 500ms});
     CHECK(IkeSettings{}.retransmit_tries == ike::Retransmission{}.tries);
     CHECK(IkeSettings{}.retransmit_timeout == ike::Retransmission{}.first);
+}
+
+TEST_CASE("a key that came with the call is for the text that came with it") {
+    const std::string text = connection("psk = \"option:psk\"");
+    CHECK(said(text) ==
+          "f:4:7: psk: \"option:psk\" is what comes as the option psk of org.keysluice1.Manager.AddConnection, and "
+          "none "
+          "came with this");
+    CHECK(parse_configuration(text, "f", {}).error().at(0).reason == "psk-not-given");
+    CHECK(said(connection("psk = \"option:key\"")).starts_with("f:4:7: psk: expected \"file:/PATH\""));
+    CHECK(said(connection("private_key = \"option:private_key\"")).starts_with("f:4:15: private_key: expected"));
+
+    const test::RuntimeFolder folder;
+    const std::filesystem::path file = folder / "keysluice.toml";
+    std::ofstream(file) << "";
+    const auto key = std::make_shared<const ike::SharedKey>(as_bytes("swordfish"));
+    auto both = read_configuration(file, {}, {.texts = {{"bus:a", {text, key}}, {"bus:b", {text, {}}}}});
+    REQUIRE(!both);
+    CHECK(both.error().at(0).where.file == "bus:b");
+    auto one = read_configuration(file, {}, {.texts = {{"bus:a", {text, key}}}});
+    REQUIRE(one);
+    Diagnostics warnings;
+    CHECK(load_secrets(one->ike, warnings).empty());
+    const auto* loaded = one->ike.connections.at(0).rules->keys.find(ike::parse_identity("anybody").value());
+    REQUIRE(loaded != nullptr);
+    CHECK(as_text(loaded->expose()) == "swordfish");
 }
 
 TEST_CASE("the local address is the identity where none is given") {

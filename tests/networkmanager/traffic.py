@@ -1,0 +1,70 @@
+"""Real traffic through tunnels of NetworkManager's, with strongSwan at the other end: on a kernel with ESP."""
+
+import dataclasses
+import types
+
+from networkmanager.basics import Bare, connections
+from support import checks
+from support.bus import Bus
+from support.networkmanager import POLICIES, NetworkManager
+from support.scenario import eventually, expect_equal, scenario
+from support.strongswan import StrongSwan
+from support.tunnel import Tunnel
+
+HOME = {"identity": "home.test", "network": {4: "10.3.0.0/24"}, "host": {4: "10.3.0.1"}}
+SMALL = 100_000
+
+
+def add_home(place, swan):
+    """A second network behind the gateway, for a peer of another name. Returns the network that has it."""
+    left, right = place.ends
+    right.namespace.ip(f"addr add {HOME['host'][4]}/24 dev lo")
+    swan.ask("load-shared", {"id": "home", "type": "IKE", "data": swan.tunnel.secret, "owners": [HOME["identity"]]})
+    child = swan.connection["children"]["net"] | {"local_ts": [HOME["network"][4]]}
+    swan.ask("load-conn", {"home": swan.connection | {
+        "remote": {"auth": "psk", "id": HOME["identity"]}, "children": {"home": child}}})
+    return types.SimpleNamespace(ends=(left, dataclasses.replace(right, network=HOME["network"], host=HOME["host"])))
+
+
+def add(manager, swan, name, identity, network):
+    tunnel, (left, right) = swan.tunnel, network.ends
+    return "nm-" + manager.add(name, secret=tunnel.secret, gateway=right.outer[4], local_id=identity,
+                               remote_id=right.identity, proposals=tunnel.proposal, esp=tunnel.esp,
+                               local_ts=left.network[4], remote_ts=right.network[4])
+
+
+@scenario("traffic: two of NetworkManager's connections at once, rekeyed, and brought down one by one")
+def two_tunnels(world):
+    tunnel = Tunnel()
+    with checks.network(world) as place, Bus(world, "dbus-daemon", policies=POLICIES) as bus, \
+            NetworkManager(world, bus, *place.ends) as manager, \
+            StrongSwan(world, place.right, place.left, tunnel) as swan, \
+            Bare(world, place.left, place.right, tunnel, daemon={"bus": bus.address}):
+        bus.await_service()
+        client = bus.client()
+        home = add_home(place, swan)
+        office_name = add(manager, swan, "office", place.left.identity, place)
+        add(manager, swan, "home", HOME["identity"], home)
+        manager.up("office")
+        manager.up("home")
+        expect_equal(len(swan.children()), 2, "CHILD SAs at strongSwan")
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        checks.traffic_flows(world, home, tunnel, swan, SMALL)
+
+        before = swan.children()
+        swan.rekey_ike()
+        client.manager("Rekey", "sa{sv}", office_name, {"child": "vpn"})
+        eventually(lambda: len(swan.children()) == 2 and len(swan.children() - before) == 1, world.patience(20),
+                   "the CHILD SA of the office is another one")
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        checks.traffic_flows(world, home, tunnel, swan, SMALL)
+        expect_equal((manager.state("office"), manager.state("home")), ("activated", "activated"), "states")
+
+        manager.down("office")
+        eventually(lambda: len(swan.children()) == 1, world.patience(20), "one CHILD SA is left at strongSwan")
+        checks.traffic_flows(world, home, tunnel, swan, SMALL)
+        manager.down("home")
+        checks.closed(world, swan)
+        eventually(lambda: not checks.left_in_kernel(place.left.namespace), world.patience(20),
+                   "the kernel on the left has no SA and no policy left")
+        eventually(lambda: not connections(client) and not manager.services(), world.patience(20), "nothing is left")
