@@ -57,8 +57,8 @@ def connections(client):
 
 def nothing_left(world, manager, client, gateway):
     eventually(lambda: not manager.services(), world.patience(10), "no nm-keysluice-service is left")
-    eventually(lambda: connections(client) == [], world.patience(10), "keysluiced has forgotten the connection")
     eventually(lambda: not client.list_sas()[0] and not gateway.sas(), world.patience(10), "no IKE SA is left")
+    eventually(lambda: connections(client) == [], world.patience(10), "keysluiced has forgotten the connection")
 
 
 @scenario("NetworkManager: up, and down")
