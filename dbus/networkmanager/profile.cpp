@@ -181,7 +181,7 @@ Result<Profile> read_profile(const Request& request) {
     Profile profile{
         .name = "nm-" + request.uuid, .toml = "[[ike.connection]]\nname = ", .takes_psk = takes_psk(request)};
     append_json_text(profile.toml, profile.name);
-    profile.toml += "\nstart = \"manual\"\n";
+    profile.toml += "\nstart = \"on-traffic\"\n";
     append_table(profile.toml, request, Table::connection);
     if (!request.data.contains("remote-id")) {  // else anybody would do whom the authority has certified
         profile.toml += "remote_id = ";

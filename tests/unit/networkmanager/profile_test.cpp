@@ -40,7 +40,7 @@ TEST_SUITE("networkmanager: profile") {
         CHECK(profile->toml ==
               "[[ike.connection]]\n"
               "name = \"nm-1ba5e8c4\"\n"
-              "start = \"manual\"\n"
+              "start = \"on-traffic\"\n"
               "remote = \"vpn.example\"\n"
               "local_id = \"laptop.example\"\n"
               "remote_id = \"vpn.example\"\n"
@@ -76,7 +76,7 @@ TEST_SUITE("networkmanager: profile") {
         CHECK(profile->toml ==
               "[[ike.connection]]\n"
               "name = \"nm-1ba5e8c4\"\n"
-              "start = \"manual\"\n"
+              "start = \"on-traffic\"\n"
               "remote = \"192.0.2.2\"\n"
               "local = \"192.0.2.1\"\n"
               "remote_id = \"a\\\"\\u000apsk = \\\"file:/etc/shadow\"\n"
