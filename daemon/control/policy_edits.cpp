@@ -272,6 +272,22 @@ TomlValue addresses(const std::vector<policy::AddressRange>& ranges) {
     return {{}, std::move(array)};
 }
 
+/// As the other host has it.
+TomlEntry turned(const TomlEntry& entry, const policy::Policy& rule) {
+    TomlEntry turn = entry;
+    turn.key = other_side(entry.key);
+    auto* const text = std::get_if<std::string>(&turn.value.content);
+    if (entry.key == "direction" && text != nullptr && *text != "both") {
+        *text = *text == "in" ? "out" : "in";
+    }
+    const bool local = entry.key == "local";
+    if (local || entry.key == "remote") {
+        const auto& ranges = local ? rule.local : rule.remote;
+        turn.value = ranges.empty() ? TomlValue{{}, std::string("any")} : addresses(ranges);
+    }
+    return turn;
+}
+
 }  // namespace
 
 Result<std::vector<PolicyText>> edit_policies(const std::vector<PolicyText>& files, const PolicyEdit& edit,
@@ -289,19 +305,8 @@ std::vector<TomlTable> turned(const PolicySet& set) {
         const auto listed = std::ranges::find(set.policies, i, &ListedPolicy::table);
         TomlTable table;
         for (const TomlEntry& entry : set.policy_tables[i].entries) {
-            if (entry.key.starts_with("also_")) {
-                continue;  // what one host accepts, the other need not send
-            }
-            TomlEntry& turn = table.entries.emplace_back(entry);
-            turn.key = other_side(entry.key);
-            auto* const text = std::get_if<std::string>(&turn.value.content);
-            if (entry.key == "direction" && text != nullptr && *text != "both") {
-                *text = *text == "in" ? "out" : "in";
-            }
-            const bool local = entry.key == "local";
-            if (local || entry.key == "remote") {
-                const auto& ranges = local ? listed->rule.local : listed->rule.remote;
-                turn.value = ranges.empty() ? TomlValue{{}, std::string("any")} : addresses(ranges);
+            if (!entry.key.starts_with("also_")) {  // what one host accepts, the other need not send
+                table.entries.push_back(turned(entry, listed->rule));
             }
         }
         std::ranges::sort(table.entries, {}, &TomlEntry::key);
