@@ -59,6 +59,7 @@ Result<xfrm::Transaction> Translator::install(ike::InstallOutbound action, const
 void Translator::put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
                              const std::vector<xfrm::Selector>& selectors, const Offload& offload) {
     using enum xfrm::Purpose;
+    child.arrival = ++arrivals_;
     child.inbound = inbound_id(spec);
     const ChildName name{spec.connection, spec.child};
     const xfrm::ReqId reqid = child.shared->reqid;
@@ -353,25 +354,28 @@ std::vector<ChildPolicy> Translator::child_policies() const {
     for (const auto& [name, trap] : traps_) {
         append(trap.policies);
     }
+    std::map<std::uint64_t, const Child*> by_arrival;
     for (const auto& [inbound, child] : children_) {
-        append(child.inbound_policies);
-        append(child.outbound_policies);
+        by_arrival.emplace(child.arrival, &child);
+    }
+    for (const auto& [arrival, child] : by_arrival) {
+        append(child->inbound_policies);
+        append(child->outbound_policies);
     }
     return all;
 }
 
 xfrm::Transaction Translator::follow(const ListedChildren& listed, std::span<const ChildPolicy> placed) {
+    const Policies all = child_policies();
+    const bool moves =
+        std::ranges::any_of(all, [&](const ChildPolicy& each) { return listed_.place(each) != listed.place(each); });
     listed_ = listed;
     waits_ = false;
     std::set<xfrm::PolicyId> left = std::exchange(waiting_, {});
-    const auto before = std::exchange(claims_, {});
-    xfrm::Transaction in_place;
-    for (const auto& [reqid, orphans] : orphans_) {
-        for (const xfrm::Policy& policy : orphans.policies) {
-            claim(in_place, policy);
-        }
+    const auto before = claims_;
+    if (moves) {
+        claim_anew(all);
     }
-    claim(in_place, child_policies());
     xfrm::Transaction moved;
     for (const auto& [id, claims] : claims_) {
         const xfrm::Policy& policy = claims.back().policy;
@@ -394,6 +398,18 @@ xfrm::Transaction Translator::follow(const ListedChildren& listed, std::span<con
         }
     }
     return moved;
+}
+
+/// Which policy of those for the same packets is in force depends on who came later.
+void Translator::claim_anew(const Policies& all) {
+    claims_.clear();
+    xfrm::Transaction in_place;
+    for (const auto& [reqid, orphans] : orphans_) {
+        for (const xfrm::Policy& policy : orphans.policies) {
+            claim(in_place, policy);
+        }
+    }
+    claim(in_place, all);
 }
 
 xfrm::Transaction Translator::clear() {

@@ -66,7 +66,7 @@ class Translator {
     /// until one does, the kernel keeps a placeholder and does not ask again.
     [[nodiscard]] const ike::ChildSaSpec* wanted(xfrm::ReqId reqid, std::uint32_t acquire_sequence);
 
-    /// Every one that somebody wants.
+    /// Every one that somebody wants: those of traps first, then the CHILD SAs' in the order in which they came.
     [[nodiscard]] std::vector<ChildPolicy> child_policies() const;
     /// The policies have the places that these give them. Of `placed` the kernel may hold what nobody wants any more.
     [[nodiscard]] xfrm::Transaction follow(const ListedChildren& listed, std::span<const ChildPolicy> placed);
@@ -114,6 +114,7 @@ class Translator {
     using SharedPtr = std::shared_ptr<Shared>;
     struct Child {
         SharedPtr shared;
+        std::uint64_t arrival = 0;  ///< each later one has a higher number
         xfrm::SaId inbound;
         Policies inbound_policies;
         std::optional<xfrm::SaId> outbound;
@@ -146,6 +147,7 @@ class Translator {
     void unlist(const Shared& shared);
     void claim(xfrm::Transaction& transaction, const Policies& policies);
     void claim(xfrm::Transaction& transaction, const xfrm::Policy& placed);
+    void claim_anew(const Policies& all);
     void release(xfrm::Transaction& transaction, const Policies& policies);
     void release(xfrm::Transaction& transaction, const xfrm::Policy& placed);
     void put_inbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
@@ -167,6 +169,7 @@ class Translator {
     bool waits_ = false;
     std::set<xfrm::PolicyId> waiting_;       ///< for follow(): wanted ones, and such that are not wanted any more
     std::map<ike::EspSpi, Child> children_;  ///< by inbound SPI
+    std::uint64_t arrivals_ = 0;
     std::map<xfrm::SaId, ike::EspSpi> by_outbound_;
     std::map<Kind, SharedPtr> shared_;
     std::map<xfrm::PolicyId, std::vector<Claim>> claims_;

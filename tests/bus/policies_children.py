@@ -90,7 +90,6 @@ def listed(world):
                  policy("hq", remote=f"{HERE[4]}-{THERE[4]}", **hq), ALL]]
         ours.write(*sets[0])
         theirs.write(ICMP, policy("clear", local_ports=8080, **clear), policy("hq", remote=HERE[4], **hq), ALL)
-        ours.other = there
         with there.entered(), theirs.sluice:
             bus.await_service()
             for each in (ours, theirs):
@@ -108,7 +107,7 @@ def listed(world):
             carry(world, ours, there, THERE[4], 1001)
             expect(sum(protected_packets(ours.namespace).values()) > sum(before.values()) + 50, "the CHILD SA carries the rest")
 
-            with Stream(world, ours, THERE[4]) as stream:
+            with Stream(world, ours.namespace, there, THERE[4]) as stream:
                 commit_others(ours, 8, sets)
                 ours.command.run("rekey", "hq")
                 ours.write(*sets[1])

@@ -729,6 +729,28 @@ TEST_CASE("policies go where a list has their child, and come back") {
     CHECK(listed_ones(others) == 2);
 }
 
+TEST_CASE("of two CHILD SAs for the same packets the later one stays in force, whatever becomes of the list") {
+    CommittedPolicies committed{.set = {}, .enabled = true};
+    committed.set.policies.push_back(
+        {.rule = {.name = "hq", .direction = policy::Direction::out, .priority = 2'000'000},
+         .by = NegotiatedSa{.connection = "hq", .child = "net"},
+         .table = 0,
+         .where = {}});
+    Translator translator;
+    Tables tables;
+    tables.carry_out(translator.install(whole(spec(2000, 3000))));
+    auto later = spec(1000, 4000);  // a lower SPI, and another peer
+    later.remote = *IpAddress::parse("198.51.100.9");
+    tables.carry_out(translator.install(whole(later)));
+    const auto in_force = tables.out();
+    CHECK(is_empty(translator.follow({}, {})));
+    CHECK(tables.out() == in_force);
+    tables.carry_out(translator.follow(ListedChildren(committed), {}));
+    CHECK(tables.out() == in_force);
+    tables.carry_out(translator.follow({}, {}));
+    CHECK(tables.out() == in_force);
+}
+
 TEST_CASE("what was placed for a child that has gone meanwhile is taken out") {
     Translator translator;
     Tables tables;
