@@ -259,6 +259,11 @@ class Events:
         eventually(lambda: self.kinds().count(kind) >= count, self.bus.world.patience(10), f"{count} × {kind} is told")
         return [event for event in self.all() if event["kind"] == kind][-1]
 
+    def await_successor(self, ike_spi):
+        """Of an IKE SA that stood before the monitor listened, and whose own establishment may be told late."""
+        eventually(lambda: any(event["kind"] == "ike-established" and event["ike_spi"] != ike_spi for event in self.all()),
+                   self.bus.world.patience(10), f"another IKE SA than {ike_spi} is told")
+
 
 class Deaf:
     """Has a match for every signal and calls methods, and reads nothing: it has no main loop."""
