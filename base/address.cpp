@@ -102,6 +102,16 @@ std::optional<Prefix> Prefix::parse(std::string_view text) {
     return prefix;
 }
 
+std::optional<IpAddress> IpAddress::next() const {
+    IpAddress after = *this;
+    for (std::size_t i = octets().size(); i > 0; --i) {
+        if (++after.octets_.at(i - 1) != 0) {
+            return after;
+        }
+    }
+    return std::nullopt;
+}
+
 IpAddress Prefix::last() const {
     IpAddress last = address;
     for (std::size_t i = 0; i < address.octets().size(); ++i) {

@@ -30,6 +30,8 @@ class IpAddress {
     [[nodiscard]] Bytes octets() const { return Bytes(octets_).first(family_ == Family::ipv4 ? 4 : 16); }
     /// 32 or 128.
     [[nodiscard]] unsigned bits() const { return family_ == Family::ipv4 ? 32 : 128; }
+    /// The one after it in its family, or nothing after the highest.
+    [[nodiscard]] std::optional<IpAddress> next() const;
     [[nodiscard]] bool unspecified() const { return *this == lowest(family_); }
     [[nodiscard]] std::string text() const;
 

@@ -211,6 +211,16 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"inet-diag-malformed", ReasonArea::kernel,
            "What the kernel says of a TCP socket can't be understood. The status lacks these figures; nothing else "
            "does."},
+    Reason{"interface-in-use", ReasonArea::kernel,
+           "An interface of this name exists and is not keysluice's. Remove it, or choose another name."},
+    Reason{"interface-not-supported", ReasonArea::kernel,
+           "The kernel has no XFRM interfaces (CONFIG_XFRM_INTERFACE, module xfrm_interface). Load the module, or "
+           "leave out "
+           "interface."},
+    Reason{
+        "interface-refused", ReasonArea::kernel,
+        "The kernel refused an XFRM interface, or an address or route of it; the sentence says which, and why. It is "
+        "tried again every few seconds."},
     Reason{"iv-length", ReasonArea::internal, "An IV for the kernel has the wrong length. Please report it."},
     Reason{"keeper-busy", ReasonArea::internal,
            "The keeper takes no connection: it is being started, or its relay has no place left. Accepting pauses "
@@ -326,6 +336,10 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"no-shared-protocol", ReasonArea::tls,
            "The client speaks none of the application protocols in alpn. It was told so by an alert; add its "
            "protocol if the backend speaks it."},
+    Reason{"no-virtual-address", ReasonArea::ike,
+           "A peer was to get a virtual address and did not: the gateway has none left or no pools, or the peer asks "
+           "for "
+           "none where each has to. The sentence, or the gateway's log, says which."},
     Reason{"not-added", ReasonArea::internal,
            "A program wants to change or remove a connection that none has added: what stands in a configuration "
            "file is "
@@ -420,6 +434,10 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"rekey-refused", ReasonArea::ike,
            "The peer refused to rekey the IKE SA. It is tried again; when the peer's lifetime is over, it may close "
            "the IKE SA."},
+    Reason{"resolver-refused", ReasonArea::ike,
+           "systemd-resolved did not take the resolvers that a peer gave us, for the interface of the connection; "
+           "the sentence "
+           "quotes it. Names behind the tunnel are not found until it does."},
     Reason{
         "sa-expired", ReasonArea::ike,
         "The kernel deleted an SA at its hard limit, far behind the time at which it should have been rekeyed. The "
@@ -517,6 +535,10 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"vpn-interrupted", ReasonArea::ike,
            "A tunnel of NetworkManager's was closed while it was wanted, by the peer or by command. It is begun "
            "anew; the log before this says who closed it."},
+    Reason{"vpn-other-address", ReasonArea::ike,
+           "A tunnel of NetworkManager's was closed and negotiated anew, and the gateway gave other addresses than "
+           "before, "
+           "which NetworkManager does not take while a connection is active. Activate it again."},
     Reason{"vpn-timeout", ReasonArea::ike,
            "A tunnel of NetworkManager's did not stand in time. The log of keysluiced says how far it came; with "
            "nothing there, the gateway does not answer. vpn.timeout gives it more time."},

@@ -17,7 +17,9 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
            "A reload would give an address of this service to another one, or the other way round, and the other "
            "service stays as it was: so this one does. Mend the other one and reload."},
     Reason{"bad-address", ReasonArea::configuration,
-           "local or remote is no address that can stand there, or the two are of different families."},
+           "What stands there is no address, prefix, range or domain of the kind that the key takes, or local and "
+           "remote "
+           "are of different families; the sentence says what is expected."},
     Reason{"bad-algorithms", ReasonArea::configuration,
            "A policy names algorithms that do not go together: AH has integrity alone, ESP needs one of the two "
            "at least, and aes-gcm has its own integrity."},
@@ -29,6 +31,8 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
            "An address is not HOST:PORT, [IPv6]:PORT or unix:/PATH, or may not be a host name where it stands."},
     Reason{"bad-icmp", ReasonArea::configuration,
            "What stands for ICMP types and codes in a policy is none: a type, a range of types, or type/code."},
+    Reason{"bad-interface", ReasonArea::configuration,
+           "interface is no name that a network interface can have: at most 15 letters, digits, '.', '_' and '-'."},
     Reason{"bad-key-reference", ReasonArea::configuration,
            "A key is named by \"file:/PATH\", \"credential:NAME\" or, for many peers, \"directory:/PATH\", and never "
            "written into the configuration."},
@@ -93,10 +97,12 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"delivery-conflict", ReasonArea::configuration,
            "A key can't stand beside the one that gives sockets to applications (deliver, or submit:/PATH in "
            "listen); the sentence says why."},
+    Reason{"duplicate-addresses", ReasonArea::configuration, "Two pools have addresses in common."},
     Reason{"duplicate-key", ReasonArea::configuration,
            "A key is set twice; the sentence says where it stands first."},
     Reason{"duplicate-listen", ReasonArea::configuration, "Two services listen on the same address."},
-    Reason{"duplicate-name", ReasonArea::configuration, "Two services, connections or children have the same name."},
+    Reason{"duplicate-name", ReasonArea::configuration,
+           "Two services, connections, pools or children have the same name."},
     Reason{"engines-missing", ReasonArea::configuration,
            "keysluiced began with no TLS service, and so without engines: restart keysluice, and services are "
            "served."},
@@ -141,6 +147,10 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"import-too-large", ReasonArea::configuration,
            "A file is larger than 1 MiB, or includes too much: too many files, too deep, or more settings and "
            "sections than anybody writes."},
+    Reason{
+        "interface-unfit", ReasonArea::configuration,
+        "A connection can't be behind the interface that it names: a child is in transport mode or asks for offload, "
+        "or another connection says something else about the same interface."},
     Reason{"key-ambiguous", ReasonArea::configuration,
            "A named key is both a file and a systemd credential of keysluiced, and nobody said which of them counts. "
            "Remove one."},
@@ -333,6 +343,7 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
            "A policy is to be protected by a CHILD SA of IKE that is not configured."},
     Reason{"unknown-key", ReasonArea::configuration,
            "A table has a key that is unknown; the sentence says which one may have been meant."},
+    Reason{"unknown-pool", ReasonArea::configuration, "pools names an [[ike.pool]] that does not exist."},
     Reason{"unknown-table", ReasonArea::configuration,
            "The configuration has a table that is unknown; the sentence says which one may have been meant."},
     Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},

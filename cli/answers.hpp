@@ -67,8 +67,13 @@ struct IkeSa {
     std::string local_id = {};
     std::string remote_id = {};
     std::string suite = {};
-    Instant established = Instant::min();  ///< min(): not yet
-    Instant rekey_due = Instant::max();    ///< max(): never
+    Instant established = Instant::min();              ///< min(): not yet
+    Instant rekey_due = Instant::max();                ///< max(): never
+    std::vector<std::string> virtual_addresses = {};   ///< the peer gave us
+    std::vector<std::string> assigned_addresses = {};  ///< we gave the peer
+    std::vector<std::string> dns = {};                 ///< the peer told us, as the next
+    std::vector<std::string> domains = {};
+    std::string interface = {};
     std::vector<ChildSa> children = {};
 
     bool operator==(const IkeSa&) const = default;
@@ -94,6 +99,7 @@ struct Connection {
     std::string auth = {};
     std::string remote_auth = {};
     std::string start = {};
+    std::string interface = {};
     std::vector<std::string> children = {};
     std::vector<RefusedChild> refused = {};
 

@@ -71,6 +71,13 @@ IkeSa from_row(const SaRow& row) {
              .established = instant_of(std::get<10>(row), Instant::min()),
              .rekey_due = instant_of(std::get<11>(row), Instant::max()),
              .children = {}};
+    using Texts = std::vector<std::string>;
+    const bus::Dictionary& more = std::get<13>(row);
+    sa.virtual_addresses = value_of<Texts>(more, "virtual_addresses");
+    sa.assigned_addresses = value_of<Texts>(more, "assigned_addresses");
+    sa.dns = value_of<Texts>(more, "dns");
+    sa.domains = value_of<Texts>(more, "domains");
+    sa.interface = value_of<std::string>(more, "interface");
     for (const ChildRow& child : std::get<12>(row)) {
         sa.children.push_back(from_row(child));
     }
@@ -115,6 +122,7 @@ Connection connection_from(const bus::Dictionary& properties) {
                           .auth = value_of<std::string>(properties, "Auth"),
                           .remote_auth = value_of<std::string>(properties, "RemoteAuth"),
                           .start = value_of<std::string>(properties, "Start"),
+                          .interface = value_of<std::string>(properties, "Interface"),
                           .children = value_of<std::vector<std::string>>(properties, "Children"),
                           .refused = {}};
     using RefusedRow = sdbus::Struct<std::string, std::string, std::string>;

@@ -82,6 +82,11 @@ Json to_json(const IkeSa& sa, Instant now) {
          {"spi_responder", in_hex(sa.initiator ? sa.peer_spi : sa.spi)},
          {"age", since(sa.established, now)},
          {"rekey_in", until(sa.rekey_due, now)},
+         {"virtual_addresses", Json::array(sa.virtual_addresses)},
+         {"assigned_addresses", Json::array(sa.assigned_addresses)},
+         {"dns", Json::array(sa.dns)},
+         {"domains", Json::array(sa.domains)},
+         {"interface", sa.interface},
          {"children", Json::array(sa.children, [now](const ChildSa& child) { return to_json(child, now); })}});
 }
 

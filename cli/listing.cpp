@@ -117,6 +117,18 @@ std::string lines_of(const IkeSa& sa, Instant now, const Style& style) {
             "  established {}s ago{}\n", seconds(now - sa.established),
             sa.rekey_due == Instant::max() ? "" : fmt::format(", rekeying in {}s", seconds(sa.rekey_due - now)));
     }
+    const auto add = [&text](std::string_view title, const std::vector<std::string>& texts) {
+        if (!texts.empty()) {
+            text += fmt::format("  {} {}\n", title, fmt::join(texts, " "));
+        }
+    };
+    add("virtual addresses, given to us:", sa.virtual_addresses);
+    add("virtual addresses, given to the peer:", sa.assigned_addresses);
+    add("resolvers:", sa.dns);
+    add("domains of these resolvers:", sa.domains);
+    if (!sa.interface.empty()) {
+        text += fmt::format("  interface {}\n", sa.interface);
+    }
     return text;
 }
 

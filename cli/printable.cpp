@@ -93,6 +93,10 @@ std::string printable(std::string_view text) {
 
 IkeSa printable(IkeSa sa) {
     make_printable({&sa.connection, &sa.state, &sa.local, &sa.remote, &sa.local_id, &sa.remote_id, &sa.suite});
+    make_printable({&sa.interface});
+    for (std::vector<std::string>* texts : {&sa.virtual_addresses, &sa.assigned_addresses, &sa.dns, &sa.domains}) {
+        make_printable(*texts);
+    }
     for (ChildSa& child : sa.children) {
         make_printable({&child.name, &child.state, &child.mode, &child.suite, &child.offload_requested,
                         &child.offload, &child.offload_device, &child.offload_reason});

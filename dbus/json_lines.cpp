@@ -82,6 +82,11 @@ void append_json_line(std::string& into, const control::IkeSaView& sa) {
     append(into, "suite", std::string_view(control::suite_text(sa)));
     append(into, "age", sa.age);
     append(into, "rekey_in", sa.rekey_in);
+    append(into, "virtual_addresses", control::texts(sa.given.addresses));
+    append(into, "assigned_addresses", control::texts(sa.assigned.addresses));
+    append(into, "dns", control::texts(sa.given.dns));
+    append(into, "domains", sa.given.domains);
+    append(into, "interface", std::string_view(sa.interface));
     into += ",\"children\":[";
     for (const control::ChildView& child : sa.children) {
         if (&child != sa.children.data()) {

@@ -73,6 +73,7 @@ class ConnectionObject final : public Exported<org::keysluice1::Connection_adapt
     std::string Auth() override { return view_.auth; }
     std::string RemoteAuth() override { return view_.remote_auth; }
     std::string Start() override { return view_.start; }
+    std::string Interface() override { return view_.interface; }
     std::vector<std::string> Children() override { return view_.children; }
     std::vector<RefusedRow> Refused() override { return to_rows(view_.refused); }
     void Up(sdbus::Result<>&& result, Dictionary options) override;
@@ -147,6 +148,11 @@ class IkeSaObject final : public Exported<org::keysluice1::IkeSa_adaptor> {
     std::string Suite() override { return control::suite_text(view_); }
     std::uint64_t Established() override { return microseconds(view_.established_at); }
     std::uint64_t RekeyDue() override { return microseconds(view_.rekey_at); }
+    std::vector<std::string> VirtualAddresses() override { return control::texts(view_.given.addresses); }
+    std::vector<std::string> AssignedAddresses() override { return control::texts(view_.assigned.addresses); }
+    std::vector<std::string> Dns() override { return control::texts(view_.given.dns); }
+    std::vector<std::string> Domains() override { return view_.given.domains; }
+    std::string Interface() override { return view_.interface; }
     ChildRows Children() override { return to_rows(view_.children); }
     void GetCounters(sdbus::Result<CountersRows>&& result) override;
     void Down(sdbus::Result<>&& result, Dictionary options) override;

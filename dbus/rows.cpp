@@ -12,14 +12,34 @@ namespace {
 
 // Names, signatures and padding of an object's properties and of a CHILD SA's members, with what states, addresses
 // and suites may have at most, without the other texts.
-constexpr std::size_t kFixedOfSa = 1300;
+constexpr std::size_t kFixedOfSa = 1800;
 constexpr std::size_t kFixedOfChild = 480;
+// A text beside its letters, and one with an address.
+constexpr std::size_t kFixedOfText = 8;
+constexpr std::size_t kLongestAddress = 39 + kFixedOfText;
 // "192.168.100.100-192.168.200.200/255/10000-65535", and the same of IPv6, with length and padding.
 constexpr std::size_t kLongestSelector4 = 47 + 8;
 constexpr std::size_t kLongestSelector6 = 95 + 8;
 
 std::string word(ike::Offload offload) {
     return std::string(control::kEspOffloadNames.at(static_cast<std::size_t>(offload)));
+}
+
+Dictionary addresses_of(const control::IkeSaView& sa) {
+    Dictionary more;
+    const auto add = [&](const char* key, std::vector<std::string> texts) {
+        if (!texts.empty()) {
+            more.emplace(key, sdbus::Variant{std::move(texts)});
+        }
+    };
+    add("virtual_addresses", control::texts(sa.given.addresses));
+    add("assigned_addresses", control::texts(sa.assigned.addresses));
+    add("dns", control::texts(sa.given.dns));
+    add("domains", sa.given.domains);
+    if (!sa.interface.empty()) {
+        more.emplace("interface", sdbus::Variant{sa.interface});
+    }
+    return more;
 }
 
 HalfRow half(const xfrm::SaState& sa) {
@@ -95,7 +115,7 @@ SaRow to_row(const control::IkeSaView& sa) {
                  microseconds(sa.established_at),
                  microseconds(sa.rekey_at),
                  to_rows(sa.children),
-                 Dictionary{}};
+                 addresses_of(sa)};
 }
 
 TlsSessionRow to_row(const control::TlsSessionView& session) {
@@ -131,6 +151,11 @@ EventRow to_row(const control::Happening& happening) {
 
 std::size_t size_on_bus(const control::IkeSaView& sa) {
     std::size_t size = kFixedOfSa + sa.connection.size() + sa.local_id.size() + sa.remote_id.size();
+    const std::size_t addresses = sa.given.addresses.size() + sa.given.dns.size() + sa.assigned.addresses.size();
+    size += sa.interface.size() + addresses * kLongestAddress;
+    for (const std::string& domain : sa.given.domains) {
+        size += kFixedOfText + domain.size();
+    }
     for (const control::ChildView& child : sa.children) {
         size += kFixedOfChild + child.name.size() + child.offload.device.size() + child.offload.reason.size();
         for (const auto* selectors : {&child.local, &child.remote}) {

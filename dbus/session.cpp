@@ -23,11 +23,13 @@ Session::Session(Loop& loop, Link& link, Inquiries& inquiries, const control::Se
       commands_(link.connection(), inquiries, owners_),
       manager_(link.connection(), commands_, inquiries),
       policies_(link.connection(), commands_),
-      tree_(link.connection(), commands_, inquiries),
+      resolver_(link.connection()),
+      tree_(link.connection(), commands_, inquiries, resolver_),
       patience_(loop, [this] { follow(); }) {
     add_object_manager(link.connection(), kRoot);
     manager_.put(setup);
     tree_.put(setup);
+    resolver_.put(setup);
     follow();
     walk();
 }

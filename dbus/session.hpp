@@ -38,6 +38,7 @@ class Session {
     Commands commands_;
     Manager manager_;
     Policies policies_;
+    Resolver resolver_;
     Tree tree_;
     Timer patience_;
     bool walking_ = false;

@@ -46,6 +46,7 @@ void Tree::put(control::IkeSaView view) {
         left_out_ = true;
         return;
     }
+    resolver_.put(view);
     if (found == sas_.end()) {
         found = sas_.emplace(spi, SaEntry{}).first;
         found->second.object = std::make_unique<IkeSaObject>(connection_, commands_, inquiries_, std::move(view));
@@ -68,6 +69,7 @@ void Tree::remove(ike::IkeSpi spi) {
 
 Tree::SaEntries::iterator Tree::erase(SaEntries::iterator entry) {
     octets_ -= entry->second.size;
+    resolver_.remove(entry->first);
     return sas_.erase(entry);
 }
 
@@ -84,6 +86,7 @@ void Tree::end_walk() {
     for (auto next = sas_.begin(); next != sas_.end();) {
         next = next->second.walk == walk_ ? std::next(next) : erase(next);
     }
+    resolver_.settle();
 }
 
 }  // namespace keysluice::bus

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dbus/objects.hpp"
+#include "dbus/resolver.hpp"
 
 namespace keysluice::bus {
 
@@ -18,8 +19,9 @@ class Tree {
     /// Of GetManagedObjects, about: the IKE SAs' part of 16 MiB.
     static constexpr std::size_t kMostOctets = 8U << 20U;
 
-    Tree(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries)
-        : connection_(connection), commands_(commands), inquiries_(inquiries) {}
+    /// `resolver` hears of each IKE SA that comes, changes or goes.
+    Tree(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries, Resolver& resolver)
+        : connection_(connection), commands_(commands), inquiries_(inquiries), resolver_(resolver) {}
 
     /// From now on, coming and going is announced.
     void go_public() { public_ = true; }
@@ -48,6 +50,7 @@ class Tree {
     sdbus::IConnection& connection_;
     Commands& commands_;
     Inquiries& inquiries_;
+    Resolver& resolver_;
     bool public_ = false;
     std::map<std::string, std::unique_ptr<ConnectionObject>> connections_;
     std::map<std::string, std::unique_ptr<TlsServiceObject>> services_;

@@ -44,7 +44,8 @@ struct ChildSaSpec {
     TrafficSelectors local_selectors;
     TrafficSelectors remote_selectors;
     Offload offload = Offload::off;
-    ChildLifetime lifetime;  ///< where the kernel says ChildSpent; what goes far beyond it, it deletes
+    std::uint32_t interface_id = 0;  ///< of the connection's interface, else 0
+    ChildLifetime lifetime;          ///< where the kernel says ChildSpent; what goes far beyond it, it deletes
 };
 
 /// Answer with ChildInstalled.
@@ -129,6 +130,7 @@ struct Report {
         moved,             ///< the peer is at another address or port
         offload_lost,      ///< by a CHILD SA; `error` tells why
         offload_regained,  ///< by it, or its successor
+        assigned,          ///< virtual addresses, to us or to the peer
         failed,            ///< a negotiation; `error` tells why
         refused,           ///< a peer's request; `error` tells why
     };

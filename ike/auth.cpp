@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "ike/create_child.hpp"
+#include "ike/informational.hpp"
 #include "ike/peer_certificate.hpp"
 #include "ike/proof.hpp"
+#include "ike/remote_access.hpp"
 #include "ike/wire/text.hpp"
 
 namespace keysluice::ike {
@@ -126,6 +128,12 @@ void answer_auth(Context& context, Sa& sa, const Incoming& message, wire::AuthPa
     payloads.emplace_back(wire::IdResponderPayload{sa.connection->local_id});
     add_certificates(payloads, *sa.connection);
     payloads.emplace_back(std::move(proof));
+    if (auto none = assign_addresses(context, sa, message.payloads, payloads)) {
+        report(context, sa, Report::Kind::refused, std::move(none->error));
+        payloads.emplace_back(notify(none->notify));
+        send_response(context, sa, message, payloads);
+        return;
+    }
     const Nonces nonces{negotiation->peer_nonce, negotiation->own_nonce};
     answer_child_request(context, sa, message, std::move(payloads), {.nonces = nonces, .shared = nullptr});
 }
@@ -177,6 +185,7 @@ void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
     }
     const auto& child = sa.negotiation->child;
     assert(child);
+    add_request(context, sa, payloads);
     add_offer(payloads, sa, *child);
     sa.negotiation->until = Instant::max();
     become(context, sa, State::auth_sent);
@@ -186,6 +195,12 @@ void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
 void accept_responder(Context& context, Sa& sa, const Payloads& payloads) {
     const auto negotiation = std::move(sa.negotiation);
     enter_established(context, sa);
+    if (auto taken = take_addresses(context, sa, payloads); !taken) {
+        report(context, sa, Report::Kind::failed, std::move(taken).error());
+        sa.waiting.clear();
+        close(context, sa);
+        return;
+    }
     const Nonces nonces{negotiation->own_nonce, negotiation->peer_nonce};
     auto& child = negotiation->child;
     assert(child);

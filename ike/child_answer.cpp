@@ -6,6 +6,7 @@
 
 #include "ike/child_install.hpp"
 #include "ike/delay.hpp"
+#include "ike/remote_access.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -60,12 +61,8 @@ Answer<Fit> fit(const Sa& sa, const ChildRule& rule, const ChildRequest& request
                        fmt::format("{} asks for {} mode, and child {} is configured for the other", peer_text(sa),
                                    request.mode == Mode::transport ? "transport" : "tunnel", rule.name)});
     }
-    const TrafficSelectors local = old != nullptr       ? old->spec.local_selectors
-                                   : rule.local.empty() ? TrafficSelectors{selector_of(sa.local.address)}
-                                                        : rule.local;
-    const TrafficSelectors remote = old != nullptr        ? old->spec.remote_selectors
-                                    : rule.remote.empty() ? TrafficSelectors{selector_of(sa.remote.address)}
-                                                          : rule.remote;
+    const TrafficSelectors local = old != nullptr ? old->spec.local_selectors : local_selectors(sa, rule);
+    const TrafficSelectors remote = old != nullptr ? old->spec.remote_selectors : remote_selectors(sa, rule);
     Fit found{.rule = &rule,
               .choice = {},
               .local = narrow(request.traffic.local, local),
@@ -291,10 +288,29 @@ ChildSaSpec spec_of(const Sa& sa, const std::string& child, ReqId reqid) {
     spec.reqid = reqid;
     spec.local = sa.local.address;
     spec.remote = sa.remote.address;
+    spec.interface_id = sa.connection->interface.id;
     if (sa.nat_here || sa.nat_there) {
         spec.udp_ports = {sa.local.port, sa.remote.port};
     }
     return spec;
+}
+
+TrafficSelectors local_selectors(const Sa& sa, const ChildRule& rule) {
+    if (!rule.local.empty()) {
+        return rule.local;
+    }
+    if (sa.given) {
+        return selectors_of(sa.given->addresses);
+    }
+    return sa.initiator && asks_for_addresses(sa) ? any_of(sa.connection->virtual_addresses)
+                                                  : TrafficSelectors{selector_of(sa.local.address)};
+}
+
+TrafficSelectors remote_selectors(const Sa& sa, const ChildRule& rule) {
+    if (!rule.remote.empty()) {
+        return rule.remote;
+    }
+    return sa.assigned ? selectors_of(sa.assigned->addresses) : TrafficSelectors{selector_of(sa.remote.address)};
 }
 
 SeenTraffic seen_from_here(const Sa& sa, Mode mode, const TrafficSelectors& local, const TrafficSelectors& remote) {
@@ -319,7 +335,8 @@ void apply_rule(Context& context, const Sa& sa, ChildSa& child) {
         return;
     }
     child.rekey_at = early(context, rule->rekey_time);
-    child.spec.offload = rule->offload;
+    // Linux, xfrm_dev_state_add(): "XFRM if_id is not supported in RX path".
+    child.spec.offload = sa.connection->interface.id != 0 ? Offload::off : rule->offload;
     child.spec.lifetime = {.time = rule->rekey_time,
                            .bytes = early(context, rule->rekey_bytes),
                            .packets = early(context, rule->rekey_packets)};

@@ -8,6 +8,10 @@ namespace keysluice::ike {
 
 /// The parts of a specification that come from the IKE SA.
 [[nodiscard]] ChildSaSpec spec_of(const Sa& sa, const std::string& child, ReqId reqid);
+/// What a child of this rule is for: its selectors, and without them the ends of the IKE SA, or the virtual addresses
+/// instead. Of an initiator that has yet to get some, all addresses: the responder narrows them to what it gives.
+[[nodiscard]] TrafficSelectors local_selectors(const Sa& sa, const ChildRule& rule);
+[[nodiscard]] TrafficSelectors remote_selectors(const Sa& sa, const ChildRule& rule);
 /// What a message of the peer says of both sides' traffic, as it is seen from here. RFC 7296 section 2.23.1,
 /// transport mode: "If the server is behind a NAT, substitute the IP address in the TSr entries with the remote
 /// address of the IKE SA." "If the client is behind a NAT, substitute the IP address in the TSi entries with the

@@ -11,6 +11,7 @@
 #include "base/instant.hpp"
 #include "base/secret.hpp"
 #include "crypto/authorities.hpp"
+#include "ike/assignment.hpp"
 #include "ike/proposal.hpp"
 #include "ike/traffic_selectors.hpp"
 
@@ -104,6 +105,15 @@ struct RetryPauses {
     [[nodiscard]] Duration after(Duration pause) const;
 };
 
+/// The XFRM interface that a connection's children are behind.
+struct Interface {
+    std::string name;
+    std::uint32_t id = 0;   ///< that SAs and policies have in common with it; 0: there is none
+    std::uint32_t mtu = 0;  ///< 0: the kernel's
+
+    bool operator==(const Interface&) const = default;
+};
+
 struct Connection {
     std::string name;
     std::optional<IpAddress> local;   ///< nothing: any of ours
@@ -122,6 +132,12 @@ struct Connection {
     Duration liveness = std::chrono::seconds(30);  ///< silence after which the peer is asked; zero: never
     bool keep_up = false;                          ///< initiated on load, and again whenever it is gone
     RetryPauses retry;
+    /// Initiator: addresses to ask the peer for, any of its family where one is unspecified. Children without local
+    /// selectors are for what it gives.
+    std::vector<IpAddress> virtual_addresses;
+    /// Responder: out of which peers get theirs; children without remote selectors are for those.
+    std::vector<AddressPoolPtr> pools;
+    Interface interface;
 
     [[nodiscard]] const ChildRule* child(std::string_view name) const;
 };

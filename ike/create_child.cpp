@@ -105,8 +105,15 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
     child.spec.inbound = offer.inbound;
     child.spec.outbound = choice->spi;
     child.spec.suite = choice->suite;
-    child.spec.local_selectors = narrow(traffic.local, offer.local);  // without what lies in another one
+    // Where addresses were asked for, it is those that were given; and without what lies in another one.
+    const bool narrowed = rule != nullptr && sa.given && !offer.rekeys;
+    child.spec.local_selectors = narrow(traffic.local, narrowed ? local_selectors(sa, *rule) : offer.local);
     child.spec.remote_selectors = narrow(traffic.remote, offer.remote);
+    if (child.spec.local_selectors.empty()) {
+        return fail("ts-unacceptable",
+                    fmt::format("{} answered child {} with {}, and gave us {}", peer_text(sa), offer.child,
+                                wire::print(traffic.local), wire::print(local_selectors(sa, *rule))));
+    }
     child.complete = true;
     child.ours = true;
     child.replaces = offer.rekeys;
@@ -164,8 +171,8 @@ ChildOffer new_offer(Context& context, const Sa& sa, const ChildRule& rule, cons
         offer.remote = old->spec.remote_selectors;
     } else {
         offer.reqid = context.registry.new_reqid();
-        offer.local = rule.local.empty() ? TrafficSelectors{selector_of(sa.local.address)} : rule.local;
-        offer.remote = rule.remote.empty() ? TrafficSelectors{selector_of(sa.remote.address)} : rule.remote;
+        offer.local = local_selectors(sa, rule);
+        offer.remote = remote_selectors(sa, rule);
     }
     offer.offered = ike::offer(rule.proposals, octets_of(offer.inbound), with_group);
     offer.group = first_group(offer.offered);

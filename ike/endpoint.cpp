@@ -53,6 +53,7 @@ Endpoint::~Endpoint() = default;
 
 void Endpoint::configure(const std::vector<ConnectionPtr>& connections) {
     connections_.configure(connections);
+    std::erase_if(given_, [this](const auto& each) { return connections_.find(each.first) == nullptr; });
     for (const auto& [name, wanted] : WantedByName(wanted_.all())) {
         const ConnectionPtr rules = connections_.find(name);
         if (!rules || !rules->keep_up) {
@@ -158,6 +159,11 @@ Sa& Endpoint::adopt(std::unique_ptr<Sa> sa) {
     Sa& adopted = *sa;
     touched_.push_back(adopted.own_spi());
     sas_[adopted.own_spi()] = std::move(sa);
+    if (adopted.assigned) {
+        for (const IpAddress& address : adopted.assigned->addresses) {
+            leases_.hold(address, adopted.peer_id);
+        }
+    }
     if (index_.update(adopted)) {
         watch_twins(adopted);
     }
@@ -180,9 +186,27 @@ void Endpoint::forget_others(const Sa& sa, Instant began_at) {
         // RFC 7296 section 2.4: "the recipient MAY use this information to delete any other IKE SAs it has to the
         // same authenticated identity without waiting for a timeout." One that came about since, the peer knows.
         if (&other != &sa && same_ends && other.established_at <= began_at) {
-            end(*context_, *find(spi));
+            Sa& over = *find(spi);
+            end(*context_, over);
+            release_leases(over);  // the peer may ask for an address in the same message
         }
     }
+}
+
+std::vector<IpAddress> Endpoint::wishes(const Connection& connection) {
+    std::vector<IpAddress> wishes = connection.virtual_addresses;
+    const auto given = given_.find(connection.name);
+    for (IpAddress& wish : wishes) {
+        if (given == given_.end() || !wish.unspecified()) {
+            continue;
+        }
+        const auto known = std::ranges::find(given->second, wish.family(), &IpAddress::family);
+        if (known != given->second.end()) {
+            wish = *known;
+            given->second.erase(known);  // of several of a family, each is asked for once
+        }
+    }
+    return wishes;
 }
 
 std::vector<IkeSpi> Endpoint::of_same_peer(const Sa& sa) const {
@@ -553,6 +577,15 @@ void Endpoint::look_soon(const std::string& connection, Instant now) {
     }
 }
 
+void Endpoint::release_leases(Sa& sa) {
+    if (sa.assigned) {
+        for (const IpAddress& address : sa.assigned->addresses) {
+            leases_.release(address);
+        }
+        sa.assigned.reset();
+    }
+}
+
 void Endpoint::tidy(Instant now) {
     for (const EspSpi spi : std::exchange(offered_before_, {})) {
         offered_.erase(spi);
@@ -569,6 +602,10 @@ void Endpoint::tidy(Instant now) {
         }
         if (sa.state == State::dead) {
             look_soon(sa.connection->name, now);
+            release_leases(sa);
+        }
+        if (sa.given) {
+            given_[sa.connection->name] = sa.given->addresses;
         }
         if (index_.update(sa)) {
             watch_twins(sa);

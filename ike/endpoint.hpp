@@ -12,6 +12,7 @@
 #include "ike/deadlines.hpp"
 #include "ike/events.hpp"
 #include "ike/exchange.hpp"
+#include "ike/leases.hpp"
 #include "ike/sa.hpp"
 #include "ike/sa_index.hpp"
 #include "ike/wanted.hpp"
@@ -51,6 +52,8 @@ class Endpoint final : private Registry {
     [[nodiscard]] std::vector<IkeSpi> sas_of(const std::string& connection) const {
         return index_.of_connection(connection);
     }
+    /// The addresses that peers have, or had last.
+    [[nodiscard]] const Leases& leases() const { return leases_; }
     [[nodiscard]] const WantedByName& wanted() const { return wanted_.all(); }
     /// Null where none of this name is configured.
     [[nodiscard]] ConnectionPtr connection(const std::string& name) const { return connections_.find(name); }
@@ -70,6 +73,10 @@ class Endpoint final : private Registry {
     Sa& adopt(std::unique_ptr<Sa> sa) override;
     bool knows_peer(const Sa& sa) override;
     void forget_others(const Sa& sa, Instant began_at) override;
+    std::optional<IpAddress> lease(const AddressPool& pool, const Sa& sa, const IpAddress& wish) override {
+        return leases_.take(pool, sa.peer_id, wish);
+    }
+    std::vector<IpAddress> wishes(const Connection& connection) override;
     Sa* twin_of(const Sa& sa) override;
 
     void handle(Context& context, const DatagramReceived& datagram);
@@ -103,6 +110,7 @@ class Endpoint final : private Registry {
     [[nodiscard]] Sa* standing(const std::string& connection);
     [[nodiscard]] Sa* owner_of(EspSpi inbound);
     void look_soon(const std::string& connection, Instant now);
+    void release_leases(Sa& sa);
     void tidy(Instant now);
     void count_half_open(Sa& sa, const UdpEndpoint& from);
     void forget_half_open(Sa& sa);
@@ -124,7 +132,9 @@ class Endpoint final : private Registry {
     std::vector<IkeSpi> touched_;  ///< by the event that is being handled
     std::vector<IkeSpi> changed_;
     WantedList wanted_;
-    std::set<std::pair<Instant, IkeSpi>> twins_;  ///< when to see whether what stands twice still does
+    Leases leases_;
+    std::map<std::string, std::vector<IpAddress>> given_;  ///< by peers, to us: by connection
+    std::set<std::pair<Instant, IkeSpi>> twins_;           ///< when to see whether what stands twice still does
     std::uint32_t next_reqid_ = 1;
     Context* context_ = nullptr;  ///< of the event that is being handled
 };

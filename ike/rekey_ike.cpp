@@ -30,6 +30,14 @@ std::unique_ptr<Sa> successor(Context& context, const Sa& old, bool initiator, c
     sa->suite = suite;
     sa->iv.epoch = context.settings.epoch;
     sa->peer_id = old.peer_id;
+    // Section 3.15.1: "The requested address is valid as long as this IKE SA (or its rekeyed successors) requesting
+    // the address is valid."
+    if (old.given) {
+        sa->given = *old.given;
+    }
+    if (old.assigned) {
+        sa->assigned = *old.assigned;
+    }
     sa->established_at = context.now;
     sa->heard_at = context.now;
     sa->sent_at = context.now;

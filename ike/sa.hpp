@@ -157,6 +157,8 @@ struct Sa {
     IkeKeys keys;
     IvCounter iv;
     wire::Identity peer_id;
+    Rare<Assignment> given;     ///< by the peer, to us
+    Rare<Assignment> assigned;  ///< by us, to the peer
     Window window;
     // Message IDs count by direction, so a request and a response of the peer may have the same one.
     Rare<Fragments> request_fragments;
@@ -222,6 +224,11 @@ class Registry {
     [[nodiscard]] virtual bool knows_peer(const Sa& sa) = 0;
     /// The peer says that it had no other IKE SA with us (INITIAL_CONTACT) when it began this one.
     virtual void forget_others(const Sa& sa, Instant began_at) = 0;
+    /// An address of the pool for the peer, as Leases::take(): the SA holds it.
+    [[nodiscard]] virtual std::optional<IpAddress> lease(const AddressPool& pool, const Sa& sa,
+                                                         const IpAddress& wish) = 0;
+    /// The addresses to ask the peers of this connection for: what was given before.
+    [[nodiscard]] virtual std::vector<IpAddress> wishes(const Connection& connection) = 0;
     /// Another IKE SA with the same peer that carries all that this one does; null where there is none.
     [[nodiscard]] virtual Sa* twin_of(const Sa& sa) = 0;
 };

@@ -11,6 +11,11 @@ void describe(Archive& archive, T& value) {
     archive(value.address, value.port);
 }
 
+template <typename Archive, ike::Like<Prefix> T>
+void describe(Archive& archive, T& value) {
+    archive(value.address, value.length);
+}
+
 namespace crypto {
 
 template <typename Archive, ike::Like<KeyPair> T>
@@ -91,6 +96,14 @@ template <typename Archive, Like<TsResponderPayload> T>
 void describe(Archive& archive, T& value) {
     archive(value.selectors);
 }
+template <typename Archive, Like<ConfigurationAttribute> T>
+void describe(Archive& archive, T& value) {
+    archive(value.type, value.value);
+}
+template <typename Archive, Like<ConfigurationPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.type, value.attributes);
+}
 template <typename Archive, Like<UnknownPayload> T>
 void describe(Archive& archive, T& value) {
     archive(value.type, value.critical, value.data);
@@ -99,7 +112,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 10;
+constexpr std::uint16_t kVersion = 11;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -149,7 +162,7 @@ template <typename Archive, Like<ChildSaSpec> T>
 void describe(Archive& archive, T& value) {
     archive(value.connection, value.child, value.reqid, value.mode, value.local, value.remote, value.udp_ports,
             value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors, value.offload,
-            value.lifetime);
+            value.lifetime, value.interface_id);
 }
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {
@@ -203,13 +216,18 @@ template <typename Archive, Like<AwaitedResponse> T>
 void describe(Archive& archive, T& value) {
     archive(value.id, value.exchange, value.request, value.payloads, value.refusal, value.child);
 }
+template <typename Archive, Like<Assignment> T>
+void describe(Archive& archive, T& value) {
+    archive(value.addresses, value.dns, value.domains, value.subnets);
+}
 template <typename Archive, Like<Sa> T>
 void describe(Archive& archive, T& value) {
     archive(value.state, value.initiator, value.initiator_spi, value.responder_spi, value.local, value.remote,
             value.nat_here, value.nat_there, value.fragmentation, value.suite, value.keys, value.peer_id,
             value.window, value.negotiation, value.children, value.current, value.waiting, value.awaited,
             value.delayed, value.replacement, value.we_replace, value.predecessor, value.busy_since,
-            value.established_at, value.rekey_at, value.close_at, value.heard_at, value.sent_at);
+            value.established_at, value.rekey_at, value.close_at, value.heard_at, value.sent_at, value.given,
+            value.assigned);
 }
 
 SecretBuffer write_snapshot(const Sa& sa) {

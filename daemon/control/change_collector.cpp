@@ -12,9 +12,9 @@ namespace keysluice::control {
 namespace {
 
 /// In the order of ike::Report::Kind.
-constexpr std::array<std::string_view, 11> kKindNames{
-    "ike-established", "child-established", "child-rekeyed",    "ike-rekeyed", "child-closed", "ike-closed",
-    "peer-moved",      "offload-lost",      "offload-regained", "failed",      "refused"};
+constexpr std::array<std::string_view, 12> kKindNames{
+    "ike-established", "child-established", "child-rekeyed",    "ike-rekeyed",        "child-closed", "ike-closed",
+    "peer-moved",      "offload-lost",      "offload-regained", "addresses-assigned", "failed",       "refused"};
 
 }  // namespace
 

@@ -11,7 +11,9 @@
 #include "base/suggestion.hpp"
 #include "daemon/control/configuration_files.hpp"
 #include "daemon/control/ike_reader.hpp"
+#include "daemon/control/interface_reader.hpp"
 #include "daemon/control/policy_reader.hpp"
+#include "daemon/control/pool_reader.hpp"
 #include "daemon/control/section.hpp"
 #include "daemon/control/service_reader.hpp"
 #include "daemon/control/toml_document.hpp"
@@ -48,6 +50,8 @@ class Assembly {
     void give_keys(const Overlay& overlay);
 
     ConfigurationResult finish() && {
+        settle_pools(configuration_.ike, diagnostics_);
+        check_interfaces(configuration_.ike, diagnostics_);
         if (!diagnostics_.empty()) {
             return std::unexpected(std::move(diagnostics_));
         }
@@ -197,6 +201,9 @@ void Assembly::read_ike(const TomlTable& table, const Position& where) {
                              to_string(earlier->second))});
         }
         configuration_.ike.connections.push_back(std::move(entry));
+    }
+    for (const PlacedTable& pool : section.tables("pool", "ike.pool")) {
+        configuration_.ike.pools.push_back(read_ike_pool(pool, diagnostics_));
     }
     section.refuse_the_rest();
     refuse_duplicates(table, section, "[ike]");

@@ -30,6 +30,7 @@ ConnectionView view_of(const IkeConnection& connection, const IkeService* ike) {
                         .auth = word(rules.auth),
                         .remote_auth = word(rules.remote_auth),
                         .start = std::string(kIkeStartNames.at(static_cast<std::size_t>(connection.start))),
+                        .interface = rules.interface.name,
                         .children = {},
                         .refused = ike == nullptr ? std::vector<RefusedChild>{} : ike->refused(rules.name)};
     for (const ike::ChildRule& child : rules.children) {

@@ -33,6 +33,7 @@ struct ConnectionView {
     std::string auth;
     std::string remote_auth;
     std::string start;
+    std::string interface;  ///< empty: none
     std::vector<std::string> children;
     std::vector<RefusedChild> refused;
 

@@ -51,6 +51,8 @@ struct IkeConnection {
     bool own_id = false;      ///< local_id stands in the file
     std::string remote_host;  ///< a name to look up; empty where `remote` is an address or "any"
 
+    std::vector<std::string> pools;  ///< names: `rules` has what they stand for
+
     // Where it stands.
     Position section;
     Position remote;
@@ -58,6 +60,14 @@ struct IkeConnection {
     Position certificate_at;
     Position ca_at;
     std::vector<Position> crl_at;
+    std::vector<Position> pools_at;
+    Position interface_at;
+};
+
+/// An [[ike.pool]].
+struct IkePool {
+    ike::AddressPoolPtr rules;
+    Position section;
 };
 
 /// Why a configuration is used.
@@ -68,6 +78,7 @@ enum class Occasion : std::uint8_t {
 
 struct IkeConfiguration {
     IkeSettings settings;
+    std::vector<IkePool> pools;
     std::vector<IkeConnection> connections;
 };
 

@@ -55,6 +55,8 @@ LogEvent event_of(ike::Report::Kind kind) {
             return LogEvent::offload_lost;
         case Kind::offload_regained:
             return LogEvent::offload_regained;
+        case Kind::assigned:
+            return LogEvent::addresses_assigned;
         case Kind::failed:
             return LogEvent::failed;
         case Kind::refused:
@@ -131,6 +133,9 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
             return;
         case Kind::offload_regained:
             say(fmt::format("the network device does its part again{}", child_of(sa, report.child)));
+            return;
+        case Kind::assigned:
+            say(report.error.sentence);
             return;
         case Kind::offload_lost:
         case Kind::failed:

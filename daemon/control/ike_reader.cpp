@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "base/suggestion.hpp"
+#include "daemon/control/interface_reader.hpp"
+#include "daemon/control/pool_reader.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "daemon/shared/service.hpp"
 #include "ike/proposal.hpp"
@@ -345,6 +347,8 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     read_duration(section, "liveness", kLivenessRange, rules.liveness);
     read_retry(section, rules.retry);
     read_children(section, allow_weak, connection, diagnostics);
+    read_virtual_addresses(section, connection);
+    read_interface(section, connection);
     section.refuse_the_rest();
     return connection;
 }

@@ -81,6 +81,11 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
     if (!routes) {
         return pass_on(std::move(routes));
     }
+    auto interfaces = netlink::XfrmInterfaces::open();
+    if (!interfaces) {
+        return pass_on(std::move(interfaces));
+    }
+    service->interfaces_ = std::make_unique<Interfaces>(loop, *std::move(interfaces));
     // Before the kernel is looked through, so that what changes meanwhile is heard.
     const auto hear = [owner = service.get()](const auto& event) { owner->hear(event); };
     service->events_ =
@@ -166,6 +171,8 @@ Result<void> IkeService::install_into(std::unique_ptr<Databases> databases, List
 void IkeService::go(std::string_view remark) {
     log_info("ready: IKE on UDP ports {} and {}, {} connections{}", configuration_.settings.port,
              configuration_.settings.nat_port, configuration_.connections.size(), remark);
+    interfaces_touched_ = true;
+    follow_interfaces();
     begin_connections();
 }
 
@@ -306,6 +313,8 @@ void IkeService::reload(std::vector<IkeConnection> connections, Occasion occasio
         }
         kernel_->untrap_all_but(on_traffic);
     }
+    interfaces_touched_ = true;
+    follow_interfaces();
     begin_connections();
 }
 
@@ -375,8 +384,11 @@ void IkeService::trap(const ike::Connection& rules, const Ends& ends) {
         spec.mode = child.mode;
         spec.local = ends.local;
         spec.remote = ends.remote;
-        spec.local_selectors =
-            child.local.empty() ? ike::TrafficSelectors{ike::selector_of(ends.local)} : child.local;
+        spec.interface_id = rules.interface.id;
+        // Who will get its address from the peer has another one before.
+        spec.local_selectors = !child.local.empty()              ? child.local
+                               : rules.virtual_addresses.empty() ? ike::TrafficSelectors{ike::selector_of(ends.local)}
+                                                                 : ike::any_of(rules.virtual_addresses);
         spec.remote_selectors =
             child.remote.empty() ? ike::TrafficSelectors{ike::selector_of(ends.remote)} : child.remote;
         kernel_->trap(spec);
@@ -391,6 +403,9 @@ void IkeService::hear(const xfrm::Event& event) {
 
 void IkeService::hear(const netlink::LinkChange& change) {
     kernel_->hear(change);
+    if (interfaces_) {
+        interfaces_->hear(change);
+    }
 }
 
 void IkeService::on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& packet) {
@@ -421,9 +436,15 @@ void IkeService::take(ike::Event event) {
         if (state_) {
             state_->save(endpoint_, epoch_);
         }
+        interfaces_touched_ |=
+            interfaces_ && !interfaces_->none() && std::ranges::any_of(endpoint_.changed(), [this](ike::IkeSpi spi) {
+                const auto sa = endpoint_.sas().find(spi);
+                return sa == endpoint_.sas().end() || sa->second->connection->interface.id != 0;
+            });
         perform(std::move(actions));
     }
     taking_ = false;
+    follow_interfaces();
     const Instant next = endpoint_.next_deadline();
     next == Instant::max() ? deadline_.disarm() : deadline_.arm(next);
     check_farewell();
@@ -510,6 +531,12 @@ void IkeService::stop(std::function<void()> done) {
     check_farewell();
 }
 
+void IkeService::follow_interfaces() {
+    if (interfaces_ && std::exchange(interfaces_touched_, false)) {
+        interfaces_->follow(wanted_interfaces(configuration_.connections, endpoint_));
+    }
+}
+
 void IkeService::check_farewell() {
     if (on_stopped_ && endpoint_.idle() && (!kernel_ || kernel_->idle())) {
         finish();
@@ -521,6 +548,9 @@ void IkeService::finish() {
     deadline_.disarm();
     if (kernel_) {
         kernel_->clear();
+    }
+    if (interfaces_) {
+        interfaces_->clear();
     }
     if (state_) {
         state_->destroy();

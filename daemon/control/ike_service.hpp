@@ -15,6 +15,7 @@
 #include "daemon/control/ike_sockets.hpp"
 #include "daemon/control/ike_state.hpp"
 #include "daemon/control/ike_status.hpp"
+#include "daemon/control/interfaces.hpp"
 #include "daemon/control/kernel_events.hpp"
 #include "daemon/control/signers.hpp"
 #include "daemon/shared/system_random.hpp"
@@ -161,6 +162,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
         }
     }
     [[nodiscard]] const OffloadState* offload_of(const ChildView& child) const;
+    void follow_interfaces();
     void check_farewell();
     void finish();
 
@@ -175,11 +177,13 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     ike::Endpoint endpoint_;
     std::unique_ptr<IkeSockets> sockets_;
     std::unique_ptr<ChildInstaller> kernel_;  ///< null with Kernel::null
+    std::unique_ptr<Interfaces> interfaces_;  ///< null where nothing is installed
     std::unique_ptr<KernelEvents<xfrm::Events>> events_;
     std::unique_ptr<KernelEvents<netlink::LinkEvents>> links_;
     ChangeCollector* changes_ = nullptr;
     std::deque<ike::Event> waiting_;
     bool taking_ = false;
+    bool interfaces_touched_ = false;  ///< what they are to be may have changed
     Signers& signers_;
     IkeErrands errands_;
     std::vector<const IkeConnection*> unreachable_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 
 #include "ike/proposal.hpp"
@@ -74,6 +75,13 @@ IkeSaView look_at(const ike::Sa& sa, Instant now) {
         view.age = seconds(now - sa.established_at);
         view.rekey_in = until(sa.rekey_at, now);
     }
+    if (sa.given) {
+        view.given = *sa.given;
+    }
+    if (sa.assigned) {
+        view.assigned = *sa.assigned;
+    }
+    view.interface = sa.connection->interface.name;
     view.children.reserve(sa.children.size());
     for (const ike::ChildSa& child : sa.children) {
         view.children.push_back(look_at(child, now));
@@ -91,6 +99,13 @@ std::vector<std::string> texts(const ike::TrafficSelectors& selectors) {
     for (const ike::wire::TrafficSelector& each : selectors) {
         all.push_back(ike::wire::print(each));
     }
+    return all;
+}
+
+std::vector<std::string> texts(const std::vector<IpAddress>& addresses) {
+    std::vector<std::string> all;
+    all.reserve(addresses.size());
+    std::ranges::transform(addresses, std::back_inserter(all), &IpAddress::text);
     return all;
 }
 

@@ -47,6 +47,9 @@ struct IkeSaView {
     std::optional<std::int64_t> rekey_in;  ///< seconds
     Instant established_at{};              ///< not yet: Instant{}
     Instant rekey_at = Instant::max();
+    ike::Assignment given;     ///< by the peer, to us
+    ike::Assignment assigned;  ///< by us, to the peer
+    std::string interface;     ///< that its children are behind; empty: none
     std::vector<ChildView> children;
 };
 
@@ -66,5 +69,6 @@ struct IkeView {
 /// Empty: none is chosen yet.
 [[nodiscard]] std::string suite_text(const IkeSaView& sa);
 [[nodiscard]] std::vector<std::string> texts(const ike::TrafficSelectors& selectors);
+[[nodiscard]] std::vector<std::string> texts(const std::vector<IpAddress>& addresses);
 
 }  // namespace keysluice::control

@@ -158,6 +158,11 @@ json ike_to_json(const IkeView& ike) {
                                           {"spi_responder", fmt::format("{:016x}", sa.responder_spi)},
                                           {"age", or_null(sa.age)},
                                           {"rekey_in", or_null(sa.rekey_in)},
+                                          {"virtual_addresses", texts(sa.given.addresses)},
+                                          {"assigned_addresses", texts(sa.assigned.addresses)},
+                                          {"dns", texts(sa.given.dns)},
+                                          {"domains", sa.given.domains},
+                                          {"interface", sa.interface},
                                           {"children", json::array()}});
         for (const ChildView& child : sa.children) {
             one["children"].push_back(child_to_json(child));
@@ -219,6 +224,20 @@ std::string capability_lines(const json& kernel) {
     return lines;
 }
 
+std::string address_lines(const json& sa) {
+    std::string lines;
+    const auto add = [&](std::string_view title, const char* key) {
+        if (const json& texts = sa.at(key); !texts.empty()) {
+            lines += fmt::format("    {} {}\n", title, joined(texts));
+        }
+    };
+    add("given to us", "virtual_addresses");
+    add("given to the peer", "assigned_addresses");
+    add("resolvers", "dns");
+    add("for the domains", "domains");
+    return lines;
+}
+
 std::string ike_table_of(const json& ike) {
     if (!ike.at("running").get<bool>()) {
         return fmt::format("IKE does not run: {}\n", ike.at("reason").get<std::string>());
@@ -235,6 +254,7 @@ std::string ike_table_of(const json& ike) {
         table += fmt::format("    from {}, SPIs {} {}{}{}{}{}\n", text("local"), text("spi_initiator"),
                              text("spi_responder"), text("suite").empty() ? "" : ", ", text("suite"),
                              time_of(sa.at("age"), "age"), time_of(sa.at("rekey_in"), "rekeyed in"));
+        table += address_lines(sa);
         for (const json& child : sa.at("children")) {
             table += child_lines(child);
         }

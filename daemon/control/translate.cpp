@@ -441,8 +441,15 @@ bool Translator::alike(const xfrm::Policy& a, const xfrm::Policy& b) {
 }
 
 Translator::Kind Translator::kind_of(const ike::ChildSaSpec& spec) {
-    return {spec.connection,      spec.child,           spec.mode, spec.local, spec.remote, spec.udp_ports,
-            spec.local_selectors, spec.remote_selectors};
+    return {spec.connection,
+            spec.child,
+            spec.mode,
+            spec.local,
+            spec.remote,
+            spec.udp_ports,
+            spec.local_selectors,
+            spec.remote_selectors,
+            spec.interface_id};
 }
 
 Translator::SharedPtr Translator::hold(const Kind& kind, xfrm::ReqId number) {

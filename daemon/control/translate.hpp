@@ -91,7 +91,7 @@ class Translator {
     /// What two CHILD SAs must have in common to be served by the same policies.
     using Kind = std::tuple<std::string, std::string, ike::Mode, IpAddress, IpAddress,
                             std::optional<std::pair<std::uint16_t, std::uint16_t>>, ike::TrafficSelectors,
-                            ike::TrafficSelectors>;
+                            ike::TrafficSelectors, std::uint32_t>;
     /// One side's wish for a policy. The kernel has one for each selector: the last of the list, which is ordered by
     /// priority and, within the same, by time.
     struct Claim {

@@ -66,6 +66,10 @@ xfrm::Mode mode_of(ike::Mode mode) {
     return xfrm::Mode::tunnel;
 }
 
+std::optional<xfrm::IfId> interface_of(const ike::ChildSaSpec& spec) {
+    return spec.interface_id == 0 ? std::nullopt : std::optional(xfrm::IfId{spec.interface_id});
+}
+
 /// What both directions have in common.
 xfrm::Sa sa_of(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys) {
     xfrm::Sa sa;
@@ -73,6 +77,7 @@ xfrm::Sa sa_of(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirect
     sa.mode = mode_of(spec.mode);
     sa.algorithms = kernel_algorithms(spec.suite, std::move(keys));
     sa.esn = spec.suite.esn;
+    sa.if_id = interface_of(spec);
     sa.soft = {.bytes = spec.lifetime.bytes, .packets = spec.lifetime.packets, .seconds = 0};
     sa.hard = hard_limit(spec.lifetime);
     return sa;
@@ -181,7 +186,8 @@ xfrm::Policy policy_of(const ike::ChildSaSpec& spec, xfrm::Direction direction, 
             .selector = selector,
             .priority = xfrm::priority_of(selector, purpose),
             .action = xfrm::Action::allow,
-            .templates = {protection}};
+            .templates = {protection},
+            .if_id = interface_of(spec)};
 }
 
 }  // namespace keysluice::control

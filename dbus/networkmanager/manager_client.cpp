@@ -43,6 +43,22 @@ std::string address_of(const std::string& endpoint) {
     return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
 }
 
+template <typename Value>
+Value value_of(const bus::Dictionary& properties, const char* name) {
+    const auto found = properties.find(name);
+    return found == properties.end() ? Value{} : found->second.get<Value>();
+}
+
+Standing standing_of(const bus::SaRow& row) {
+    using Texts = std::vector<std::string>;
+    const bus::Dictionary& more = std::get<13>(row);
+    return {.gateway = address_of(std::get<6>(row)),
+            .interface = value_of<std::string>(more, "interface"),
+            .addresses = value_of<Texts>(more, "virtual_addresses"),
+            .dns = value_of<Texts>(more, "dns"),
+            .domains = value_of<Texts>(more, "domains")};
+}
+
 }  // namespace
 
 ManagerClient::ManagerClient(sdbus::IConnection& connection, OnEvent on_event)
@@ -151,7 +167,7 @@ void ManagerClient::look() {
             }
             const auto stands = std::ranges::find_if(
                 rows, [](const bus::SaRow& row) { return std::ranges::any_of(std::get<12>(row), carries); });
-            on_event_(Seen{stands == rows.end() ? std::nullopt : std::optional(address_of(std::get<6>(*stands)))});
+            on_event_(Seen{stands == rows.end() ? std::nullopt : std::optional(standing_of(*stands))});
         });
 }
 

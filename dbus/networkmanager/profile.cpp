@@ -18,6 +18,8 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::size_t kLongestKey = 256;
+/// Of the UUID, for the name of an interface: eight hexadecimal digits.
+constexpr std::size_t kOwnInterface = 8;
 constexpr std::string_view kPskFlags = "psk-flags";
 /// NMSettingSecretFlags.
 constexpr unsigned kNotRequired = 4;
@@ -48,6 +50,8 @@ constexpr std::array kKeys = std::to_array<Key>({
     {"allow-weak", "allow_weak", Form::list, Table::connection},
     {"rekey-time", "rekey_time", Form::text, Table::connection},
     {"liveness", "liveness", Form::text, Table::connection},
+    {"virtual-addresses", "virtual_addresses", Form::list, Table::connection},
+    {"interface", "interface", Form::text, Table::connection},
     {"mode", "mode", Form::text, Table::child},
     {"local-ts", "local_ts", Form::list, Table::child},
     {"remote-ts", "remote_ts", Form::list, Table::child},
@@ -187,6 +191,9 @@ Result<Profile> read_profile(const Request& request) {
         profile.toml += "remote_id = ";
         append_json_text(profile.toml, request.data.at("gateway"));
         profile.toml += '\n';
+    }
+    if (request.data.contains("virtual-addresses") && !request.data.contains("interface")) {
+        profile.toml += fmt::format("interface = \"nm-{}\"\n", request.uuid.substr(0, kOwnInterface));
     }
     if (profile.takes_psk) {
         profile.toml += "psk = \"option:psk\"\n";

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstring>
 #include <sstream>
 #include <utility>
 
-#include "base/address.hpp"
 #include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
 #include "dbus/common/name_owners.hpp"
+#include "dbus/networkmanager/ip_config.hpp"
 
 namespace keysluice::networkmanager {
 namespace {
@@ -38,28 +37,6 @@ constexpr std::array kRefusals{"StartingInProgress", "AlreadyStarted", "Stopping
 [[noreturn]] void refuse(const Error& error) {
     log_error("{} ({})", error.sentence, error.reason);
     refuse(Refusal::bad_arguments, fmt::format("{} ({})", error.sentence, error.reason));
-}
-
-/// IPv4 as a number whose octets are in the network's order, IPv6 as octets.
-sdbus::Variant gateway_variant(const std::string& text) {
-    const auto address = IpAddress::parse(text);
-    const Bytes octets = address ? address->octets() : Bytes{};
-    if (octets.size() != sizeof(std::uint32_t)) {
-        return sdbus::Variant{std::vector<std::uint8_t>(octets.begin(), octets.end())};
-    }
-    std::uint32_t number = 0;
-    std::memcpy(&number, octets.data(), sizeof(number));
-    return sdbus::Variant{number};
-}
-
-/// No address and no device of its own: the kernel's policies lead packets into the tunnel. (NetworkManager 1.42
-/// takes no IP configuration without an address.)
-bus::Dictionary config_for(const std::string& gateway) {
-    return {{"gateway", gateway_variant(gateway)},
-            {"tundev", sdbus::Variant{std::string("_none_")}},
-            {"has-ip4", sdbus::Variant{false}},
-            {"has-ip6", sdbus::Variant{false}},
-            {"can-persist", sdbus::Variant{true}}};
 }
 
 /// What is wrong with a configuration has several lines, each with its reason.
@@ -193,7 +170,7 @@ void Service::perform(const Actions& actions) {
         [this](const Look&) { manager_.look(); },
         [this](const Remove&) { manager_.remove(); },
         [this](const ShowState& show) { emitStateChanged(static_cast<std::uint32_t>(show.state)); },
-        [this](const ShowConfig& show) { emitConfig(config_for(show.gateway)); },
+        [this](const ShowConfig& show) { show_config(show.tunnel); },
         [this](const ShowFailure& show) { emitFailure(static_cast<std::uint32_t>(show.failure)); },
         [](const Note& note) { log_note(note); },
         [this](const Arm& arm) { arm.after ? timer_.arm(now() + *arm.after) : timer_.disarm(); },
@@ -201,6 +178,17 @@ void Service::perform(const Actions& actions) {
     };
     for (const Action& action : actions) {
         std::visit(perform_one, action);
+    }
+}
+
+/// NetworkManager waits for each configuration that the first one announces.
+void Service::show_config(const Standing& tunnel) {
+    emitConfig(config_for(tunnel));
+    if (const auto ipv4 = ip_config_for(tunnel, Family::ipv4)) {
+        emitIp4Config(*ipv4);
+    }
+    if (const auto ipv6 = ip_config_for(tunnel, Family::ipv6)) {
+        emitIp6Config(*ipv6);
     }
 }
 

@@ -43,6 +43,7 @@ class Service final : public sdbus::AdaptorInterfaces<org::freedesktop::NetworkM
 
     void on(const Event& event);
     void perform(const Actions& actions);
+    void show_config(const Standing& tunnel);
     void follow_caller();
 
     Loop& loop_;

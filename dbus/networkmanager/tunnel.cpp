@@ -80,15 +80,18 @@ void Tunnel::handle(const Changed& /*changed*/) {
 }
 
 void Tunnel::handle(const Seen& seen) {
-    if (phase_ == Phase::negotiating && seen.gateway) {
+    if (phase_ == Phase::negotiating && seen.tunnel) {
         phase_ = Phase::up;
         settled_ = false;
         act(Arm{kSettling});
         if (shown_ != State::started) {
-            act(ShowConfig{*seen.gateway});
+            configured_ = *seen.tunnel;
+            act(ShowConfig{configured_});
             show(State::started);
+        } else if (seen.tunnel->addresses != configured_.addresses) {
+            give_up({"vpn-other-address", "the peer gives us other addresses than before"});
         }
-    } else if (phase_ == Phase::up && !seen.gateway) {
+    } else if (phase_ == Phase::up && !seen.tunnel) {
         const Error why{"vpn-interrupted", "the tunnel was closed, by the peer or by command"};
         if (!settled_) {
             give_up(why);

@@ -38,9 +38,19 @@ struct Begun {
 };
 /// The answer to Remove, whatever it is.
 struct Removed {};
-/// The answer to Look: the address of the peer with whom the tunnel stands, if it does.
+/// A tunnel that stands.
+struct Standing {
+    std::string gateway;                 ///< address of the peer
+    std::string interface;               ///< that it is behind; empty: none, the kernel's policies lead into it
+    std::vector<std::string> addresses;  ///< that the peer gave us, as the next
+    std::vector<std::string> dns;
+    std::vector<std::string> domains;  ///< of these resolvers; empty: all
+
+    bool operator==(const Standing&) const = default;
+};
+/// The answer to Look: nothing, where the tunnel does not stand.
 struct Seen {
-    std::optional<std::string> gateway;
+    std::optional<Standing> tunnel;
 };
 /// keysluiced tells that a negotiation of the connection has failed, or that something else is new about it.
 struct Failed {
@@ -75,7 +85,7 @@ struct ShowState {
     bool operator==(const ShowState&) const = default;
 };
 struct ShowConfig {
-    std::string gateway;
+    Standing tunnel;
     bool operator==(const ShowConfig&) const = default;
 };
 struct ShowFailure {
@@ -151,6 +161,7 @@ class Tunnel {
     Duration patience_{};
     bool settled_ = false;  ///< while it is up: it has stood for a while
     std::optional<Failure> failure_;
+    Standing configured_;  ///< as NetworkManager knows it
     Actions actions_;
 };
 

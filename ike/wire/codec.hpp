@@ -32,6 +32,7 @@ namespace keysluice::ike::wire {
 [[nodiscard]] Result<DeletePayload> parse_delete(Bytes body);
 [[nodiscard]] Result<VendorIdPayload> parse_vendor_id(Bytes body);
 [[nodiscard]] Result<std::vector<TrafficSelector>> parse_selectors(Bytes body);
+[[nodiscard]] Result<ConfigurationPayload> parse_configuration(Bytes body);
 [[nodiscard]] Result<UnknownPayload> parse_unknown(PayloadType type, bool critical, Bytes body);
 
 void emit_body(const SaPayload& payload, Writer& writer);
@@ -47,6 +48,7 @@ void emit_body(const DeletePayload& payload, Writer& writer);
 void emit_body(const VendorIdPayload& payload, Writer& writer);
 void emit_body(const TsInitiatorPayload& payload, Writer& writer);
 void emit_body(const TsResponderPayload& payload, Writer& writer);
+void emit_body(const ConfigurationPayload& payload, Writer& writer);
 void emit_body(const UnknownPayload& payload, Writer& writer);
 
 [[nodiscard]] std::string print_body(const SaPayload& payload);
@@ -62,6 +64,7 @@ void emit_body(const UnknownPayload& payload, Writer& writer);
 [[nodiscard]] std::string print_body(const VendorIdPayload& payload);
 [[nodiscard]] std::string print_body(const TsInitiatorPayload& payload);
 [[nodiscard]] std::string print_body(const TsResponderPayload& payload);
+[[nodiscard]] std::string print_body(const ConfigurationPayload& payload);
 [[nodiscard]] std::string print_body(const UnknownPayload& payload);
 
 }  // namespace keysluice::ike::wire

@@ -91,12 +91,13 @@ Result<Payload> parse_body(const Link& link) {
             return with_selectors<TsInitiatorPayload>(link.body);
         case PayloadType::ts_responder:
             return with_selectors<TsResponderPayload>(link.body);
+        case PayloadType::configuration:
+            return parse_configuration(link.body);
         case PayloadType::encrypted:
         case PayloadType::encrypted_fragment:
             // RFC 7296 section 3.1: "an Encrypted payload MUST NOT contain another Encrypted payload."
             return malformed("it stands inside an encrypted payload");
         case PayloadType::none:
-        case PayloadType::configuration:
         case PayloadType::eap:
             break;
     }
@@ -249,6 +250,7 @@ PayloadType type_of(const Payload& payload) {
         PayloadType operator()(const VendorIdPayload&) const { return PayloadType::vendor_id; }
         PayloadType operator()(const TsInitiatorPayload&) const { return PayloadType::ts_initiator; }
         PayloadType operator()(const TsResponderPayload&) const { return PayloadType::ts_responder; }
+        PayloadType operator()(const ConfigurationPayload&) const { return PayloadType::configuration; }
         PayloadType operator()(const UnknownPayload& unknown) const { return unknown.type; }
     };
     return std::visit(Types{}, payload);

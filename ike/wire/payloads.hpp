@@ -192,7 +192,35 @@ struct TsResponderPayload {
     bool operator==(const TsResponderPayload&) const = default;
 };
 
-/// A payload that this program does not interpret (configuration and EAP among them).
+// ---- configuration payload, RFC 7296 section 3.15
+
+enum class ConfigurationType : std::uint8_t { request = 1, reply = 2, set = 3, ack = 4 };
+
+/// RFC 7296 section 3.15.1, and RFC 8598 section 4.
+enum class ConfigurationAttributeType : std::uint16_t {
+    internal_ip4_address = 1,
+    internal_ip4_netmask = 2,
+    internal_ip4_dns = 3,
+    internal_ip6_address = 8,
+    internal_ip6_dns = 10,
+    internal_ip4_subnet = 13,
+    internal_ip6_subnet = 15,
+    internal_dns_domain = 25,
+};
+
+struct ConfigurationAttribute {
+    ConfigurationAttributeType type = ConfigurationAttributeType::internal_ip4_address;  ///< may be without a name
+    Octets value = {};
+    bool operator==(const ConfigurationAttribute&) const = default;
+};
+
+struct ConfigurationPayload {
+    ConfigurationType type = ConfigurationType::request;  ///< may be a value without a name
+    std::vector<ConfigurationAttribute> attributes = {};
+    bool operator==(const ConfigurationPayload&) const = default;
+};
+
+/// A payload that this program does not interpret (EAP among them).
 struct UnknownPayload {
     PayloadType type = PayloadType::none;
     bool critical = false;
@@ -200,8 +228,9 @@ struct UnknownPayload {
     bool operator==(const UnknownPayload&) const = default;
 };
 
-using Payload = std::variant<SaPayload, KePayload, IdInitiatorPayload, IdResponderPayload, CertificatePayload,
-                             CertificateRequestPayload, AuthPayload, NoncePayload, NotifyPayload, DeletePayload,
-                             VendorIdPayload, TsInitiatorPayload, TsResponderPayload, UnknownPayload>;
+using Payload =
+    std::variant<SaPayload, KePayload, IdInitiatorPayload, IdResponderPayload, CertificatePayload,
+                 CertificateRequestPayload, AuthPayload, NoncePayload, NotifyPayload, DeletePayload, VendorIdPayload,
+                 TsInitiatorPayload, TsResponderPayload, ConfigurationPayload, UnknownPayload>;
 
 }  // namespace keysluice::ike::wire

@@ -40,6 +40,7 @@ constexpr std::array kAuthRequest{
     Rule{PayloadType::certificate_request, 0, kMany},
     Rule{PayloadType::id_responder},
     Rule{PayloadType::auth},
+    Rule{PayloadType::configuration},
     Rule{PayloadType::sa, 1},
     Rule{PayloadType::ts_initiator, 1},
     Rule{PayloadType::ts_responder, 1},
@@ -47,9 +48,13 @@ constexpr std::array kAuthRequest{
 // RFC 7296 section 2.21.2: "a responder may include all the payloads associated with authentication (IDr, CERT, and
 // AUTH) while sending error notifications for the piggybacked exchanges".
 constexpr std::array kAuthResponse{
-    Rule{PayloadType::id_responder, 1}, Rule{PayloadType::certificate, 0, kMany},
-    Rule{PayloadType::auth, 1},         Rule{PayloadType::sa},
-    Rule{PayloadType::ts_initiator},    Rule{PayloadType::ts_responder},
+    Rule{PayloadType::id_responder, 1},
+    Rule{PayloadType::certificate, 0, kMany},
+    Rule{PayloadType::auth, 1},
+    Rule{PayloadType::configuration},
+    Rule{PayloadType::sa},
+    Rule{PayloadType::ts_initiator},
+    Rule{PayloadType::ts_responder},
 };
 
 // Appendices C.4 and C.5: one that rekeys an IKE SA has no traffic selectors.
@@ -90,10 +95,11 @@ std::unexpected<Error> broken(const Header& header, std::string_view why) {
 
 /// RFC 7296 section 3.12: "A Vendor ID payload may be sent as part of any message." Section 3.10: "A Notify payload
 /// may appear in a response message […], in an INFORMATIONAL exchange […], or in any other message". Section 2.5: "If
-/// the critical flag is not set and the payload type is unsupported, that payload MUST be ignored."
+/// the critical flag is not set and the payload type is unsupported, that payload MUST be ignored." Configuration is
+/// given in IKE_AUTH; elsewhere who asks for it (appendix C) gets none.
 bool goes_anywhere(const Payload& payload) {
     return std::holds_alternative<NotifyPayload>(payload) || std::holds_alternative<VendorIdPayload>(payload) ||
-           std::holds_alternative<UnknownPayload>(payload);
+           std::holds_alternative<ConfigurationPayload>(payload) || std::holds_alternative<UnknownPayload>(payload);
 }
 
 bool only_notifications(const std::vector<Payload>& payloads) {

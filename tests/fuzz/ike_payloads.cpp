@@ -2,6 +2,7 @@
 // narrowed; what is chosen is an answer that its offerer accepts.
 #include <cstdlib>
 
+#include "ike/assignment.hpp"
 #include "ike/proposal.hpp"
 #include "ike/traffic_selectors.hpp"
 #include "ike/wire/message.hpp"
@@ -71,6 +72,13 @@ struct Use {
     void operator()(const wire::TsResponderPayload& payload) const { narrow_all(payload.selectors); }
     template <typename Other>
     void operator()(const Other& /*payload*/) const {}
+    /// What is taken from a reply can be said in one.
+    void operator()(const wire::ConfigurationPayload& payload) const {
+        const Assignment assignment = assignment_in(payload);
+        if (assignment_in(reply_with(assignment, request_for(wishes_in(payload)))) != assignment) {
+            std::abort();
+        }
+    }
 };
 
 }  // namespace

@@ -7,7 +7,7 @@ from networkmanager.basics import Bare, connections
 from support import checks
 from support.bus import Bus
 from support.networkmanager import POLICIES, NetworkManager
-from support.scenario import eventually, expect_equal, scenario
+from support.scenario import eventually, expect, expect_equal, scenario
 from support.strongswan import StrongSwan
 from support.tunnel import Tunnel
 
@@ -73,3 +73,38 @@ def two_tunnels(world):
         eventually(lambda: not checks.left_in_kernel(place.left.namespace), world.patience(20),
                    "the kernel on the left has no SA and no policy left")
         eventually(lambda: not connections(client) and not manager.services(), world.patience(20), "nothing is left")
+
+
+@scenario("traffic: a virtual address and its resolvers, shown by NetworkManager, and nothing of it afterwards")
+def virtual_address(world):
+    tunnel = Tunnel()
+    pool = {"laptops": {"addrs": "10.9.0.0/24", "dns": ["10.2.0.53"], "25": ["corp.example"]}}
+    with checks.network(world) as place, Bus(world, "dbus-daemon", policies=POLICIES) as bus, \
+            NetworkManager(world, bus, *place.ends) as manager, \
+            StrongSwan(world, place.right, place.left, tunnel, connection={"pools": ["laptops"]},
+                       child={"remote_ts": ["dynamic"]}, credentials=[("load-pool", pool)]) as swan, \
+            Bare(world, place.left, place.right, tunnel, daemon={"bus": bus.address}):
+        left, right = place.ends
+        right.namespace.ip(f"route add 10.9.0.0/24 via {left.outer[4]}")
+        bus.await_service()
+        links = left.namespace.run("ip -o link")
+        name = "nm-" + manager.add(
+            "office", secret=tunnel.secret, gateway=right.outer[4], local_id=left.identity, remote_id=right.identity,
+            proposals=tunnel.proposal, esp=tunnel.esp, remote_ts=right.network[4], virtual_addresses="0.0.0.0")
+        manager.up("office")
+        told = {key: manager.nmcli("--get-values", key, "connection", "show", "office")
+                for key in ("IP4.ADDRESS", "IP4.DNS", "IP4.DOMAIN")}
+        expect_equal(told, {"IP4.ADDRESS": "10.9.0.1/32", "IP4.DNS": "10.2.0.53", "IP4.DOMAIN": "corp.example"},
+                     "what NetworkManager shows")
+        inside = place.with_host("left", "10.9.0.1", 4)
+        checks.traffic_flows(world, inside, tunnel, swan, SMALL)
+        swan.rekey_ike()
+        swan.rekey_child()
+        checks.traffic_flows(world, inside, tunnel, swan, SMALL)
+        expect(f"dev {name[:11]} " in left.namespace.run(f"ip route get {right.host[4]}"), "the way into the tunnel")
+        manager.down("office")
+        checks.closed(world, swan)
+        eventually(lambda: left.namespace.run("ip -o link") == links, world.patience(20), "the interface is gone")
+        eventually(lambda: not checks.left_in_kernel(left.namespace), world.patience(20), "so are SAs and policies")
+        expect_equal(left.namespace.run("ip route show proto 107"), "", "routes that are left")
+        expect("10.9.0.1" not in left.namespace.run("ip addr"), "the address is left nowhere")

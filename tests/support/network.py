@@ -4,6 +4,7 @@
 
 With a NAT before one of them, that one is 192.168.7.2 and the other sees it as its usual address."""
 
+import copy
 import dataclasses
 import types
 
@@ -112,6 +113,13 @@ class Network:
                 "link set wire up", f"route add default via {addresses[4] % 1}", f"route add default via {addresses[6] % 1}")
         return dataclasses.replace(gateway, name=host.name, namespace=host,
                                    host={version: each % 2 for version, each in addresses.items()})
+
+    def with_host(self, side, address, version):
+        """The same, where traffic of one gateway comes from another address of it."""
+        there = copy.copy(self)
+        there.ends = tuple(dataclasses.replace(end, host={version: address}) if end.name == side else end
+                           for end in self.ends)
+        return there
 
     def _other(self, end):
         return self.right if end is self.left else self.left

@@ -42,7 +42,7 @@ struct CertifiedGateways : TwoGateways {
         : TwoGateways([this](IkeConnection& of_left, IkeConnection& of_right) {
               certify(of_left, kLeft);
               certify(of_right, kRight);
-              IkeConfiguration both{.settings = {}, .connections = {of_left, of_right}};
+              IkeConfiguration both{.settings = {}, .pools = {}, .connections = {of_left, of_right}};
               Diagnostics warnings;
               REQUIRE(load_certificates(both, std::chrono::system_clock::now(), warnings).empty());
               signers.use(signing_keys(both));

@@ -25,6 +25,11 @@ TEST_SUITE("dbus: JSON lines") {
         sa.initiator_spi = 1;
         sa.responder_spi = 0xabc;
         sa.age = 61;
+        sa.given = {.addresses = {*IpAddress::parse("10.9.0.5")},
+                    .dns = {*IpAddress::parse("10.1.0.53")},
+                    .domains = {"corp.example"},
+                    .subnets = {}};
+        sa.interface = "ks-hq";
         control::ChildView& child = sa.children.emplace_back();
         child.name = "net";
         child.state = "installed";
@@ -51,7 +56,8 @@ TEST_SUITE("dbus: JSON lines") {
               R"("state":"established","role":"initiator","local_id":"C=DE, CN=\"a\\b\"",)"
               "\"remote_id\":\"line\\u000afeed \xef\xbf\xbd\","
               R"("local":"192.0.2.1:500","remote":"[2001:db8::7]:4500","suite":"aes128gcm16-prfsha256-x25519",)"
-              R"("age":61,"rekey_in":null,"children":[)" +
+              R"("age":61,"rekey_in":null,"virtual_addresses":["10.9.0.5"],"assigned_addresses":[],)"
+              R"("dns":["10.1.0.53"],"domains":["corp.example"],"interface":"ks-hq","children":[)" +
                   first + R"("none")" + rest + "," + first + R"("crypto")" + rest + "]}\n");
     }
 }

@@ -99,6 +99,18 @@ TEST_SUITE("networkmanager: profile") {
               "offload = \"off\"\n");
     }
 
+    TEST_CASE("who asks for virtual addresses is behind an interface, of its own if no other is said") {
+        const auto profile = read_profile(request({{"gateway", "192.0.2.2"}, {"virtual-addresses", "0.0.0.0 ::"}}));
+        REQUIRE(profile);
+        CHECK(profile->toml.contains("virtual_addresses = [\"0.0.0.0\", \"::\"]\n"));
+        CHECK(profile->toml.contains("interface = \"nm-1ba5e8c4\"\n"));
+        const auto named = read_profile(
+            request({{"gateway", "192.0.2.2"}, {"virtual-addresses", "0.0.0.0"}, {"interface", "ks-office"}}));
+        REQUIRE(named);
+        CHECK(named->toml.contains("interface = \"ks-office\"\n"));
+        CHECK_FALSE(named->toml.contains("nm-1ba5e8c4\"\ni"));
+    }
+
     TEST_CASE("what is unknown is named, with what there is") {
         CHECK(sentence_of(request({})) ==
               "vpn.data: gateway is missing: expected the address or the host name of the peer");

@@ -8,7 +8,7 @@ using namespace keysluice::networkmanager;
 namespace {
 
 constexpr Duration kPatience = std::chrono::seconds(55);
-const std::string kGateway = "192.0.2.2";
+const Standing kStanding{.gateway = "192.0.2.2", .interface = {}, .addresses = {}, .dns = {}, .domains = {}};
 
 struct Fixture {
     Tunnel tunnel;
@@ -22,7 +22,7 @@ struct Fixture {
     }
     void establish() {
         negotiate();
-        on(Seen{kGateway});
+        on(Seen{kStanding});
         REQUIRE(tunnel.state() == State::started);
     }
 };
@@ -47,9 +47,10 @@ TEST_SUITE("networkmanager: tunnel") {
         CHECK(on(Begun{}) == Actions{Look{}});
         CHECK(on(Seen{}).empty());
         CHECK(on(Changed{}) == Actions{Look{}});
-        CHECK(on(Seen{kGateway}) == Actions{Arm{Tunnel::kSettling}, ShowConfig{kGateway}, ShowState{State::started}});
+        CHECK(on(Seen{kStanding}) ==
+              Actions{Arm{Tunnel::kSettling}, ShowConfig{kStanding}, ShowState{State::started}});
         CHECK(on(Changed{}) == Actions{Look{}});
-        CHECK(on(Seen{kGateway}).empty());
+        CHECK(on(Seen{kStanding}).empty());
         CHECK(on(DisconnectWanted{}) == Actions{ShowState{State::stopping}, Arm{Tunnel::kRemoval}, Remove{}});
         CHECK(on(DisconnectWanted{}).empty());
         CHECK(on(Removed{}) == Actions{ShowState{State::stopped}, End{}});
@@ -83,7 +84,7 @@ TEST_SUITE("networkmanager: tunnel") {
             CHECK(std::get<Note>(on(TimeUp{}).front()).reason == "vpn-timeout");
         }
         CHECK(tunnel.state() == State::starting);
-        CHECK(on(Seen{kGateway}).empty());
+        CHECK(on(Seen{kStanding}).empty());
         CHECK(on(Removed{}) == end_of(Failure::connect_failed));
     }
 
@@ -121,7 +122,7 @@ TEST_SUITE("networkmanager: tunnel") {
         CHECK(on(KeysluicedBack{}) == Actions{Add{}});
         CHECK(on(Added{}) == Actions{Begin{}});
         CHECK(on(Begun{}) == Actions{Look{}});
-        CHECK(on(Seen{kGateway}) == Actions{Arm{Tunnel::kSettling}});
+        CHECK(on(Seen{kStanding}) == Actions{Arm{Tunnel::kSettling}});
         CHECK(tunnel.state() == State::started);
     }
 
@@ -151,8 +152,18 @@ TEST_SUITE("networkmanager: tunnel") {
             CHECK(std::get<Note>(actions.front()).reason == "vpn-interrupted");
             CHECK(Actions(actions.begin() + 1, actions.end()) == Actions{Arm{kPatience}, Begin{}});
             on(Begun{});
-            CHECK(on(Seen{kGateway}) == Actions{Arm{Tunnel::kSettling}});
+            CHECK(on(Seen{kStanding}) == Actions{Arm{Tunnel::kSettling}});
             CHECK(tunnel.state() == State::started);
+        }
+        SUBCASE("it has, and comes back with another address") {
+            on(TimeUp{});
+            on(Seen{});
+            on(Begun{});
+            Standing moved = kStanding;
+            moved.addresses = {"10.9.0.7"};
+            const Actions actions = on(Seen{moved});
+            CHECK(std::get<Note>(actions.at(1)).reason == "vpn-other-address");
+            CHECK(actions.back() == Action(Remove{}));
         }
         SUBCASE("it has, and does not come back") {
             on(TimeUp{});

@@ -161,11 +161,31 @@ TEST_CASE("D: 1024 SPIs are read, 1025 are too many") {
     refused(PayloadType::del, many(1025), "1025 SPIs");
 }
 
+TEST_CASE("CP") {
+    using Type = ConfigurationType;
+    using Attribute = ConfigurationAttributeType;
+    both_ways(PayloadType::configuration, hex("01 000000"), ConfigurationPayload{Type::request, {}},
+              "CP(CFG_REQUEST: )");
+    both_ways(PayloadType::configuration, hex("02 000000 0001 0004 0a090005 0019 0004 636f7270 0fff 0001 07"),
+              ConfigurationPayload{Type::reply,
+                                   {{Attribute::internal_ip4_address, {10, 9, 0, 5}},
+                                    {Attribute::internal_dns_domain, {'c', 'o', 'r', 'p'}},
+                                    {static_cast<Attribute>(0x0fff), {7}}}},
+              "CP(CFG_REPLY: INTERNAL_IP4_ADDRESS of 4 octets, INTERNAL_DNS_DOMAIN corp, attribute 4095 of 1 octet)");
+    const auto reserved = parsed_alone<ConfigurationPayload>(PayloadType::configuration, hex("01 ffffff 8001 0000"));
+    CHECK(reserved == ConfigurationPayload{Type::request, {{Attribute::internal_ip4_address, {}}}});
+    refused(PayloadType::configuration, hex("01 0000"), "at least 4 octets");
+    refused(PayloadType::configuration, hex("01 000000 0001"), "length of attribute 1");
+    refused(PayloadType::configuration, hex("01 000000 0001 0000 0003 0005 01020304"), "length of attribute 2");
+    const auto many = [](std::size_t count) { return joined({{1, 0, 0, 0}, Octets(4 * count, 0)}); };
+    CHECK(parsed_alone<ConfigurationPayload>(PayloadType::configuration, many(kMostPayloads)).attributes.size() ==
+          kMostPayloads);
+    refused(PayloadType::configuration, many(kMostPayloads + 1), "more than");
+}
+
 TEST_CASE("V, and payloads that nobody knows") {
     both_ways(PayloadType::vendor_id, hex("aabb"), VendorIdPayload{{0xaa, 0xbb}}, "V");
     both_ways(PayloadType::vendor_id, {}, VendorIdPayload{}, "V");
-    both_ways(PayloadType::configuration, hex("01000000"),
-              UnknownPayload{PayloadType::configuration, false, {1, 0, 0, 0}}, "CP(4 octets)");
     both_ways(static_cast<PayloadType>(49), {}, UnknownPayload{static_cast<PayloadType>(49), false, {}},
               "payload 49(0 octets)");
 }

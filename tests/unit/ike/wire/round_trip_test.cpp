@@ -115,13 +115,21 @@ class Maker {
     }
 
     UnknownPayload unknown() {
-        constexpr std::array<PayloadType, 4> kTypes{PayloadType::configuration, PayloadType::eap,
-                                                    static_cast<PayloadType>(1), static_cast<PayloadType>(255)};
-        return {kTypes.at(below(4)), below(2) == 0, octets(0, 20)};
+        constexpr std::array<PayloadType, 3> kTypes{PayloadType::eap, static_cast<PayloadType>(1),
+                                                    static_cast<PayloadType>(255)};
+        return {kTypes.at(below(3)), below(2) == 0, octets(0, 20)};
+    }
+
+    ConfigurationPayload configuration() {
+        ConfigurationPayload made{.type = static_cast<ConfigurationType>(below(256))};
+        for (unsigned left = below(8); left > 0; --left) {
+            made.attributes.push_back({static_cast<ConfigurationAttributeType>(below(0x8000)), octets(0, 20)});
+        }
+        return made;
     }
 
     Payload payload() {
-        switch (below(14)) {
+        switch (below(15)) {
             case 0:
                 return sa();
             case 1:
@@ -148,6 +156,8 @@ class Maker {
                 return TsInitiatorPayload{selectors()};
             case 12:
                 return TsResponderPayload{selectors()};
+            case 13:
+                return configuration();
             default:
                 return unknown();
         }

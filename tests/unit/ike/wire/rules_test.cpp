@@ -22,7 +22,7 @@ const DeletePayload kDelete;
 const NotifyPayload kNotify{NotifyType::cookie, {}, {}, {}};
 const NotifyPayload kError{NotifyType::no_proposal_chosen, {}, {}, {}};
 const VendorIdPayload kVendor;
-const UnknownPayload kConfiguration{PayloadType::configuration, false, {}};
+const ConfigurationPayload kConfiguration{};
 const UnknownPayload kEap{PayloadType::eap, false, {}};
 
 using Payloads = std::vector<Payload>;
