@@ -9,6 +9,7 @@
 
 #include "daemon/control/engine_count.hpp"
 #include "daemon/control/ike_certificates.hpp"
+#include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/listeners.hpp"
 #include "daemon/control/metrics_server.hpp"
 #include "daemon/control/policy_service.hpp"
@@ -52,7 +53,7 @@ Control::Control(Loop& loop, Configuration configuration, OnFailed on_failed, Ik
       listed_(std::move(listed)) {
     set_services(services_of(configuration_));
     keeper_.connect();
-    if (!configuration_.ike.connections.empty()) {
+    if (!configuration_.ike.connections.empty() || (ike_kernel_ == IkeService::Kernel::real && left_behind())) {
         start_ike();
     }
 }
@@ -74,7 +75,7 @@ void Control::start_ike() {
     ike_refused_ = error.sentence;
     log_error("IKE does not run: {} ({})", error.sentence, error.reason);
     // TLS services don't depend on it. Without them, nothing is left to do.
-    if (configuration_.services.empty()) {
+    if (configuration_.services.empty() && !configuration_.ike.connections.empty()) {
         loop_.defer(on_failed_);
     }
 }

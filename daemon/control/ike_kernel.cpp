@@ -1,8 +1,11 @@
 #include "daemon/control/ike_kernel.hpp"
 
+#include <linux/netlink.h>
+
 #include <algorithm>
 
 #include "daemon/control/translation.hpp"
+#include "netlink/xfrm_interfaces.hpp"
 
 namespace keysluice::control {
 namespace {
@@ -43,6 +46,22 @@ Result<Inventory> look_for_ours(Databases& databases) {
         }
     }
     return found;
+}
+
+bool left_behind() {
+    if (auto interfaces = netlink::XfrmInterfaces::open()) {
+        if (const auto ours = interfaces->ours(); ours && !ours->empty()) {
+            return true;
+        }
+    }
+    auto kernel = xfrm::Kernel::open();
+    auto routes = netlink::Socket::open(NETLINK_ROUTE);
+    if (!kernel || !routes) {
+        return false;
+    }
+    KernelDatabases databases(*std::move(kernel), *std::move(routes));
+    const auto found = look_for_ours(databases);
+    return found && (!found->sas.empty() || !found->policies.empty());
 }
 
 std::vector<Error> look_for_missing(Random& random) {

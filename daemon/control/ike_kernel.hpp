@@ -18,6 +18,9 @@ namespace keysluice::control {
 /// What an earlier process of ours left behind. Fails as Databases does.
 [[nodiscard]] Result<Inventory> look_for_ours(Databases& databases);
 
+/// Whether there are SAs, policies or interfaces of ours in the kernel, which must be from an earlier process.
+[[nodiscard]] bool left_behind();
+
 /// What `keysluiced --check` says about the kernel, one sentence each; nothing where it has all that IKE can use.
 [[nodiscard]] std::vector<Error> look_for_missing(Random& random);
 

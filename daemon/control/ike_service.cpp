@@ -164,7 +164,7 @@ Result<void> IkeService::install_into(std::unique_ptr<Databases> databases, List
     ChildInstaller::Owner& owner = *this;
     kernel_ = std::make_unique<ChildInstaller>(loop_, std::move(databases), owner, std::move(listed));
     adopt_children(*std::move(found));
-    orphans_.arm(now() + kOrphanPatience);
+    orphans_.arm(now() + (configuration_.connections.empty() ? kStrayPatience : kOrphanPatience));
     return {};
 }
 

@@ -35,6 +35,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
 
     /// How long what nobody negotiated in this process may carry traffic in the kernel.
     static constexpr Duration kOrphanPatience = std::chrono::minutes(10);
+    /// The same where no connection is configured: one that was added to an earlier process may be added again.
+    static constexpr Duration kStrayPatience = Interfaces::kPatience;
 
     /// From the process before, and for the next one.
     struct Inheritance {

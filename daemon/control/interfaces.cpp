@@ -162,12 +162,20 @@ WantedInterfaces wanted_interfaces(const std::vector<IkeConnection>& connections
 }
 
 Interfaces::Interfaces(Loop& loop, netlink::XfrmInterfaces kernel)
-    : kernel_(std::move(kernel)), retry_(loop, [this] { settle(); }) {
+    : kernel_(std::move(kernel)), retry_(loop, [this] { settle(); }), patience_(loop, [this] {
+          inherited_.clear();
+          settle();
+      }) {
     look();
+    for (const auto& [name, settled] : settled_) {
+        inherited_.insert(name);
+    }
+    patience_.arm(now() + kPatience);
 }
 
 void Interfaces::follow(WantedInterfaces wanted) {
     wanted_ = std::move(wanted);
+    std::erase_if(inherited_, [this](const std::string& name) { return wanted_.contains(name); });
     settle();
 }
 
@@ -184,6 +192,7 @@ void Interfaces::hear(const netlink::LinkChange& change) {
 
 void Interfaces::clear() {
     wanted_.clear();
+    inherited_.clear();
     settle();
     retry_.disarm();
 }
@@ -227,7 +236,7 @@ bool Interfaces::settle(const netlink::XfrmInterface& wanted) {
 bool Interfaces::remove_unwanted() {
     bool whole = true;
     for (auto each = settled_.begin(); each != settled_.end();) {
-        if (wanted_.contains(each->first)) {
+        if (wanted_.contains(each->first) || inherited_.contains(each->first)) {
             ++each;
         } else if (const auto removed = kernel_.remove(each->first); removed) {
             told_.erase(each->first);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ class Interfaces {
    public:
     /// Between attempts at what the kernel refused.
     static constexpr Duration kPause = std::chrono::seconds(5);
+    /// How long what an earlier process left may be there though nobody wants it: somebody may add its connection
+    /// again, and until then what is meant for the tunnel goes nowhere else.
+    static constexpr Duration kPatience = std::chrono::seconds(30);
 
     Interfaces(Loop& loop, netlink::XfrmInterfaces kernel);
 
@@ -52,7 +56,9 @@ class Interfaces {
     WantedInterfaces wanted_;
     WantedInterfaces settled_;                 ///< as the kernel has them, or without a name where nobody has looked
     std::map<std::string, std::string> told_;  ///< by interface, what is wrong with it and was logged
+    std::set<std::string> inherited_;          ///< of an earlier process, and nobody has wanted them yet
     Timer retry_;
+    Timer patience_;
 };
 
 }  // namespace keysluice::control

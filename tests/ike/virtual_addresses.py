@@ -104,8 +104,8 @@ def renamed(world):
         ours.connection["interface"] = "ks-other"
         with ours:
             both_have_it(world, both)
-            left = of_ours(place.left.namespace)
-            expect("ks-other" in left and "ks-left" not in left, f"only the other interface is there: {left}")
+            expect("ks-other" in of_ours(place.left.namespace), "the other interface is there")
+            eventually(lambda: "ks-left" not in of_ours(place.left.namespace), world.patience(60), "the first one goes")
             checks.traffic_flows(world, inside, tunnel, swan, SMALL)
 
 

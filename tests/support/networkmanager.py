@@ -123,6 +123,16 @@ class NetworkManager:
     def up(self, name, *more):
         return self.nmcli("--wait", int(self.world.patience(60)), "connection", "up", name, *more)
 
+    @contextlib.contextmanager
+    def begin(self, name):
+        """Begins to bring it up; what comes of that is nobody's business. Waits at the end of the block until nmcli has
+        nothing to say any more."""
+        command = ["nsenter", f"--target={self.process.pid}", "--mount", "nmcli", "--wait", str(int(self.world.patience(60))),
+                   "connection", "up", name]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            yield
+            process.wait(self.world.patience(100))
+
     def up_fails(self, name):
         """What nmcli says."""
         done = self.run("--wait", int(self.world.patience(60)), "connection", "up", name)
