@@ -12,9 +12,16 @@ namespace {
 // `tests/reasons` compares this table and the other one with the sources, with the tests and with
 // keysluice-reasons(7).
 constexpr auto kOthers = std::to_array<Reason>({
+    Reason{"address-changed", ReasonArea::ike,
+           "Packets of an IKE SA go between other addresses, since this host's addresses or routes have "
+           "changed. The SAs are the same (RFC 4555)."},
     Reason{"address-connection-limit", ReasonArea::tls,
            "A client's address (of IPv6 its /64) has as many connections as max_connections_per_address allows. Many "
            "clients may share one address behind a NAT: then raise the limit."},
+    Reason{
+        "address-gone", ReasonArea::ike,
+        "This host has another address than the one at which a peer without MOBIKE knows it, so the IKE SA is over. "
+        "One that is to be up begins anew from where the host is now."},
     Reason{"address-handshake-rate-limit", ReasonArea::tls,
            "One client's address (of IPv6 its /64) opened more connections within a second than "
            "max_handshakes_per_second_per_address allows."},
@@ -131,6 +138,10 @@ constexpr auto kOthers = std::to_array<Reason>({
            "next one that ends makes room; raise the limit if these are clients that you want."},
     Reason{"connection-reset", ReasonArea::tls,
            "The connection to the TLS peer broke: it reset it, or the network lost it."},
+    Reason{"cookie2-mismatch", ReasonArea::ike,
+           "A peer that said that it is at another address did not prove that it gets packets there, so the "
+           "IKE SA was closed (RFC 4555 section 3.7). Its implementation is at fault, or somebody uses its "
+           "keys."},
     Reason{"crl-expired", ReasonArea::ike,
            "The revocation list for a peer's certificate is out of date, so the peer was refused. Fetch the "
            "authority's current one into the file of crl."},
@@ -292,6 +303,12 @@ constexpr auto kOthers = std::to_array<Reason>({
            "Restart all of them."},
     Reason{"mode-refused", ReasonArea::ike,
            "One end wants tunnel mode and the other transport mode. Give both the same mode."},
+    Reason{"nat-appeared", ReasonArea::ike,
+           "There is a NAT between the ends of an IKE SA, where none was before: ESP is in UDP from now on."},
+    Reason{"nat-gone", ReasonArea::ike,
+           "There is no NAT any more between the ends of an IKE SA: ESP is no longer in UDP."},
+    Reason{"nat-rebound", ReasonArea::ike,
+           "A NAT has given the peer another address or port. Traffic to it follows."},
     Reason{
         "netlink-answers-lost", ReasonArea::kernel,
         "Answers of the kernel did not fit into the socket's buffer. When it comes back, raise net.core.rmem_max."},
@@ -379,8 +396,20 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"password-needed", ReasonArea::internal,
            "polkit would permit that to who gives a password, and the caller did not allow it to ask: the option "
            "interactive does."},
+    Reason{"path-lost", ReasonArea::ike,
+           "The peer did not answer by the addresses that were in use, or there is no way between them any "
+           "more, so packets go between others (RFC 4555)."},
+    Reason{"path-refused", ReasonArea::ike,
+           "The peer does not accept the addresses between which packets are to go "
+           "(UNACCEPTABLE_ADDRESSES). Another way is tried; without one, the IKE SA is closed. The peer's "
+           "configuration says what it accepts."},
+    Reason{"path-unacceptable", ReasonArea::ike,
+           "A peer wants to send to another address of this host than the one to which local binds the "
+           "connection, and goes on by the old one. With local = \"any\" it may."},
     Reason{"peer-alert", ReasonArea::tls,
            "The TLS peer ended the connection with an alert, which the sentence names."},
+    Reason{"peer-asked", ReasonArea::ike,
+           "Packets of an IKE SA go between other addresses, since the peer said so (RFC 4555)."},
     Reason{"peer-busy", ReasonArea::ike,
            "The peer answered everything with TEMPORARY_FAILURE for minutes, so the IKE SA was closed: its state is "
            "another than ours."},
@@ -547,6 +576,9 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"xfrm-exists", ReasonArea::kernel,
            "The kernel has an SA or a policy of that name already, of another program perhaps (`ip xfrm state`, `ip "
            "xfrm policy`)."},
+    Reason{"xfrm-keys-hidden", ReasonArea::kernel,
+           "An SA can't move to other addresses: the kernel is older than Linux 7 and locked down, so that "
+           "it shows no keys. The SA is negotiated anew."},
     Reason{"xfrm-missing", ReasonArea::kernel,
            "An SA or a policy is not in the kernel (any more): somebody else removed it."},
     Reason{"xfrm-uncertain", ReasonArea::kernel,

@@ -178,6 +178,8 @@ struct Event {
     std::string peer = {};
     std::string reason = {};
     std::string sentence = {};
+    std::string from = {};  ///< of what goes another way: our end and the peer's
+    std::string to = {};
 
     bool operator==(const Event&) const = default;
 };

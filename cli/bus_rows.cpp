@@ -109,7 +109,9 @@ Event from_row(const EventRow& row) {
             .spi_out = std::get<6>(row),
             .peer = std::get<7>(row),
             .reason = std::get<8>(row),
-            .sentence = std::get<9>(row)};
+            .sentence = std::get<9>(row),
+            .from = value_of<std::string>(std::get<10>(row), "from"),
+            .to = value_of<std::string>(std::get<10>(row), "to")};
 }
 
 Connection connection_from(const bus::Dictionary& properties) {

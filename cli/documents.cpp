@@ -162,16 +162,20 @@ Json to_json(const Manager& manager) {
 }
 
 Json to_json(const Event& event) {
-    return Json::object({{"time", event.time},
-                         {"kind", event.kind},
-                         {"connection", event.connection},
-                         {"child", event.child},
-                         {"ike_spi", in_hex(event.ike_spi)},
-                         {"spi_in", in_hex(event.spi_in)},
-                         {"spi_out", in_hex(event.spi_out)},
-                         {"peer", event.peer},
-                         {"reason", event.reason},
-                         {"sentence", event.sentence}});
+    std::vector<Json::Member> members{{"time", event.time},
+                                      {"kind", event.kind},
+                                      {"connection", event.connection},
+                                      {"child", event.child},
+                                      {"ike_spi", in_hex(event.ike_spi)},
+                                      {"spi_in", in_hex(event.spi_in)},
+                                      {"spi_out", in_hex(event.spi_out)},
+                                      {"peer", event.peer},
+                                      {"reason", event.reason},
+                                      {"sentence", event.sentence}};
+    if (!event.from.empty()) {
+        members.insert(members.end(), {{"from", event.from}, {"to", event.to}});
+    }
+    return Json::object(members);
 }
 
 Json to_json(const Error& error) {

@@ -148,7 +148,8 @@ Manager printable(Manager manager) {
 }
 
 Event printable(Event event) {
-    make_printable({&event.kind, &event.connection, &event.child, &event.peer, &event.reason, &event.sentence});
+    make_printable({&event.kind, &event.connection, &event.child, &event.peer, &event.reason, &event.sentence,
+                    &event.from, &event.to});
     return event;
 }
 

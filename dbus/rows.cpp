@@ -136,6 +136,11 @@ TlsSessionRow to_row(const control::TlsSessionView& session) {
 
 EventRow to_row(const control::Happening& happening) {
     const auto time = std::chrono::duration_cast<std::chrono::microseconds>(happening.time.time_since_epoch());
+    Dictionary more;
+    if (!happening.from.empty()) {
+        more.emplace("from", sdbus::Variant{clean(happening.from)});
+        more.emplace("to", sdbus::Variant{clean(happening.to)});
+    }
     return EventRow{static_cast<std::uint64_t>(time.count()),
                     std::string(happening.kind),
                     happening.connection,
@@ -146,7 +151,7 @@ EventRow to_row(const control::Happening& happening) {
                     clean(happening.peer),
                     clean(happening.reason),
                     clean(happening.sentence),
-                    Dictionary{}};
+                    std::move(more)};
 }
 
 std::size_t size_on_bus(const control::IkeSaView& sa) {

@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "ike/connection.hpp"
 #include "ike/keys.hpp"
+#include "ike/path.hpp"
 #include "ike/transitions.hpp"
 
 namespace keysluice::ike {
@@ -69,7 +70,8 @@ struct InstallOutbound {
 struct RemoveChild {
     ChildSaSpec spec;
 };
-/// The peer is at another port of the same address: only udp_ports differ.
+/// Its packets go between other addresses or ports: only local, remote and udp_ports differ. Where the kernel can't,
+/// say ChildLost.
 struct MoveChild {
     ChildSaSpec from;
     ChildSaSpec to;
@@ -112,6 +114,14 @@ struct ExchangeKeys {
     std::optional<wire::Octets> peer_public;  ///< none: there is only a pair to make
 };
 
+/// Which way packets would go now: answer with PathsFound, the address from which this host would send to each of
+/// `remotes`, in their order. What can't be reached is left out.
+struct FindPaths {
+    IkeSpi sa;
+    std::optional<IpAddress> local;  ///< that one is to be used, whatever the routes say
+    std::vector<IpAddress> remotes;
+};
+
 /// An IKE SA is in another state than before. One that a rekeying makes begins established, without this.
 struct StateChanged {
     IkeSpi sa;
@@ -128,6 +138,7 @@ struct Report {
         child_closed,
         closed,
         moved,             ///< the peer is at another address or port
+        path_changed,      ///< as agreed by RFC 4555, or by ours alone; `error` tells why
         offload_lost,      ///< by a CHILD SA; `error` tells why
         offload_regained,  ///< by it, or its successor
         assigned,          ///< virtual addresses, to us or to the peer
@@ -140,10 +151,12 @@ struct Report {
     UdpEndpoint peer;
     IkeSpi sa;
     Error error;
+    std::optional<Ends> before = {};  ///< of moved and path_changed
+    std::optional<Ends> after = {};
 };
 
 using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,
-                            VerifyPeer, ExchangeKeys, StateChanged, Report>;
+                            VerifyPeer, ExchangeKeys, FindPaths, StateChanged, Report>;
 using Actions = std::vector<Action>;
 
 }  // namespace keysluice::ike

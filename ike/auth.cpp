@@ -7,6 +7,7 @@
 
 #include "ike/create_child.hpp"
 #include "ike/informational.hpp"
+#include "ike/mobility.hpp"
 #include "ike/peer_certificate.hpp"
 #include "ike/proof.hpp"
 #include "ike/remote_access.hpp"
@@ -128,6 +129,8 @@ void answer_auth(Context& context, Sa& sa, const Incoming& message, wire::AuthPa
     payloads.emplace_back(wire::IdResponderPayload{sa.connection->local_id});
     add_certificates(payloads, *sa.connection);
     payloads.emplace_back(std::move(proof));
+    agree_on_mobility(context, sa, message.payloads);
+    offer_mobility(context, sa, payloads);
     if (auto none = assign_addresses(context, sa, message.payloads, payloads)) {
         report(context, sa, Report::Kind::refused, std::move(none->error));
         payloads.emplace_back(notify(none->notify));
@@ -187,6 +190,7 @@ void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
     assert(child);
     add_request(context, sa, payloads);
     add_offer(payloads, sa, *child);
+    offer_mobility(context, sa, payloads);
     sa.negotiation->until = Instant::max();
     become(context, sa, State::auth_sent);
     send_request(context, sa, wire::ExchangeType::ike_auth, payloads);
@@ -195,6 +199,7 @@ void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
 void accept_responder(Context& context, Sa& sa, const Payloads& payloads) {
     const auto negotiation = std::move(sa.negotiation);
     enter_established(context, sa);
+    agree_on_mobility(context, sa, payloads);
     if (auto taken = take_addresses(context, sa, payloads); !taken) {
         report(context, sa, Report::Kind::failed, std::move(taken).error());
         sa.waiting.clear();

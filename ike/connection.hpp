@@ -130,6 +130,7 @@ struct Connection {
     std::vector<ChildRule> children;
     Duration rekey_time = std::chrono::hours(4);
     Duration liveness = std::chrono::seconds(30);  ///< silence after which the peer is asked; zero: never
+    bool mobike = true;                            ///< RFC 4555 is offered and accepted
     bool keep_up = false;                          ///< initiated on load, and again whenever it is gone
     RetryPauses retry;
     /// Initiator: addresses to ask the peer for, any of its family where one is unspecified. Children without local

@@ -11,6 +11,7 @@
 #include "ike/delay.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
+#include "ike/mobility.hpp"
 #include "ike/peer_address.hpp"
 #include "ike/receive.hpp"
 #include "ike/rekey_ike.hpp"
@@ -228,6 +229,7 @@ Sa* Endpoint::twin_of(const Sa& sa) {
 // ---- events
 
 void Endpoint::handle(Context& context, const DatagramReceived& datagram) {
+    context.came_by = Ends{datagram.local, datagram.remote};
     auto message = wire::parse(datagram.bytes);
     if (!message) {
         if (message.error().reason == "ike-version") {
@@ -525,6 +527,39 @@ void Endpoint::handle(Context& context, const PeerMoved& event) {
     if (Sa* sa = owner_of(event.inbound)) {
         learn_peer(context, *sa, event.remote);
         start_next(context, *sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const OwnAddresses& event) {
+    settings_.addresses = event.addresses;
+    std::vector<IkeSpi> concerned;
+    for (const auto& [spi, sa] : sas_) {
+        if (heeds_addresses(context, *sa)) {
+            concerned.push_back(spi);
+        }
+    }
+    for (const IkeSpi spi : concerned) {
+        Sa& sa = *find(spi);
+        on_own_addresses(context, sa);
+        start_next(context, sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const PathsFound& event) {
+    Sa* const sa = find(event.sa);
+    if (sa == nullptr) {
+        return;
+    }
+    on_paths_found(context, *sa, event);
+    start_next(context, *sa);
+    // Another one would begin from there.
+    const Wanted* found = wanted_.find(sa->connection->name);
+    const auto way =
+        found == nullptr ? event.paths.end() : std::ranges::find(event.paths, found->remote.address, &Path::remote);
+    if (way != event.paths.end()) {
+        Wanted wanted = *found;
+        wanted.local.address = way->local;
+        wanted_.put(sa->connection->name, wanted);
     }
 }
 

@@ -91,6 +91,8 @@ class Endpoint final : private Registry {
     void handle(Context& context, const OffloadLost& event);
     void handle(Context& context, const OffloadRegained& event);
     void handle(Context& context, const PeerMoved& event);
+    void handle(Context& context, const OwnAddresses& event);
+    void handle(Context& context, const PathsFound& event);
     void handle(Context& context, const Signed& event);
     void handle(Context& context, const PeerVerified& event);
     void handle(Context& context, const KeysExchanged& event);

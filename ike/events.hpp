@@ -81,6 +81,17 @@ struct PeerMoved {
     UdpEndpoint remote;
 };
 
+/// The addresses of this host that peers may send to, or its routes, are others than before.
+struct OwnAddresses {
+    std::vector<IpAddress> addresses;
+};
+
+/// The answer to FindPaths, best first; also without having been asked.
+struct PathsFound {
+    IkeSpi sa;
+    std::vector<Path> paths;
+};
+
 /// The answer to Sign. One that comes too late, or to another process than the one that asked, is ignored.
 struct Signed {
     IkeSpi sa;
@@ -103,8 +114,8 @@ struct KeysExchanged {
     Result<Exchanged> result;
 };
 
-using Event =
-    std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, OutboundInstalled,
-                 ChildLost, ChildSpent, OffloadLost, OffloadRegained, PeerMoved, Signed, PeerVerified, KeysExchanged>;
+using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled,
+                           OutboundInstalled, ChildLost, ChildSpent, OffloadLost, OffloadRegained, PeerMoved,
+                           OwnAddresses, PathsFound, Signed, PeerVerified, KeysExchanged>;
 
 }  // namespace keysluice::ike

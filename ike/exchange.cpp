@@ -8,6 +8,7 @@
 
 #include "ike/create_child.hpp"
 #include "ike/informational.hpp"
+#include "ike/mobility.hpp"
 #include "ike/rekey_ike.hpp"
 #include "ike/wire/rules.hpp"
 
@@ -78,7 +79,11 @@ void send_response(Context& context, Sa& sa, const Incoming& request, const Payl
     if (sa.state == State::dead && datagrams.empty()) {
         return;
     }
-    send_datagrams(context, sa.local, sa.remote, datagrams);
+    // RFC 4555 section 3.10: by which way a request and its response get through says something about that way alone,
+    // so the response goes back by it. Without MOBIKE, IKE is to go where ESP goes, and to end where that ends. A
+    // response that comes late goes to where the peer is now.
+    const Ends way = sa.mobility.agreed ? context.came_by.value_or(sa.ends()) : sa.ends();
+    send_datagrams(context, way.local, way.remote, datagrams);
     sa.sent_at = context.now;
     sa.window.given = GivenResponse{.id = request.id, .request = request.digest, .datagrams = std::move(datagrams)};
     sa.window.expected_request = MessageId{request.id.value + 1};
@@ -97,6 +102,11 @@ void send_again(Context& context, Sa& sa) {
     request.again_at = context.now + context.settings.retransmission.wait_after(request.sent);
     send_datagrams(context, sa.local, sa.remote, request.datagrams);
     sa.sent_at = context.now;
+}
+
+void send_anew(Context& context, Sa& sa) {
+    sa.window.outstanding->sent = 0;
+    send_again(context, sa);
 }
 
 void close_exchange(Sa& sa) {

@@ -16,6 +16,8 @@ void send_init_request(Context& context, Sa& sa, const Payloads& payloads);
 void send_response(Context& context, Sa& sa, const Incoming& request, const Payloads& payloads);
 /// Sends what is outstanding again.
 void send_again(Context& context, Sa& sa);
+/// The same to another address, where nobody has had it yet: the waits begin anew.
+void send_anew(Context& context, Sa& sa);
 void send_datagrams(Context& context, const UdpEndpoint& from, const UdpEndpoint& to,
                     const std::vector<wire::Octets>& datagrams);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ike/create_child.hpp"
+#include "ike/mobility.hpp"
 #include "ike/rekey_ike.hpp"
 #include "ike/twins.hpp"
 
@@ -64,15 +65,11 @@ void start_informational(Context& context, Sa& sa, const DeleteIke& /*task*/) {
                  {wire::DeletePayload{.protocol = wire::Protocol::ike, .spis = {}}});
 }
 
-void start_informational(Context& context, Sa& sa, const Liveness& /*task*/) {
-    send_request(context, sa, wire::ExchangeType::informational, {});
-}
-
 void start_informational(Context& context, Sa& sa, const RefuseAuthentication& /*task*/) {
     send_request(context, sa, wire::ExchangeType::informational, {notify(wire::NotifyType::authentication_failed)});
 }
 
-void on_informational_response(Context& context, Sa& sa, const Task& task) {
+void on_informational_response(Context& context, Sa& sa, const Task& task, const Incoming& message) {
     if (const auto* children = std::get_if<DeleteChildren>(&task)) {
         for (const EspSpi inbound : children->inbound) {
             retire_child(context, sa, inbound);
@@ -84,6 +81,12 @@ void on_informational_response(Context& context, Sa& sa, const Task& task) {
         end(context, sa);
     } else if (std::holds_alternative<RefuseAuthentication>(task)) {
         end(context, sa);
+    } else if (const auto* update = std::get_if<UpdateAddresses>(&task)) {
+        on_update_response(context, sa, *update, message);
+    } else if (const auto* check = std::get_if<CheckPath>(&task)) {
+        on_check_response(context, sa, *check, message);
+    } else if (std::holds_alternative<Liveness>(task)) {
+        on_liveness_response(context, sa, message);
     }
 }
 
@@ -106,6 +109,7 @@ void on_informational_request(Context& context, Sa& sa, const Incoming& message)
         delete_ike(context, sa, message);
         return;
     }
+    Payloads answer = answer_mobility(context, sa, message);
     wire::DeletePayload deleted{.protocol = wire::Protocol::esp, .spis = {}};
     for (const wire::Payload& payload : message.payloads) {
         const auto* request = std::get_if<wire::DeletePayload>(&payload);
@@ -113,7 +117,10 @@ void on_informational_request(Context& context, Sa& sa, const Incoming& message)
             std::ranges::copy(delete_children(context, sa, *request).spis, std::back_inserter(deleted.spis));
         }
     }
-    send_response(context, sa, message, deleted.spis.empty() ? Payloads{} : Payloads{deleted});
+    if (!deleted.spis.empty()) {
+        answer.emplace_back(std::move(deleted));
+    }
+    send_response(context, sa, message, answer);
 }
 
 void close(Context& context, Sa& sa) {

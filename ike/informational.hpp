@@ -8,10 +8,9 @@ namespace keysluice::ike {
 
 void start_informational(Context& context, Sa& sa, const DeleteChildren& task);
 void start_informational(Context& context, Sa& sa, const DeleteIke& task);
-void start_informational(Context& context, Sa& sa, const Liveness& task);
 void start_informational(Context& context, Sa& sa, const RefuseAuthentication& task);
 
-void on_informational_response(Context& context, Sa& sa, const Task& task);
+void on_informational_response(Context& context, Sa& sa, const Task& task, const Incoming& message);
 [[nodiscard]] bool deletes_ike(const Payloads& payloads);
 void on_informational_request(Context& context, Sa& sa, const Incoming& message);
 

@@ -174,7 +174,12 @@ void go_on(Context& context, Sa& sa, const wire::Outer& message) {
     const NatFound nat = find_nat(message.payloads, sa.initiator_spi, sa.responder_spi, sa.local, sa.remote);
     sa.nat_here = nat.here;
     sa.nat_there = nat.there;
-    if (nat.here || nat.there) {
+    const bool traverses = find_notify(message.payloads, wire::NotifyType::nat_detection_source_ip) != nullptr;
+    // RFC 4555 section 3.3: "implementations that support both this specification and NAT Traversal MUST change to
+    // port 4500 if the correspondent also supports both, even if no NAT was detected between them (this way, there is
+    // no need to change the ports later if a NAT is detected on some other path)." Whether it supports the one, it
+    // does not say before.
+    if (nat.here || nat.there || (sa.connection->mobike && traverses)) {
         // Section 2.23: "The IKE initiator MUST check the NAT_DETECTION_SOURCE_IP or NAT_DETECTION_DESTINATION_IP
         // payloads if present, and if they do not match the addresses in the outer packet, MUST tunnel all future IKE
         // and ESP packets associated with this IKE SA over UDP port 4500."
@@ -204,6 +209,7 @@ std::unique_ptr<Sa> initiate(Context& context, ConnectionPtr connection, const C
     sa->connection = std::move(connection);
     sa->local = local;
     sa->remote = remote;
+    sa->mobility.leads = true;
     sa->iv.epoch = context.settings.epoch;
     sa->negotiation = std::make_unique<Negotiation>();
     Negotiation& negotiation = *sa->negotiation;
@@ -213,6 +219,12 @@ std::unique_ptr<Sa> initiate(Context& context, ConnectionPtr connection, const C
     negotiation.child = new_offer(context, *sa, child, nullptr, false);
     send_with_new_pair(context, *sa);
     return sa;
+}
+
+void send_init_from_here(Context& context, Sa& sa) {
+    if (sa.negotiation->key_pair && !sa.negotiation->exchanging) {
+        send_request(context, sa);
+    }
 }
 
 void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Bytes datagram) {

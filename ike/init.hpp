@@ -10,6 +10,8 @@ namespace keysluice::ike {
                                            const UdpEndpoint& local, const UdpEndpoint& remote);
 
 /// The responder's answer to our IKE_SA_INIT, of which nothing is authenticated yet.
+/// The request once more, from another address: as its own, since it says from where it comes (NAT detection).
+void send_init_from_here(Context& context, Sa& sa);
 void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Bytes datagram);
 
 /// Has our first key pair made elsewhere, or the key exchange with the peer's first message computed; what follows

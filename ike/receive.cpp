@@ -9,6 +9,7 @@
 #include "ike/delay.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
+#include "ike/mobility.hpp"
 #include "ike/peer_address.hpp"
 #include "ike/rekey_ike.hpp"
 #include "ike/wire/rules.hpp"
@@ -152,7 +153,7 @@ void on_response(Context& context, Sa& sa, const Incoming& message) {
     } else if (auto* rekeying = std::get_if<IkeOffer>(&task)) {
         on_rekey_ike_response(context, sa, std::move(*rekeying), message);
     } else {
-        on_informational_response(context, sa, task);
+        on_informational_response(context, sa, task, message);
     }
 }
 
@@ -181,6 +182,9 @@ void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wi
         return;
     }
     learn_address(context, sa, datagram.local, datagram.remote);
+    if (message.header.is_response) {
+        follow_response(context, sa, {datagram.local, datagram.remote});
+    }
     sa.heard_at = context.now;
     auto payloads = wire::parse_payloads(opened->whole.first, opened->whole.plaintext);
     auto checked = payloads ? wire::check(message.header, message.payloads, *payloads, true)
@@ -199,7 +203,8 @@ void on_protected(Context& context, Sa& sa, const wire::Outer& message, const wi
 }
 
 void on_silence(Context& context, Sa& sa, unsigned sent) {
-    if (leave_to_rival(context, sa)) {
+    const bool succeeded = sa.state == State::replaced || (sa.state == State::closing && sa.we_replace);
+    if (succeeded || leave_to_rival(context, sa)) {
         end(context, sa);  // whether the peer is there, the new one asks
         return;
     }
@@ -260,8 +265,7 @@ void on_established_time(Context& context, Sa& sa) {
             rekey_child(context, sa, child);
         }
     }
-    const Duration liveness = sa.connection->liveness;
-    if (liveness > Duration::zero() && context.now >= sa.heard_at + liveness && !sa.window.outstanding &&
+    if (context.now >= liveness_due(sa) && !sa.window.outstanding &&
         std::ranges::none_of(sa.waiting, [](const Task& task) { return std::holds_alternative<Liveness>(task); })) {
         sa.waiting.emplace_back(Liveness{});
     }
@@ -297,7 +301,9 @@ void on_message(Context& context, Sa& sa, const wire::Outer& message, const Data
         return;  // our own message, come back
     }
     if (sa.state == State::init_sent) {
+        // What answers a request from where we no longer are is about another request.
         const bool expected = message.header.is_response && message.header.message_id.value == 0 &&
+                              datagram.local.address == sa.local.address &&
                               message.header.exchange == wire::ExchangeType::ike_sa_init;
         if (expected && wire::check(message.header, message.payloads, {}, false)) {
             on_init_response(context, sa, message, datagram.bytes);
@@ -324,7 +330,7 @@ void on_time(Context& context, Sa& sa) {
         if (request->sent >= context.settings.retransmission.tries) {
             on_silence(context, sa, request->sent);
         } else {
-            send_again(context, sa);
+            send_by_paths(context, sa);
         }
     }
     remove_lingering(context, sa);

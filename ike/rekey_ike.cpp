@@ -6,6 +6,7 @@
 #include <cassert>
 
 #include "ike/delay.hpp"
+#include "ike/mobility.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -26,6 +27,7 @@ std::unique_ptr<Sa> successor(Context& context, const Sa& old, bool initiator, c
     sa->remote = old.remote;
     sa->nat_here = old.nat_here;
     sa->nat_there = old.nat_there;
+    sa->mobility = old.mobility;
     sa->fragmentation = old.fragmentation;
     sa->suite = suite;
     sa->iv.epoch = context.settings.epoch;
@@ -311,6 +313,7 @@ bool leave_to_rival(Context& context, Sa& sa) {
 }
 
 void hand_over(Context& context, Sa& from, Sa& to) {
+    hand_over_path(from, to);
     std::ranges::move(from.children, std::back_inserter(to.children));
     from.children.clear();
     std::erase_if(from.waiting, [](const Task& task) { return std::holds_alternative<IkeOffer>(task); });

@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <utility>
 
+#include "ike/mobility.hpp"
+
 namespace keysluice::ike {
 
 ChildSa* Sa::find_child(EspSpi inbound) {
@@ -138,8 +140,8 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
     }
     if (sa.state == State::established) {
         at(sa.rekey_at);
-        if (sa.connection->liveness > Duration::zero() && !sa.window.outstanding) {
-            at(sa.heard_at + sa.connection->liveness);
+        if (!sa.window.outstanding) {
+            at(liveness_due(sa));
         }
         if (sa.nat_here) {
             at(sa.sent_at + settings.keepalive);

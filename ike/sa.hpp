@@ -87,11 +87,25 @@ struct DeleteChildren {
 struct DeleteIke {};
 /// An empty request, to see whether the peer is there (RFC 7296 section 2.4).
 struct Liveness {};
+// Of RFC 4555; `ends` are those between which it was sent first.
+
+/// By who leads: packets are to go between these addresses.
+struct UpdateAddresses {
+    Ends ends;
+};
+/// Whether the peer gets what is sent to where it says that it is.
+struct CheckPath {
+    Ends ends;
+    wire::Octets cookie;
+};
+/// Which other addresses we have.
+struct AnnounceAddresses {};
 /// RFC 7296 section 2.21.2: an initiator that can't accept the responder says so in an exchange of its own.
 struct RefuseAuthentication {};
 
 /// An exchange that we are to start once the one before it is done.
-using Task = std::variant<ChildOffer, IkeOffer, DeleteChildren, DeleteIke, Liveness, RefuseAuthentication>;
+using Task = std::variant<ChildOffer, IkeOffer, DeleteChildren, DeleteIke, Liveness, RefuseAuthentication,
+                          UpdateAddresses, CheckPath, AnnounceAddresses>;
 
 /// When it may start; Instant{} for at once.
 [[nodiscard]] Instant due_time(const Task& task);
@@ -152,6 +166,7 @@ struct Sa {
     UdpEndpoint remote;
     bool nat_here = false;
     bool nat_there = false;
+    Mobility mobility;
     bool fragmentation = false;
     IkeSuite suite;
     IkeKeys keys;
@@ -192,6 +207,7 @@ struct Sa {
     }
     [[nodiscard]] IkeSpi own_spi() const { return initiator ? initiator_spi : responder_spi; }
     [[nodiscard]] IkeSpi peer_spi() const { return initiator ? responder_spi : initiator_spi; }
+    [[nodiscard]] Ends ends() const { return {local, remote}; }
     [[nodiscard]] const DirectionKeys& sending() const { return initiator ? keys.initiator : keys.responder; }
     [[nodiscard]] const DirectionKeys& receiving() const { return initiator ? keys.responder : keys.initiator; }
     [[nodiscard]] const PrfKey& own_p() const { return initiator ? keys.proof->initiator : keys.proof->responder; }
@@ -242,6 +258,7 @@ struct Context {
     Instant now;
     Actions& actions;
     const Result<Exchanged>* exchanged = nullptr;  ///< for the message that is handled again
+    std::optional<Ends> came_by = {};              ///< the datagram that is handled
 };
 
 /// The only door for changes of state. Aborts on a change that kTransitions does not have.

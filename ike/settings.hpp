@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "base/address.hpp"
 #include "base/instant.hpp"
 #include "ike/window.hpp"
 
@@ -23,7 +25,8 @@ struct Settings {
     Duration keepalive = std::chrono::seconds(20);  ///< of NAT mappings
     /// How long what stands twice may do so: see twins.hpp.
     Duration patience_with_twins = std::chrono::seconds(10);
-    std::size_t datagram_size = 1228;  ///< largest IKE message without fragments
+    std::vector<IpAddress> addresses = {};  ///< of this host: OwnAddresses
+    std::size_t datagram_size = 1228;       ///< largest IKE message without fragments
 };
 
 }  // namespace keysluice::ike

@@ -112,7 +112,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 11;
+constexpr std::uint16_t kVersion = 12;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -195,8 +195,29 @@ void describe(Archive& archive, T& value) {
     archive(value.inbound);
 }
 template <typename Archive, typename T>
-    requires Like<T, DeleteIke> || Like<T, Liveness> || Like<T, RefuseAuthentication>
+    requires Like<T, DeleteIke> || Like<T, Liveness> || Like<T, RefuseAuthentication> || Like<T, AnnounceAddresses>
 void describe(Archive& /*archive*/, T& /*value*/) {}
+template <typename Archive, Like<Path> T>
+void describe(Archive& archive, T& value) {
+    archive(value.local, value.remote);
+}
+template <typename Archive, Like<Ends> T>
+void describe(Archive& archive, T& value) {
+    archive(value.local, value.remote);
+}
+template <typename Archive, Like<UpdateAddresses> T>
+void describe(Archive& archive, T& value) {
+    archive(value.ends);
+}
+template <typename Archive, Like<CheckPath> T>
+void describe(Archive& archive, T& value) {
+    archive(value.ends, value.cookie);
+}
+template <typename Archive, Like<Mobility> T>
+void describe(Archive& archive, T& value) {
+    archive(value.leads, value.agreed, value.peer_addresses, value.announced, value.paths, value.refused,
+            value.seen_as);
+}
 
 template <typename Archive, Like<Incoming> T>
 void describe(Archive& archive, T& value) {
@@ -223,9 +244,9 @@ void describe(Archive& archive, T& value) {
 template <typename Archive, Like<Sa> T>
 void describe(Archive& archive, T& value) {
     archive(value.state, value.initiator, value.initiator_spi, value.responder_spi, value.local, value.remote,
-            value.nat_here, value.nat_there, value.fragmentation, value.suite, value.keys, value.peer_id,
-            value.window, value.negotiation, value.children, value.current, value.waiting, value.awaited,
-            value.delayed, value.replacement, value.we_replace, value.predecessor, value.busy_since,
+            value.nat_here, value.nat_there, value.mobility, value.fragmentation, value.suite, value.keys,
+            value.peer_id, value.window, value.negotiation, value.children, value.current, value.waiting,
+            value.awaited, value.delayed, value.replacement, value.we_replace, value.predecessor, value.busy_since,
             value.established_at, value.rekey_at, value.close_at, value.heard_at, value.sent_at, value.given,
             value.assigned);
 }

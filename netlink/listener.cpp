@@ -34,12 +34,24 @@ Result<Listener> Listener::open(int protocol, std::span<const int> groups, int r
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&own), sizeof(own)) != 0) {
         return unavailable("binding a netlink socket");
     }
+    Listener listener(std::move(socket));
     for (const int group : groups) {
-        if (::setsockopt(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) != 0) {
-            return unavailable(fmt::format("joining the netlink group {} of protocol {}", group, protocol));
+        if (auto joined = listener.join(protocol, group); !joined) {
+            return pass_on(std::move(joined));
         }
     }
-    return Listener(std::move(socket));
+    return listener;
+}
+
+Result<void> Listener::join(int protocol, int group) {
+    if (::setsockopt(socket_.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) != 0) {
+        return unavailable(fmt::format("joining the netlink group {} of protocol {}", group, protocol));
+    }
+    return {};
+}
+
+void Listener::leave(int group) {
+    ::setsockopt(socket_.get(), SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
 }
 
 Result<Listener::Received> Listener::receive(const std::function<void(const nlmsghdr&)>& visit) {

@@ -26,6 +26,10 @@ class Listener {
     /// hundred more than its own.
     [[nodiscard]] static Result<Listener> open(int protocol, std::span<const int> groups, int receive_buffer);
 
+    /// One more group, and without it again. What has come meanwhile stays to be read.
+    [[nodiscard]] Result<void> join(int protocol, int group);
+    void leave(int group);
+
     [[nodiscard]] int fd() const { return socket_.get(); }
     /// Shows what one read brings to `visit`.
     [[nodiscard]] Result<Received> receive(const std::function<void(const nlmsghdr&)>& visit);

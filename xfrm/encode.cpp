@@ -124,7 +124,7 @@ xfrm_mark mark_of(const Mark& mark) {
 
 void put_encapsulation(Request& request, const UdpEncapsulation& ports) {
     xfrm_encap_tmpl raw{};
-    raw.encap_type = 2;  // UDP_ENCAP_ESPINUDP
+    raw.encap_type = uapi::kEspInUdp;
     raw.encap_sport = htons(ports.source_port);
     raw.encap_dport = htons(ports.destination_port);
     request.attribute_of(XFRMA_ENCAP, raw);

@@ -10,6 +10,8 @@ namespace keysluice::xfrm {
 struct Dialect {
     /// XFRMA_SA_DIR, Linux 6.10: an SA has a direction, and an outbound one no replay window.
     bool sa_direction = false;
+    /// XFRM_MSG_MIGRATE_STATE, Linux 7.
+    bool migrate_state = false;
 };
 
 // The requests of the kernel's XFRM interface. What is impossible (an AEAD with AH, addresses of two families) is

@@ -65,8 +65,8 @@ Result<Kernel> Kernel::open() {
         error.sentence += "; the kernel needs CONFIG_XFRM_USER (module xfrm_user)";
         return std::unexpected(std::move(error));
     }
-    std::array<Request, 1> question{encode_direction_question()};
-    auto answers = socket->transact(question, "its dialect of XFRM");
+    std::array<Request, 2> questions{encode_direction_question(), encode_migration_question()};
+    auto answers = socket->transact(questions, "its dialect of XFRM");
     if (!answers) {
         return pass_on(std::move(answers));
     }
@@ -74,14 +74,127 @@ Result<Kernel> Kernel::open() {
     if (answer.error == EPERM) {
         return std::unexpected(refusal(answer, "the use of its XFRM interface"));
     }
-    return Kernel(*std::move(socket), Dialect{.sa_direction = answer.error != 0 && answer.error != ESRCH});
+    auto notes = netlink::Listener::open(NETLINK_XFRM, {}, Events::kReceiveBuffer);
+    if (!notes) {
+        return pass_on(std::move(notes));
+    }
+    return Kernel(*std::move(socket), *std::move(notes),
+                  Dialect{.sa_direction = answer.error != 0 && answer.error != ESRCH,
+                          .migrate_state = answers->back().error == ESRCH});
 }
 
 Result<void> Kernel::apply(const Transaction& transaction) {
+    Result<void> relocated;
+    for (const Relocation& each : transaction.relocations()) {
+        if (auto result = relocate(each); !result && relocated) {
+            relocated = std::move(result);
+        }
+    }
     if (auto added = add(transaction.additions()); !added) {
         return added;
     }
-    return remove(transaction.removals());
+    auto removed = remove(transaction.removals());
+    return relocated ? std::move(removed) : std::move(relocated);
+}
+
+// ---- relocating
+
+Result<void> Kernel::relocate(const Relocation& relocation) {
+    if (dialect_.migrate_state) {
+        std::array<Request, 1> request{encode_migration(relocation)};
+        const auto answers = socket_.transact(request, "the migration of an SA");
+        if (!answers) {
+            return std::unexpected(uncertain(answers.error()));
+        }
+        if (answers->front().error == 0) {
+            return {};
+        }
+    }
+    auto replaced = replace(relocation);
+    if (!replaced) {
+        // Nobody looks for it at its old place any more.
+        const std::array<Transaction::Removal, 1> rest{relocation.id};
+        (void)remove(rest);
+    }
+    return replaced;
+}
+
+/// Deletes the SA and adds it again, as the kernel describes it at that moment: no packet can take a sequence number
+/// after it, so none comes twice. (XFRM_MSG_MIGRATE copies the SA first and deletes the old one a moment later. What
+/// leaves in between and what leaves next have the same number under the same key, and AES-GCM must never see that.)
+Result<void> Kernel::replace(const Relocation& relocation) {
+    auto again = take_out(relocation);
+    if (!again) {
+        return pass_on(std::move(again));
+    }
+    std::array<Request, 1> request{*std::move(again)};
+    const std::string what = describe(relocation.after());
+    const auto answers = socket_.transact(request, what);
+    if (!answers) {
+        return std::unexpected(uncertain(answers.error()));
+    }
+    if (answers->front().error != 0) {
+        return std::unexpected(refusal(answers->front(), what + ", which moves"));
+    }
+    return {};
+}
+
+/// It is there, and the kernel shows its keys.
+Result<void> Kernel::check_movable(const SaId& id) {
+    const std::string what = describe(id);
+    std::array<Request, 1> question{encode_get(id)};
+    const auto asked = socket_.transact(question, what);
+    if (!asked) {
+        return std::unexpected(asked.error());
+    }
+    if (asked->front().error != 0) {
+        return std::unexpected(refusal(asked->front(), what));
+    }
+    const auto hidden = hides_keys(payload_of(asked->front()));
+    if (!hidden) {
+        return std::unexpected(hidden.error());
+    }
+    if (*hidden) {
+        return fail("xfrm-keys-hidden",
+                    fmt::format("{} can't move: this kernel has no other way for it than by its keys, "
+                                "and does not show them (lockdown)",
+                                what));
+    }
+    return {};
+}
+
+/// Returns what adds it again.
+Result<Request> Kernel::take_out(const Relocation& relocation) {
+    constexpr int kGroup = XFRMNLGRP_SA;
+    using Received = netlink::Listener::Received;
+    if (auto movable = check_movable(relocation.id); !movable) {
+        return pass_on(std::move(movable));
+    }
+    if (auto joined = notes_.join(NETLINK_XFRM, kGroup); !joined) {
+        return pass_on(std::move(joined));
+    }
+    const std::string what = describe(relocation.id);
+    std::array<Request, 1> deletion{encode_delete(relocation.id)};
+    const auto deleted = socket_.transact(deletion, what);
+    notes_.leave(kGroup);
+    // The note was there before the answer; what else is there is read, so that the next time begins with nothing.
+    std::optional<Request> again;
+    auto received = Result<Received>(Received::messages);
+    while (received && *received != Received::nothing) {
+        received = notes_.receive([&](const nlmsghdr& message) {
+            if (message.nlmsg_type == XFRM_MSG_DELSA && !again) {
+                again = encode_again(netlink::payload_of(message), relocation).value_or(std::nullopt);
+            }
+        });
+    }
+    if (!deleted || deleted->front().error != 0) {
+        return std::unexpected(deleted ? refusal(deleted->front(), what) : uncertain(deleted.error()));
+    }
+    if (!again) {
+        return fail("xfrm-uncertain",
+                    fmt::format("the kernel did not tell what {} was like when it was deleted", what));
+    }
+    return *std::move(again);
 }
 
 Result<void> Kernel::add(std::span<const Transaction::Addition> additions) {

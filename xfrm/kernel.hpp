@@ -25,6 +25,9 @@ class Kernel {
     /// Carries out all additions or, where one fails, none: what was done is undone in reverse. The removals follow,
     /// every one of them, and the first that failed is reported.
     ///
+    /// What it relocates comes first: one SA after the other, and what fails there does not keep the rest from being
+    /// done. "xfrm-keys-hidden": the kernel neither moves an SA nor shows its keys (lockdown).
+    ///
     /// The sentence of a failure names the part and quotes the kernel. Reasons: "xfrm-exists" for an SA or a policy
     /// that is there already (then choose another SPI), "netlink-not-supported" for an algorithm or mode that the
     /// kernel has not got, "netlink-refused" for the rest. With "xfrm-uncertain" nobody knows what the kernel carried
@@ -40,8 +43,13 @@ class Kernel {
     [[nodiscard]] Dialect dialect() const { return dialect_; }
 
    private:
-    Kernel(netlink::Socket socket, Dialect dialect) : socket_(std::move(socket)), dialect_(dialect) {}
+    Kernel(netlink::Socket socket, netlink::Listener notes, Dialect dialect)
+        : socket_(std::move(socket)), notes_(std::move(notes)), dialect_(dialect) {}
 
+    [[nodiscard]] Result<void> relocate(const Relocation& relocation);
+    [[nodiscard]] Result<void> replace(const Relocation& relocation);
+    [[nodiscard]] Result<void> check_movable(const SaId& id);
+    [[nodiscard]] Result<netlink::Request> take_out(const Relocation& relocation);
     [[nodiscard]] Result<void> add(std::span<const Transaction::Addition> additions);
     [[nodiscard]] std::string undo(std::span<const Transaction::Addition* const> done);
     [[nodiscard]] Result<void> remove(std::span<const Transaction::Removal> removals);
@@ -50,6 +58,7 @@ class Kernel {
                                                   Decode decode);
 
     netlink::Socket socket_;
+    netlink::Listener notes_;  ///< of a deletion, while an SA is replaced
     Dialect dialect_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "xfrm/encode.hpp"
 #include "xfrm/policy.hpp"
+#include "xfrm/relocation.hpp"
 #include "xfrm/sa.hpp"
 
 namespace keysluice::xfrm {
@@ -42,6 +43,12 @@ class Transaction {
         additions_.emplace_back(std::move(policy));
         return *this;
     }
+    /// Comes before all else. The SA is where it is to be afterwards, or it is gone, which is a failure; all else is
+    /// carried out then too.
+    Transaction& relocate(Relocation relocation) {
+        relocations_.push_back(relocation);
+        return *this;
+    }
     /// Both policies must have the same id. Adds the policy where there is none.
     Transaction& replace(Policy policy, std::optional<Policy> before) {
         additions_.emplace_back(Replacement{std::move(policy), std::move(before)});
@@ -72,10 +79,13 @@ class Transaction {
     /// Its SAs are the kernel's own business then.
     void forgo_offload();
 
+    [[nodiscard]] bool empty() const { return relocations_.empty() && additions_.empty() && removals_.empty(); }
+    [[nodiscard]] const std::vector<Relocation>& relocations() const { return relocations_; }
     [[nodiscard]] const std::vector<Addition>& additions() const { return additions_; }
     [[nodiscard]] const std::vector<Removal>& removals() const { return removals_; }
 
    private:
+    std::vector<Relocation> relocations_;
     std::vector<Addition> additions_;
     std::vector<Removal> removals_;
 };

@@ -23,6 +23,23 @@ inline constexpr std::uint8_t kSaDirOut = 2;
 /// xfrm_user_offload.flags.
 inline constexpr std::uint8_t kOffloadInbound = 2;
 inline constexpr std::uint8_t kOffloadPacket = 4;
+/// xfrm_encap_tmpl.encap_type: UDP_ENCAP_ESPINUDP.
+inline constexpr std::uint16_t kEspInUdp = 2;
+/// XFRM_MSG_MIGRATE_STATE (Linux 7), with struct xfrm_user_migrate_state.
+inline constexpr std::uint16_t kMigrateState = XFRM_MSG_GETDEFAULT + 1;
+struct MigrateState {
+    xfrm_usersa_id id;
+    xfrm_address_t new_daddr;
+    xfrm_address_t new_saddr;
+    xfrm_mark old_mark;
+    xfrm_selector new_sel;
+    std::uint32_t new_reqid;
+    std::uint32_t flags;
+    std::uint16_t new_family;
+    std::uint16_t reserved;
+};
+/// MigrateState::flags: XFRM_MIGRATE_STATE_CLEAR_OFFLOAD.
+inline constexpr std::uint32_t kMigrateClearOffload = 1;
 /// XFRM_INF says it with a cast of the C language.
 inline constexpr std::uint64_t kUnlimited = UINT64_MAX;
 /// include/net/xfrm.h

@@ -133,7 +133,8 @@ class Connection {
             return take_end(parameter, std::string_view(parameter.key).substr(side.size()), is_local(side));
         }
         const std::string value = lower(parameter.value);
-        if (take_exclusion(parameter, value) || take_cryptography(parameter) || take_times(parameter)) {
+        if (take_exclusion(parameter, value) || take_cryptography(parameter) || take_times(parameter) ||
+            take_mobility(parameter)) {
             return;
         }
         if (parameter.key == "type") {
@@ -198,6 +199,14 @@ class Connection {
         }
         child_.remark(remark_of(parameter, "where there was no group, some were added", Effect::harmless));
         return proposals;
+    }
+
+    bool take_mobility(const Parameter& parameter) {
+        const bool refused = parameter.key == "mobike" && parameter.value == "no";
+        if (refused) {
+            table().set_plain("mobike", "false");
+        }
+        return refused;
     }
 
     bool take_times(const Parameter& parameter) {

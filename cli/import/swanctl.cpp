@@ -178,6 +178,8 @@ class Connection {
             } else {
                 table().remark(remark_of(setting, "liveness is 0s to 24h"));
             }
+        } else if (setting.key == "mobike" && value == "no") {
+            table().set_plain("mobike", "false");
         } else {
             const Known& known = judge(swanctl_connection_settings(), setting.key, value);
             table().remark(remark_of(setting, std::string(known.why), known.effect));

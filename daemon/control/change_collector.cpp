@@ -1,5 +1,7 @@
 #include "daemon/control/change_collector.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -12,9 +14,14 @@ namespace keysluice::control {
 namespace {
 
 /// In the order of ike::Report::Kind.
-constexpr std::array<std::string_view, 12> kKindNames{
-    "ike-established", "child-established", "child-rekeyed",    "ike-rekeyed",        "child-closed", "ike-closed",
-    "peer-moved",      "offload-lost",      "offload-regained", "addresses-assigned", "failed",       "refused"};
+constexpr std::array<std::string_view, 13> kKindNames{
+    "ike-established", "child-established", "child-rekeyed", "ike-rekeyed",      "child-closed",       "ike-closed",
+    "peer-moved",      "path-changed",      "offload-lost",  "offload-regained", "addresses-assigned", "failed",
+    "refused"};
+
+std::string text_of(const std::optional<ike::Ends>& ends) {
+    return ends ? fmt::format("{} {}", ends->local.text(), ends->remote.text()) : std::string();
+}
 
 }  // namespace
 
@@ -52,7 +59,9 @@ void ChangeCollector::note(std::string_view kind, const ike::Report& report, con
           .outbound = child == nullptr ? ike::EspSpi{} : child->spec.outbound,
           .peer = report.peer.text(),
           .reason = std::string(report.error.reason),
-          .sentence = report.error.sentence});
+          .sentence = report.error.sentence,
+          .from = text_of(report.before),
+          .to = text_of(report.after)});
 }
 
 void ChangeCollector::note(Happening happening) {

@@ -28,6 +28,8 @@ struct Happening {
     std::string peer;
     std::string reason;
     std::string sentence;
+    std::string from = {};  ///< of what goes another way: our end and the peer's
+    std::string to = {};
 };
 
 [[nodiscard]] std::string_view name_of(ike::Report::Kind kind);

@@ -174,18 +174,35 @@ void ChildInstaller::perform(const ike::MoveChild& action) {
             waiting->spec = action.to;
             return;
         }
+        found->second.local = action.to.local;
+        found->second.remote = action.to.remote;
     }
     xfrm::Transaction transaction = translator_.move(action);
-    if (transaction.additions().empty()) {
+    if (transaction.empty()) {
         return;
     }
-    kernel_.submit(std::move(transaction), [this, inbound = action.to.inbound](Result<void> result) {
+    const bool relocated = !transaction.relocations().empty();
+    kernel_.submit(std::move(transaction), [this, relocated, inbound = action.to.inbound](Result<void> result) {
         // Where it was removed meanwhile, nobody misses it.
         if (!result && translator_.has(inbound)) {
             owner_.on_kernel(ike::ChildLost{.inbound = inbound, .why = std::move(result).error()});
+        } else if (relocated) {
+            forgo_device(inbound);
         }
         owner_.on_progress();
     });
+}
+
+/// The kernel does all of the work where the SAs are now: others are made, which the device there gets.
+void ChildInstaller::forgo_device(ike::EspSpi inbound) {
+    const auto found = offloaded_.find(inbound);
+    if (found == offloaded_.end() || std::exchange(found->second.device, 0) == 0) {
+        return;
+    }
+    found->second.wish.reset();
+    found->second.state.taken = ike::Offload::off;
+    found->second.state.in_force = ike::Offload::off;
+    owner_.on_kernel(ike::ChildSpent{inbound});
 }
 
 void ChildInstaller::perform(const ike::RemoveChild& action) {
@@ -272,7 +289,7 @@ void ChildInstaller::give_up() {
 }
 
 void ChildInstaller::submit(xfrm::Transaction transaction, std::string what) {
-    if (transaction.additions().empty() && transaction.removals().empty()) {
+    if (transaction.empty()) {
         return;
     }
     kernel_.submit(std::move(transaction), [this, what = std::move(what)](const Result<void>& result) {

@@ -111,6 +111,7 @@ class ChildInstaller {
     /// A half of a CHILD SA, or both.
     void submit(xfrm::Transaction transaction, ike::EspSpi inbound, KernelThread::Done done);
     void refuse(ike::EspSpi inbound, Error error);
+    void forgo_device(ike::EspSpi inbound);
     [[nodiscard]] Result<void> room() const;
     /// Changes of which nobody waits for the result.
     void submit(xfrm::Transaction transaction, std::string what);

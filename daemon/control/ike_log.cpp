@@ -51,6 +51,8 @@ LogEvent event_of(ike::Report::Kind kind) {
             return LogEvent::ike_closed;
         case Kind::moved:
             return LogEvent::peer_moved;
+        case Kind::path_changed:
+            return LogEvent::path_changed;
         case Kind::offload_lost:
             return LogEvent::offload_lost;
         case Kind::offload_regained:
@@ -130,6 +132,9 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
             return;
         case Kind::moved:
             say(fmt::format("the peer of IKE SA {:016x} is here now", report.sa.value));
+            return;
+        case Kind::path_changed:
+            say(fmt::format("{} ({})", report.error.sentence, report.error.reason));
             return;
         case Kind::offload_regained:
             say(fmt::format("the network device does its part again{}", child_of(sa, report.child)));

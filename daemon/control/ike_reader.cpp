@@ -345,6 +345,7 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     rules.keep_up = connection.start == IkeStart::on_load;
     read_duration(section, "rekey_time", kRekeyRange, rules.rekey_time);
     read_duration(section, "liveness", kLivenessRange, rules.liveness);
+    section.boolean("mobike", rules.mobike);
     read_retry(section, rules.retry);
     read_children(section, allow_weak, connection, diagnostics);
     read_virtual_addresses(section, connection);

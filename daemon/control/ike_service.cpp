@@ -24,6 +24,7 @@ ike::Settings settings_of(const IkeSettings& configured, std::uint32_t epoch) {
     settings.retransmission = {.first = configured.retransmit_timeout, .tries = configured.retransmit_tries};
     settings.port = static_cast<std::uint16_t>(configured.port);
     settings.nat_port = static_cast<std::uint16_t>(configured.nat_port);
+    settings.addresses = addresses_for_peers();
     return settings;
 }
 
@@ -86,6 +87,11 @@ Result<std::unique_ptr<IkeService>> IkeService::start(Loop& loop, const IkeConfi
         return pass_on(std::move(interfaces));
     }
     service->interfaces_ = std::make_unique<Interfaces>(loop, *std::move(interfaces));
+    auto paths = PathWatch::open(loop, [owner = service.get()] { owner->follow_routes(); });
+    if (!paths) {
+        return pass_on(std::move(paths));
+    }
+    service->paths_ = *std::move(paths);
     // Before the kernel is looked through, so that what changes meanwhile is heard.
     const auto hear = [owner = service.get()](const auto& event) { owner->hear(event); };
     service->events_ =
@@ -231,6 +237,7 @@ void IkeService::adopt_children(Inventory found) {
         log_event(LogLevel::info, {.event = LogEvent::ike_taken_over},
                   "{} IKE SAs were taken over from the process before", inherited.size());
         take(ike::TimePassed{});
+        take(ike::OwnAddresses{addresses_for_peers()});  // perhaps others than it had
     }
 }
 
@@ -366,6 +373,29 @@ bool IkeService::begin(const IkeConnection& connection) {
     return true;
 }
 
+/// IKE SAs that stand go another way themselves, where they can. What is to be up and is not, and packets that ask
+/// for a child, begin from the address that the routes say.
+void IkeService::follow_routes() {
+    if (on_stopped_) {
+        return;
+    }
+    take(ike::OwnAddresses{addresses_for_peers()});
+    for (const IkeConnection& connection : configuration_.connections) {
+        const ike::Connection& rules = *connection.rules;
+        const auto ends =
+            rules.local || connection.start == IkeStart::manual ? Result<Ends>(fail("no-route", "")) : ends_of(rules);
+        if (!ends) {
+            continue;
+        }
+        const auto wanted = endpoint_.wanted().find(rules.name);
+        if (wanted != endpoint_.wanted().end() && wanted->second.local.address != ends->local) {
+            initiate(rules.name, {}, *ends);
+        } else if (connection.start == IkeStart::on_traffic && kernel_) {
+            trap(rules, *ends);
+        }
+    }
+}
+
 void IkeService::initiate(const std::string& connection, const std::string& child, const Ends& ends,
                           const std::optional<ike::PacketSelectors>& packet) {
     const auto port = static_cast<std::uint16_t>(configuration_.settings.port);
@@ -493,6 +523,10 @@ void IkeService::perform(ike::VerifyPeer action) {
 
 void IkeService::perform(ike::ExchangeKeys action) {
     errands_.run(std::move(action), [this](ike::Event answer) { take(std::move(answer)); });
+}
+
+void IkeService::perform(const ike::FindPaths& action) {
+    take(ike::PathsFound{.sa = action.sa, .paths = find_paths(action)});
 }
 
 void IkeService::perform(const ike::StateChanged& action) {

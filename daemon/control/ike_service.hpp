@@ -12,6 +12,7 @@
 #include "daemon/control/esp_support.hpp"
 #include "daemon/control/ike_configuration.hpp"
 #include "daemon/control/ike_errands.hpp"
+#include "daemon/control/ike_paths.hpp"
 #include "daemon/control/ike_sockets.hpp"
 #include "daemon/control/ike_state.hpp"
 #include "daemon/control/ike_status.hpp"
@@ -130,6 +131,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void on_datagram(const UdpEndpoint& local, const UdpEndpoint& remote, Bytes bytes) override;
     void adopt_connections();
     void begin_connections();
+    /// Addresses or routes of this host are others than before.
+    void follow_routes();
     [[nodiscard]] bool begin(const IkeConnection& connection);
     /// Outer addresses of a connection that starts here.
     struct Ends {
@@ -152,6 +155,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::Sign action);
     void perform(ike::VerifyPeer action);
     void perform(ike::ExchangeKeys action);
+    void perform(const ike::FindPaths& action);
     void perform(const ike::StateChanged& action);
     void perform(const ike::Report& report);
     [[nodiscard]] std::uint32_t count(const std::string& connection, std::optional<ike::IkeSpi> sa,
@@ -182,6 +186,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     std::unique_ptr<Interfaces> interfaces_;  ///< null where nothing is installed
     std::unique_ptr<KernelEvents<xfrm::Events>> events_;
     std::unique_ptr<KernelEvents<netlink::LinkEvents>> links_;
+    std::unique_ptr<PathWatch> paths_;
     ChangeCollector* changes_ = nullptr;
     std::deque<ike::Event> waiting_;
     bool taking_ = false;

@@ -104,6 +104,16 @@ std::optional<std::int64_t> Section::integer(std::string_view key, std::int64_t 
     return {};
 }
 
+void Section::boolean(std::string_view key, bool& into) {
+    const TomlValue* const found = value(key);
+    const auto* const truth = found == nullptr ? nullptr : std::get_if<bool>(&found->content);
+    if (truth != nullptr) {
+        into = *truth;
+    } else if (found != nullptr) {
+        wrong_type(key, *found, "true or false");
+    }
+}
+
 void Section::path(std::string_view key, std::string& into) {
     const std::string* const found = text(key, "a string with an absolute path");
     if (found == nullptr) {

@@ -57,6 +57,7 @@ class Section {
             into = static_cast<Into>(*number);
         }
     }
+    void boolean(std::string_view key, bool& into);
     void path(std::string_view key, std::string& into);
     void duration(std::string_view key, DurationRange range, std::chrono::milliseconds& into);
     /// An array of 1 to kMostEndpoints of them; `places` gets one position for each.

@@ -25,14 +25,14 @@ struct TomlTable {
     [[nodiscard]] const TomlEntry* find(std::string_view key) const;
 };
 
-/// A kind of value that no key of ours takes: "a boolean", "a date".
+/// A kind of value that no key of ours takes: "a date".
 struct TomlOther {
     std::string_view kind;
 };
 
 struct TomlValue {
     Position where;
-    std::variant<std::string, std::int64_t, TomlArray, TomlTable, TomlOther> content;
+    std::variant<std::string, std::int64_t, bool, TomlArray, TomlTable, TomlOther> content;
 };
 
 struct TomlEntry {

@@ -42,8 +42,8 @@ class Converter {
             result.content = this->array(*array);
         } else if (const auto* nested = node.as_table()) {
             result.content = table(*nested);
-        } else if (node.is_boolean()) {
-            result.content = TomlOther{"a boolean"};
+        } else if (const auto* truth = node.as_boolean()) {
+            result.content = truth->get();
         } else if (node.is_floating_point()) {
             result.content = TomlOther{"a floating-point number"};
         }
@@ -143,6 +143,7 @@ std::string_view kind_of(const TomlValue& value) {
         std::string_view operator()(std::int64_t) const { return "an integer"; }
         std::string_view operator()(const TomlArray&) const { return "an array"; }
         std::string_view operator()(const TomlTable&) const { return "a table"; }
+        std::string_view operator()(bool /*truth*/) const { return "a boolean"; }
         std::string_view operator()(const TomlOther& other) const { return other.kind; }
     };
     return std::visit(Kind{}, value.content);

@@ -163,7 +163,7 @@ xfrm::Transaction Translator::move(const ike::MoveChild& action) {
     if (found == children_.end()) {
         return transaction;
     }
-    const Child& child = found->second;
+    Child& child = found->second;
     const SharedPtr shared = child.shared;
     // The successors of a CHILD SA are to have its number: where the first of a kind moves, the kind moves.
     if (Kind kind = kind_of(action.to); shared->kind != kind) {
@@ -171,14 +171,51 @@ xfrm::Transaction Translator::move(const ike::MoveChild& action) {
         shared->kind = std::move(kind);
         shared_.try_emplace(shared->kind, shared);
     }
-    const auto no_keys = [&] { return keys_of_zeros(action.to.suite); };
-    transaction.move(inbound_sa(action.from, shared->reqid, no_keys()),
-                     inbound_sa(action.to, shared->reqid, no_keys()));
+    const bool other_port = inbound_id(action.from) == inbound_id(action.to) &&
+                            action.from.remote == action.to.remote && action.from.udp_ports && action.to.udp_ports;
+    if (other_port) {
+        move_ports(transaction, child, action);
+        return transaction;
+    }
+    transaction.relocate(relocation_of(child.inbound, inbound_sa(action.to, shared->reqid, {})));
+    child.inbound = inbound_id(action.to);
     if (child.outbound) {
-        transaction.move(outbound_sa(action.from, shared->reqid, no_keys()),
-                         outbound_sa(action.to, shared->reqid, no_keys()));
+        transaction.relocate(relocation_of(*child.outbound, outbound_sa(action.to, shared->reqid, {})));
+        by_outbound_.erase(*child.outbound);
+        child.outbound = outbound_id(action.to);
+        by_outbound_[*child.outbound] = action.to.inbound;
+    }
+    move_policies(transaction, child.inbound_policies, action.to, shared->reqid);
+    move_policies(transaction, child.outbound_policies, action.to, shared->reqid);
+    if (child.replaced) {
+        child.replaced->policies = moved(child.replaced->policies, action.to, shared->reqid);
     }
     return transaction;
+}
+
+/// The same SAs to the kernel, which takes other ports in an update.
+void Translator::move_ports(xfrm::Transaction& transaction, const Child& child, const ike::MoveChild& action) {
+    const xfrm::ReqId reqid = child.shared->reqid;
+    const auto no_keys = [&] { return keys_of_zeros(action.to.suite); };
+    transaction.move(inbound_sa(action.from, reqid, no_keys()), inbound_sa(action.to, reqid, no_keys()));
+    if (child.outbound) {
+        transaction.move(outbound_sa(action.from, reqid, no_keys()), outbound_sa(action.to, reqid, no_keys()));
+    }
+}
+
+/// They have outer addresses in their templates.
+Translator::Policies Translator::moved(Policies policies, const ike::ChildSaSpec& to, xfrm::ReqId reqid) {
+    for (ChildPolicy& each : policies) {
+        each.policy = policy_of(to, each.policy.direction, each.policy.selector, reqid, each.purpose);
+    }
+    return policies;
+}
+
+void Translator::move_policies(xfrm::Transaction& transaction, Policies& policies, const ike::ChildSaSpec& to,
+                               xfrm::ReqId reqid) {
+    const Policies before = std::exchange(policies, moved(policies, to, reqid));
+    claim(transaction, policies);
+    release(transaction, before);
 }
 
 // ---- removing

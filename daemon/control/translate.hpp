@@ -33,7 +33,8 @@ class Translator {
     /// does, and then nothing has changed.
     [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallChild action, const Offload& offload = {});
     [[nodiscard]] Result<xfrm::Transaction> install(ike::InstallOutbound action, const Offload& offload = {});
-    /// Empty where nothing is there any more: what was removed need not be moved.
+    /// Empty where nothing is there any more: what was removed need not be moved. The policies that lead into the SAs
+    /// follow them; a trap follows where it is set anew.
     [[nodiscard]] xfrm::Transaction move(const ike::MoveChild& action);
     /// Empty where nothing is there any more.
     [[nodiscard]] xfrm::Transaction remove(const ike::RemoveChild& action);
@@ -155,6 +156,10 @@ class Translator {
     void put_outbound(xfrm::Transaction& transaction, Child& child, const ike::ChildSaSpec& spec,
                       const std::vector<xfrm::Selector>& selectors, const Offload& offload);
     void drop_outbound(xfrm::Transaction& transaction, Child& child);
+    static void move_ports(xfrm::Transaction& transaction, const Child& child, const ike::MoveChild& action);
+    [[nodiscard]] static Policies moved(Policies policies, const ike::ChildSaSpec& to, xfrm::ReqId reqid);
+    void move_policies(xfrm::Transaction& transaction, Policies& policies, const ike::ChildSaSpec& to,
+                       xfrm::ReqId reqid);
     void replace_outbound(xfrm::Transaction& transaction, Child& child, const IpAddress& remote,
                           std::optional<ike::EspSpi> old);
     void give_back(const Replaced& replaced);

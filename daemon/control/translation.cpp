@@ -147,6 +147,14 @@ xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::Child
     return sa;
 }
 
+xfrm::Relocation relocation_of(const xfrm::SaId& id, const xfrm::Sa& to) {
+    return {.id = id,
+            .reqid = to.reqid,
+            .source = to.source,
+            .destination = to.destination,
+            .encapsulation = to.encapsulation};
+}
+
 xfrm::Sa given_to(const std::optional<xfrm::Offload>& offload, xfrm::Sa sa) {
     if (offload) {
         sa.offload = {

@@ -4,6 +4,7 @@
 
 #include "ike/actions.hpp"
 #include "xfrm/policy.hpp"
+#include "xfrm/relocation.hpp"
 #include "xfrm/sa.hpp"
 
 namespace keysluice::control {
@@ -30,6 +31,8 @@ inline constexpr std::uint32_t kReqIdCount = 0x01000000;
 /// `acquire_sequence`: as xfrm::Acquire has it, of the packet that asked for it.
 [[nodiscard]] xfrm::Sa outbound_sa(const ike::ChildSaSpec& spec, xfrm::ReqId reqid, ike::ChildDirectionKeys keys,
                                    std::uint32_t acquire_sequence = 0);
+/// Brings the SA of that name to where `to` is.
+[[nodiscard]] xfrm::Relocation relocation_of(const xfrm::SaId& id, const xfrm::Sa& to);
 /// For requests whose keys the kernel does not look at.
 [[nodiscard]] ike::ChildDirectionKeys keys_of_zeros(const ike::EspSuite& suite);
 

@@ -113,6 +113,24 @@ std::string name_of(NotifyType type) {
             return "ESP_TFC_PADDING_NOT_SUPPORTED";
         case NotifyType::non_first_fragments_also:
             return "NON_FIRST_FRAGMENTS_ALSO";
+        case NotifyType::unacceptable_addresses:
+            return "UNACCEPTABLE_ADDRESSES";
+        case NotifyType::unexpected_nat_detected:
+            return "UNEXPECTED_NAT_DETECTED";
+        case NotifyType::mobike_supported:
+            return "MOBIKE_SUPPORTED";
+        case NotifyType::additional_ip4_address:
+            return "ADDITIONAL_IP4_ADDRESS";
+        case NotifyType::additional_ip6_address:
+            return "ADDITIONAL_IP6_ADDRESS";
+        case NotifyType::no_additional_addresses:
+            return "NO_ADDITIONAL_ADDRESSES";
+        case NotifyType::update_sa_addresses:
+            return "UPDATE_SA_ADDRESSES";
+        case NotifyType::cookie2:
+            return "COOKIE2";
+        case NotifyType::no_nats_allowed:
+            return "NO_NATS_ALLOWED";
         case NotifyType::fragmentation_supported:
             return "FRAGMENTATION_SUPPORTED";
         case NotifyType::signature_hash_algorithms:

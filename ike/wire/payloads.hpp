@@ -129,6 +129,9 @@ enum class NotifyType : std::uint16_t {
     invalid_selectors = 39,
     temporary_failure = 43,
     child_sa_not_found = 44,
+    // RFC 4555 section 6.
+    unacceptable_addresses = 40,
+    unexpected_nat_detected = 41,
     initial_contact = 16384,
     set_window_size = 16385,
     additional_ts_possible = 16386,
@@ -141,6 +144,14 @@ enum class NotifyType : std::uint16_t {
     rekey_sa = 16393,
     esp_tfc_padding_not_supported = 16394,
     non_first_fragments_also = 16395,
+    // RFC 4555 section 6.
+    mobike_supported = 16396,
+    additional_ip4_address = 16397,
+    additional_ip6_address = 16398,
+    no_additional_addresses = 16399,
+    update_sa_addresses = 16400,
+    cookie2 = 16401,
+    no_nats_allowed = 16402,
     fragmentation_supported = 16430,
     signature_hash_algorithms = 16431,
 };

@@ -90,7 +90,8 @@ void TwoEnds::perform(End& end, Actions actions) {
 }
 
 void TwoEnds::perform_errand(End& end, Action errand) {
-    if (end.holds_errands) {
+    // What the routes say is known at once.
+    if (end.holds_errands && !std::holds_alternative<FindPaths>(errand)) {
         end.errands.push_back(std::move(errand));
         return;
     }

@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -46,9 +47,14 @@ struct Answer {
     unsigned life = 0;
     Event event;
 };
+/// What the routes say.
+struct Question {
+    std::size_t end = 0;
+    FindPaths paths;
+};
 struct Mischief {};
 
-using Planned = std::variant<Arrival, KernelAnswer, OutboundAnswer, Answer, Mischief>;
+using Planned = std::variant<Arrival, KernelAnswer, OutboundAnswer, Answer, Question, Mischief>;
 
 ChildRule child_rule(std::size_t spoke, bool at_hub, const std::string& group, Random& random) {
     ChildRule child;
@@ -70,6 +76,8 @@ class Simulation {
           narrate_(narrate),
           certified_(seed % 3 == 0),
           hub_begins_(seed % 5 < 2),
+          roaming_(!hub_begins_ && seed % 2 == 0),
+          mobike_(seed % 7 != 0),
           group_(seed % 8 < 2 ? "x448" : "x25519") {
         const std::size_t spokes = 1 + seed % 2;
         for (std::size_t each = 0; each <= spokes; ++each) {
@@ -82,6 +90,7 @@ class Simulation {
         }
         for (std::size_t each = 0; each < hosts_.size(); ++each) {
             configure(each);
+            hosts_[each]->end.settings.addresses = {hosts_[each]->end.address.address};
         }
     }
 
@@ -108,13 +117,35 @@ class Simulation {
     }
 
    private:
+    /// Before a host. It gives every port of it another one.
+    struct Nat {
+        IpAddress outside;
+        std::uint16_t shift = 0;
+    };
     struct Host {
         Host(const std::string& name, const std::string& address, Settings settings, std::uint64_t seed)
             : end(name, address.c_str(), settings, seed) {}
         End end;
         unsigned life = 0;
         std::vector<ConnectionPtr> connections;
+        std::optional<Nat> nat;
     };
+
+    [[nodiscard]] static UdpEndpoint seen(const Host& host, const UdpEndpoint& inside) {
+        return host.nat ? UdpEndpoint{host.nat->outside, static_cast<std::uint16_t>(inside.port + host.nat->shift)}
+                        : inside;
+    }
+    /// The host that gets what goes there, and where that comes in; null: nobody does.
+    [[nodiscard]] Host* receiver(UdpEndpoint& to) {
+        for (const auto& host : hosts_) {
+            if (to.address == (host->nat ? host->nat->outside : host->end.address.address)) {
+                to.port = static_cast<std::uint16_t>(host->nat ? to.port - host->nat->shift : to.port);
+                to.address = host->end.address.address;
+                return host.get();
+            }
+        }
+        return nullptr;
+    }
 
     std::uint32_t dice(std::uint32_t sides) { return chance_.number<std::uint32_t>() % sides; }
 
@@ -135,8 +166,13 @@ class Simulation {
         Host& other = *hosts_[peer];
         auto connection = std::make_shared<Connection>();
         connection->name = own == 0 ? other.end.name : "hub";
-        connection->local = host.end.address.address;
-        connection->remote = other.end.address.address;
+        if (!roaming_) {
+            connection->local = host.end.address.address;
+        }
+        if (!roaming_ || own != 0) {
+            connection->remote = other.end.address.address;
+        }
+        connection->mobike = mobike_ || own == 0;
         connection->local_id = *parse_identity(host.end.name + ".example");
         connection->remote_id = *IdentityPattern::parse(other.end.name + ".example");
         connection->keys.set_for_all(SharedKey(as_bytes("secret")));
@@ -186,10 +222,11 @@ class Simulation {
 
     void plan(Duration wait, Planned what) { planned_.emplace(std::pair(now_ + wait, order_++), std::move(what)); }
 
-    void send(SendDatagram datagram) {
-        if (datagram.keepalive) {
-            return;
+    void send(const Host& host, SendDatagram datagram) {
+        if (datagram.keepalive || datagram.from.address != host.end.address.address) {
+            return;  // from an address that it has no longer
         }
+        datagram.from = seen(host, datagram.from);
         const unsigned copies = calm_ ? 1 : dice(100) < loss_ || now_ < outage_until_ ? 0 : dice(10) == 0 ? 2 : 1;
         for (unsigned copy = 0; copy < copies; ++copy) {
             const Duration delay = calm_ ? milliseconds(5) : milliseconds(1 + dice(dice(8) == 0 ? 3'000 : 100));
@@ -214,7 +251,7 @@ class Simulation {
     void perform(std::size_t own, Action& action) {
         Host& host = *hosts_[own];
         if (auto* datagram = std::get_if<SendDatagram>(&action)) {
-            send(std::move(*datagram));
+            send(host, std::move(*datagram));
         } else if (const auto* install = std::get_if<InstallChild>(&action)) {
             host.end.kernel.refuses = !calm_ && dice(50) == 0;
             const bool accepted = host.end.kernel.install(*install).has_value();
@@ -241,6 +278,8 @@ class Simulation {
                 exchanged.result = fail("key-exchange-busy", "no");
             }
             answer(own, std::move(exchanged));
+        } else if (const auto* question = std::get_if<FindPaths>(&action)) {
+            plan({}, Question{own, *question});
         } else if (const auto* report = std::get_if<Report>(&action)) {
             say(fmt::format("{} reports {} {} {}", host.end.name, static_cast<int>(report->kind),
                             report->error.reason, report->error.sentence));
@@ -272,8 +311,9 @@ class Simulation {
     }
 
     void happen(Arrival& arrival) {
+        const Host* const host = receiver(arrival.to);
         for (std::size_t each = 0; each < hosts_.size(); ++each) {
-            if (hosts_[each]->end.address.address == arrival.to.address) {
+            if (hosts_[each].get() == host) {
                 event(each, DatagramReceived{arrival.to, arrival.from, arrival.bytes});
             }
         }
@@ -299,6 +339,7 @@ class Simulation {
             event(answer.end, answer.event);
         }
     }
+    void happen(Question& question) { event(question.end, hosts_[question.end]->end.answer(question.paths)); }
     void happen(Mischief& /*mischief*/) {
         if (calm_) {
             return;
@@ -306,7 +347,7 @@ class Simulation {
         const std::size_t own = dice(static_cast<std::uint32_t>(hosts_.size()));
         Host& host = *hosts_[own];
         const std::string connection = host.connections.front()->name;
-        switch (dice(10)) {
+        switch (dice(roaming_ ? 14 : 10)) {
             case 0:
             case 1:
                 say(host.end.name + " rekeys its child");
@@ -340,8 +381,71 @@ class Simulation {
             case 9:
                 come_to_limit(own);
                 break;
+            case 10:
+            case 11:
+                move(own);
+                break;
+            case 12:
+            case 13:
+                change_nat(own);
+                break;
         }
         plan(milliseconds(dice(20'000)), Mischief{});
+    }
+
+    [[nodiscard]] IpAddress new_address() {
+        ++moves_;
+        return *IpAddress::parse(fmt::format("10.9.{}.{}", moves_ / 200, 1 + moves_ % 200));
+    }
+
+    /// A spoke has another address, and knows it.
+    void move(std::size_t own) {
+        if (own == 0) {
+            return;
+        }
+        Host& host = *hosts_[own];
+        host.end.address.address = new_address();
+        say(host.end.name + " moves to " + host.end.address.address.text());
+        event(own, OwnAddresses{{host.end.address.address}});
+        initiate(own);
+    }
+
+    /// A NAT before a spoke begins, forgets what it knew, or is gone; nobody is told.
+    void change_nat(std::size_t own) {
+        if (own == 0) {
+            return;
+        }
+        Host& host = *hosts_[own];
+        if (dice(3) == 0) {
+            host.nat.reset();
+        } else {
+            host.nat = Nat{new_address(), static_cast<std::uint16_t>(dice(20'000))};
+        }
+        say(host.end.name + (host.nat ? " is behind a NAT, " + host.nat->outside.text() : " is behind no NAT"));
+    }
+
+    /// What a host sends through a tunnel gets to the peer's SA, and is not mistaken for something else on the way.
+    void check_way(const Host& from, const FakeKernel::Half& half) {
+        const auto& ports = half.spec.udp_ports;
+        UdpEndpoint to{half.spec.remote, ports ? ports->second : std::uint16_t{4500}};
+        const UdpEndpoint source = seen(from, {half.spec.local, ports ? ports->first : std::uint16_t{4500}});
+        const bool translated = source.address != half.spec.local;
+        const Host* const peer = receiver(to);
+        if (half.spec.local != from.end.address.address || peer == nullptr) {
+            blame(fmt::format("{} sends ESP from {} to {}, where nobody is", from.end.name, half.spec.local.text(),
+                              half.spec.remote.text()));
+            return;
+        }
+        const auto found = peer->end.kernel.inbound().find(half.spec.outbound);
+        if (found == peer->end.kernel.inbound().end()) {
+            return;  // check_up() has said so
+        }
+        const ChildSaSpec& inbound = found->second.spec;
+        if (inbound.local != to.address || inbound.udp_ports.has_value() != ports.has_value()) {
+            blame(fmt::format("{} has its inbound SA elsewhere than {} sends to", peer->end.name, from.end.name));
+        } else if ((translated || peer->nat) && (!ports || to.port != 4500)) {
+            blame(fmt::format("{} sends to {} through a NAT, and not by its mapping", from.end.name, peer->end.name));
+        }
     }
 
     /// A soft one, or a hard one.
@@ -471,6 +575,11 @@ class Simulation {
                 }
             }
         }
+        for (const auto& host : hosts_) {
+            for (const auto& [spi, half] : host->end.kernel.outbound()) {
+                check_way(*host, half);
+            }
+        }
         for (const auto& [spi, half] : hosts_[0]->end.kernel.outbound()) {
             bool known = false;
             for (const auto& host : hosts_) {
@@ -496,8 +605,11 @@ class Simulation {
 
     SeededRandom chance_;
     bool narrate_;
-    bool certified_;     ///< all prove who they are by certificates
-    bool hub_begins_;    ///< as the spokes do, so that both ends may at once
+    bool certified_;   ///< all prove who they are by certificates
+    bool hub_begins_;  ///< as the spokes do, so that both ends may at once
+    bool roaming_;     ///< spokes change their addresses, and NATs come and go
+    bool mobike_;      ///< spokes speak MOBIKE
+    unsigned moves_ = 0;
     std::string group_;  ///< of key exchanges: one that takes long, or not
     std::vector<std::unique_ptr<Host>> hosts_;
     std::map<std::pair<Instant, std::uint64_t>, Planned> planned_;  ///< by time, and in order

@@ -9,6 +9,15 @@ Result<void> FakeDatabases::apply(const xfrm::Transaction& transaction) {
             return refused;
         }
     }
+    for (const xfrm::Relocation& each : transaction.relocations()) {
+        xfrm::SaState state = tables_.sas.at(each.id);
+        tables_.sas.erase(each.id);
+        state.id = each.after();
+        state.source = each.source;
+        state.encapsulation = each.encapsulation;
+        state.offload.reset();
+        tables_.sas.insert_or_assign(state.id, state);
+    }
     for (const auto& addition : transaction.additions()) {
         std::visit([this](const auto& each) { add(each); }, addition);
     }

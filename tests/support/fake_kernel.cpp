@@ -58,9 +58,10 @@ void FakeKernel::delete_expired(EspSpi inbound) {
 }
 
 void FakeKernel::move(const MoveChild& action) {
-    expect(action.from.remote == action.to.remote, "a CHILD SA moved to another address");
     for (Half* half : {find(inbound_, action.to.inbound), find(outbound_, action.to.outbound)}) {
-        expect(half == nullptr || half->spec.udp_ports == action.from.udp_ports, "a CHILD SA moved from elsewhere");
+        expect(half == nullptr || (half->spec.udp_ports == action.from.udp_ports &&
+                                   half->spec.local == action.from.local && half->spec.remote == action.from.remote),
+               "a CHILD SA moved from elsewhere");
         if (half != nullptr) {
             half->spec = action.to;
         }

@@ -53,6 +53,15 @@ Event End::answer(const Action& errand) const {
     if (const auto* job = std::get_if<ExchangeKeys>(&errand)) {
         return exchange_keys(*job);
     }
+    if (const auto* question = std::get_if<FindPaths>(&errand)) {
+        PathsFound found{.sa = question->sa, .paths = {}};
+        for (const IpAddress& remote : question->remotes) {
+            if (!unreachable.contains(remote)) {
+                found.paths.push_back({question->local.value_or(address.address), remote});
+            }
+        }
+        return found;
+    }
     const auto& job = std::get<Sign>(errand);
     const auto key = signing_keys.find(job.key_id);
     return Signed{job.sa, job.epoch,

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,13 +42,14 @@ class End {
     std::vector<Report> reports;
     /// Private keys, by the name that Sign has for them.
     std::map<crypto::Sha256, std::shared_ptr<EVP_PKEY>> signing_keys;
-    bool holds_errands = false;  ///< Sign, VerifyPeer and ExchangeKeys stay in `errands`, unanswered
+    std::set<IpAddress> unreachable;  ///< by what the host's routes say
+    bool holds_errands = false;       ///< Sign, VerifyPeer and ExchangeKeys stay in `errands`, unanswered
     std::vector<Action> errands;
     bool holds_installs = false;  ///< what the kernel says to InstallChild does not come back
     bool holds_outbound = false;  ///< InstallOutbound does not come to the kernel
 
     void configure(ConnectionPtr connection);
-    /// What an engine or a thread would say to Sign, VerifyPeer or ExchangeKeys.
+    /// What an engine, a thread or the routes would say to Sign, VerifyPeer, ExchangeKeys or FindPaths.
     [[nodiscard]] Event answer(const Action& errand) const;
     /// Another process takes over, from what the one before has written.
     void rewrite();

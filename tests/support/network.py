@@ -47,6 +47,44 @@ def _end(name, number, behind_nat):
                host={4: f"10.{number}.0.1", 6: f"fd0{number}::1"})
 
 
+class Detour:
+    """A NAT beside the wire between two gateways: the one before which it stands may take the way through it."""
+
+    ADDRESS = "192.0.2.99"
+
+    def __init__(self, inside, outside):
+        self.inside, self.outside = inside, outside
+        self.nat = Namespace("detour")
+        # The other gateway has both the wire and the NAT in its network.
+        self.nat.ip(f"link add inside type veth peer name through netns {self.inside.namespace.path}",
+                    f"link add outside type veth peer name beside netns {self.outside.namespace.path}",
+                    f"addr add {NAT_INSIDE}/24 dev inside", f"addr add {self.ADDRESS}/24 dev outside",
+                    "link set inside up", "link set outside up")
+        self.nat.switch(ipv4__ip_forward=1)
+        self.nat.run("nft -f -", MASQUERADE)
+        self.inside.namespace.ip(f"addr add {INSIDE}/24 dev through", "link set through up")
+        self.outside.namespace.ip(f"addr add {self.outside.outer[4]}/32 dev beside", "link set beside up",
+                                  f"route add {self.ADDRESS}/32 dev beside")
+
+    def take(self):
+        """Packets to the other gateway, and to what is behind it, go through the NAT."""
+        self._route(f"via {NAT_INSIDE} dev through")
+
+    def leave(self):
+        self.inside.namespace.ip(f"route del {self.outside.outer[4]}/32",
+                                 f"route replace {self.outside.network[4]} via {self.outside.outer[4]} dev wire")
+
+    def _route(self, way):
+        self.inside.namespace.ip(f"route replace {self.outside.outer[4]}/32 {way}",
+                                 f"route replace {self.outside.network[4]} {way}")
+
+    def remap(self):
+        """As when the NAT was restarted: other ports from now on."""
+        self.nat.run("nft -f -", "flush ruleset" + MASQUERADE.replace("masquerade", "meta l4proto udp masquerade to :62000-62999"))
+        # What a device that goes down had masqueraded is forgotten.
+        self.nat.ip("link set outside down", "link set outside up")
+
+
 class Network:
     """`nat` names the gateway that is behind a NAT.
 
@@ -130,6 +168,24 @@ class Network:
         addresses = ["addr flush dev outside scope global", f"addr add {address}/24 dev outside"] if address else []
         # What a device that goes down had masqueraded is forgotten.
         self.nat.ip("link set outside down", *addresses, "link set outside up")
+
+    def second_link(self):
+        """Another link between the gateways, 198.51.100.1 and 198.51.100.2. Returns these by the ends' names."""
+        self.left.namespace.ip(f"link add spare type veth peer name spare netns {self.right.namespace.path}")
+        addresses = {"left": "198.51.100.1", "right": "198.51.100.2"}
+        for end in self.ends:
+            end.namespace.ip(f"addr add {addresses[end.name]}/24 dev spare", "link set spare up")
+        return addresses
+
+    def lead_by_second_link(self):
+        """Both networks behind the gateways are routed that way."""
+        for end, other in (("left", "198.51.100.2"), ("right", "198.51.100.1")):
+            gateway = self.left if end == "left" else self.right
+            gateway.namespace.ip(f"route replace {self._other(gateway).network[4]} via {other}")
+
+    def detour(self, end):
+        """Another way from this gateway to the other one, through a NAT that has an address there."""
+        return Detour(end, self._other(end))
 
     def cut(self):
         """Nothing gets through any more. The links stay up, as they do when it happens far away."""

@@ -22,7 +22,7 @@ class _TcpEnd(ends.SocketEnd):
         return f"the socket on the {self.name}"
 
 
-def _connection(world, tunnel, here, there, port):
+def connection(world, tunnel, here, there, port=0):
     """A TCP connection between the hosts of two ends; each of the two is an end and its host's address."""
     family = FAMILY[tunnel.inner]
     with there[0].namespace.entered():
@@ -45,7 +45,7 @@ def transfer(world, network, tunnel, size=None, caller="left", port=0):
     the port at the other one (0: any)."""
     both = list(zip(network.ends, tunnel.hosts(network)))
     here, there = both if caller == "left" else both[::-1]
-    client, server = _connection(world, tunnel, here, there, port)
+    client, server = connection(world, tunnel, here, there, port)
     with client, server:
         ends.exchange(world, _TcpEnd(client, here[0].name), _TcpEnd(server, there[0].name), size or world.payload,
                       lambda: None)

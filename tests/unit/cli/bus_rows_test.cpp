@@ -47,7 +47,9 @@ TEST_SUITE("cli: bus rows") {
                                          .offload_device = "eth0",
                                          .offload_reason = "why"}}};
         CHECK(from_row(row) == wanted);
-        const EventRow event{1U, "failed", "hq", "net", 2U, 3U, 4U, "peer", "reason", "sentence", bus::Dictionary{}};
+        const bus::Dictionary ways{{"from", sdbus::Variant{std::string("a b")}},
+                                   {"to", sdbus::Variant{std::string("c d")}}};
+        const EventRow event{1U, "failed", "hq", "net", 2U, 3U, 4U, "peer", "reason", "sentence", ways};
         CHECK(from_row(event) == Event{.time = 1,
                                        .kind = "failed",
                                        .connection = "hq",
@@ -57,7 +59,9 @@ TEST_SUITE("cli: bus rows") {
                                        .spi_out = 4,
                                        .peer = "peer",
                                        .reason = "reason",
-                                       .sentence = "sentence"});
+                                       .sentence = "sentence",
+                                       .from = "a b",
+                                       .to = "c d"});
     }
 
     TEST_CASE("counters: the kernel's moments by our clock") {

@@ -153,6 +153,7 @@ TEST_SUITE("control: change collector") {
         CHECK(name_of(Kind::child_closed) == "child-closed");
         CHECK(name_of(Kind::closed) == "ike-closed");
         CHECK(name_of(Kind::moved) == "peer-moved");
+        CHECK(name_of(Kind::path_changed) == "path-changed");
         CHECK(name_of(Kind::offload_lost) == "offload-lost");
         CHECK(name_of(Kind::offload_regained) == "offload-regained");
         CHECK(name_of(Kind::failed) == "failed");

@@ -134,6 +134,7 @@ TEST_CASE("what is left out") {
     CHECK_FALSE(rules.keep_up);
     CHECK(rules.rekey_time == 4h);
     CHECK(rules.liveness == 30s);
+    CHECK(rules.mobike);
     CHECK(rules.retry == ike::RetryPauses{});
     CHECK(rules.children[0].proposals == ike::default_esp_proposals());
     CHECK(rules.children[0].local.empty());
@@ -146,7 +147,7 @@ TEST_CASE("every key that isn't at its default") {
         "groups = [\"x\", \"y\"]\nlocal = \"2001:db8::1\"\nremote = \"gw.example\"\nremote_id = \"*.example\"\n"
         "psk = \"directory:/keys\"\nallow_weak = [\"3des\", \"sha1\"]\n"
         "proposals = [\"3des-sha1-prfsha256-modp2048\"]\nstart = \"on-traffic\"\nrekey_time = \"30min\"\n"
-        "liveness = \"0s\"",
+        "liveness = \"0s\"\nmobike = false",
         "mode = \"transport\"\nesp = [\"3des-sha1\"]\nrekey_time = \"5s\"\noffload = \"off\"\n"
         "rekey_bytes = 100000000000000\nrekey_packets = 1000"));
     CHECK(made.groups == std::vector<std::string>{"x", "y"});
@@ -159,6 +160,7 @@ TEST_CASE("every key that isn't at its default") {
     CHECK_FALSE(made.rules->keep_up);
     CHECK(made.rules->rekey_time == 30min);
     CHECK(made.rules->liveness == 0s);
+    CHECK_FALSE(made.rules->mobike);
     CHECK(made.rules->children[0].mode == ike::Mode::transport);
     CHECK(made.rules->children[0].rekey_time == 5s);
     CHECK(made.rules->children[0].rekey_bytes == 100'000'000'000'000);

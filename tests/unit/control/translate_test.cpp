@@ -61,6 +61,14 @@ ike::InstallChild inbound_only(ike::ChildSaSpec made) {
 /// SAD and SPD as the kernel would have them.
 struct Tables {
     void carry_out(const xfrm::Transaction& transaction) {
+        for (const xfrm::Relocation& each : transaction.relocations()) {
+            auto sa = sas.extract(each.id);
+            REQUIRE(sa);
+            CHECK(sa.mapped() == each.reqid);
+            sa.key() = each.after();
+            sas.insert(std::move(sa));
+            encapsulated[each.after()] = each.encapsulation;
+        }
         for (const auto& addition : transaction.additions()) {
             std::visit([this](const auto& each) { add(each); }, addition);
         }
@@ -112,6 +120,7 @@ struct Tables {
     std::map<xfrm::SaId, xfrm::ReqId> sas;
     std::map<xfrm::PolicyId, xfrm::Policy> policies;
     std::vector<xfrm::UdpEncapsulation> moved;
+    std::map<xfrm::SaId, std::optional<xfrm::UdpEncapsulation>> encapsulated;  ///< of what was relocated
 };
 
 const Error kRefused{"netlink-refused", "no"};
@@ -501,6 +510,53 @@ TEST_CASE("an outbound half refused by the kernel: the inbound one stays until i
 ike::ChildSaSpec at_port(ike::ChildSaSpec made, std::uint16_t remote) {
     made.udp_ports = {4500, remote};
     return made;
+}
+
+TEST_CASE("other addresses: SAs, policies and what comes after them follow") {
+    Translator translator;
+    Tables tables;
+    const auto there = [](std::uint32_t inbound, std::uint32_t outbound) {
+        ike::ChildSaSpec made = spec(inbound, outbound);
+        made.local = *IpAddress::parse("203.0.113.5");
+        made.remote = *IpAddress::parse("203.0.113.6");
+        made.udp_ports = {4500, 61'000};
+        return made;
+    };
+    ike::ChildSaSpec trap = spec(0, 0);
+    tables.carry_out(translator.trap(trap));
+    tables.carry_out(translator.install(whole(spec(1001, 2001))));
+    tables.carry_out(translator.install(inbound_only(spec(1002, 2002))));
+    const xfrm::ReqId number = tables.out();
+    const std::size_t policies = tables.policies.size();
+    for (const auto& [inbound, outbound] : {std::pair(1001U, 2001U), std::pair(1002U, 2002U)}) {
+        tables.carry_out(translator.move({.from = spec(inbound, outbound), .to = there(inbound, outbound)}));
+    }
+    CHECK(tables.spis() == "1001 1002 2001");
+    CHECK(tables.policies.size() == policies);
+    const xfrm::SaId out{.destination = there(0, 0).remote, .spi = {2001}};
+    CHECK(tables.encapsulated.at(out) == xfrm::UdpEncapsulation{.source_port = 4500, .destination_port = 61'000});
+    CHECK(translator.child_of(out) == ike::EspSpi{1001});
+    CHECK(translator.child_of({.destination = there(0, 0).local, .spi = {1002}}) == ike::EspSpi{1002});
+    for (const auto& [id, policy] : tables.policies) {
+        const bool leaves = id.direction == xfrm::Direction::out;
+        CHECK(policy.templates.front().source == (leaves ? there(0, 0).local : there(0, 0).remote));
+        CHECK(policy.templates.front().destination == (leaves ? there(0, 0).remote : there(0, 0).local));
+        CHECK(policy.templates.front().reqid == number);
+    }
+    // The same number, from where it is now.
+    tables.carry_out(translator.install(ike::InstallOutbound{
+        .spec = there(1002, 2002), .outbound = keys(0xbb), .replaces_outbound = ike::EspSpi{2001}}));
+    CHECK(tables.out() == number);
+    trap.local = there(0, 0).local;
+    trap.remote = there(0, 0).remote;
+    trap.udp_ports = there(0, 0).udp_ports;
+    tables.carry_out(translator.trap(trap));
+    for (const std::uint32_t each : {1001U, 1002U}) {
+        tables.carry_out(translator.remove(ike::RemoveChild{there(each, each + 1000)}));
+    }
+    CHECK(tables.out() == number);
+    tables.carry_out(translator.untrap_all_but({}));
+    CHECK(tables.empty());
 }
 
 TEST_CASE("another port of the peer: the SAs keep their number, and so do their successors") {
