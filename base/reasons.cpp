@@ -168,6 +168,28 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"device-took-none", ReasonArea::kernel,
            "The kernel carries the session in software though the network device towards the peer does TLS: it has "
            "not taken this one, for its cipher or for want of room."},
+    Reason{"eap-malformed", ReasonArea::ike,
+           "The peer sent a packet of EAP that can't be read, or another one than belonged there. Its implementation "
+           "is at fault; its log and version tell more."},
+    Reason{"eap-method", ReasonArea::ike,
+           "The two ends have no method of EAP in common, or the server knows no such user. keysluice has MSCHAPv2."},
+    Reason{"eap-password", ReasonArea::ike,
+           "A user gave a wrong password by EAP; the peer is not told whether it was the password or the name."},
+    Reason{"eap-refused", ReasonArea::ike,
+           "The server of EAP does not accept our name with our password, or the peer does not accept that we know "
+           "its own. Compare both ends' passwords."},
+    Reason{"eap-rounds", ReasonArea::ike,
+           "The server of EAP goes on asking, for more than 50 rounds, so the negotiation was given up."},
+    Reason{"eap-server", ReasonArea::ike,
+           "The server of EAP accepts our password and does not know it: it is not the server that we know. Nothing "
+           "was sent through it."},
+    Reason{
+        "eap-timeout", ReasonArea::ike,
+        "EAP was not over within 60 seconds, so the negotiation was given up. Does the other end wait for somebody "
+        "to type a password?"},
+    Reason{"eap-user", ReasonArea::ike,
+           "A peer wants to prove by EAP that it is a user for whom there is no file in eap_password; it is not told "
+           "whether it was the password or the name."},
     Reason{"empty-handshake-record", ReasonArea::tls, "The peer sent an empty handshake record, which TLS forbids."},
     Reason{"engine-silent", ReasonArea::internal,
            "An engine or relay did not say within 30 seconds whether it can load a service, so the service stays as "

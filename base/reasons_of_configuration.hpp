@@ -103,6 +103,12 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"duplicate-listen", ReasonArea::configuration, "Two services listen on the same address."},
     Reason{"duplicate-name", ReasonArea::configuration,
            "Two services, connections, pools or children have the same name."},
+    Reason{
+        "eap-alone", ReasonArea::configuration,
+        "One end is to prove itself by EAP, and the other one not by a certificate: whoever stands between the two "
+        "could take part in the EAP of both (RFC 7296 section 2.16)."},
+    Reason{"eap-role", ReasonArea::configuration,
+           "By EAP, only the end that begins proves who it is: what it can't do with this start, or this remote."},
     Reason{"engines-missing", ReasonArea::configuration,
            "keysluiced began with no TLS service, and so without engines: restart keysluice, and services are "
            "served."},
@@ -181,6 +187,10 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"key-unreadable", ReasonArea::configuration,
            "A file with a secret, or its folder, can't be read: the sentence says why. Named keys are root's and "
            "keysluiced's alone."},
+    Reason{
+        "legacy-provider", ReasonArea::configuration,
+        "EAP-MSCHAPv2 is made of MD4 and DES, and OpenSSL's module legacy, which has them, is not installed. Debian "
+        "12 has it in libssl3, Debian 13 in openssl-provider-legacy."},
     Reason{"listen-failed", ReasonArea::configuration,
            "An address in listen can't be listened on; the sentence quotes the kernel."},
     Reason{"locked-out", ReasonArea::configuration,
@@ -241,6 +251,15 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"passphrase-wrong", ReasonArea::configuration,
            "An exported key does not open: the passphrase is another one than it was exported with, or the file was "
            "changed on its way. Which of them, nobody can tell."},
+    Reason{"password-encoding", ReasonArea::configuration, "A password of EAP is not written in UTF-8."},
+    Reason{"password-not-given", ReasonArea::configuration,
+           "A connection has eap_password = \"option:eap_password\", and no program gave one with it: such a "
+           "connection comes by AddConnection on the bus."},
+    Reason{"password-open-to-all", ReasonArea::configuration,
+           "A warning: everybody on this machine can read the file of a password."},
+    Reason{"password-size", ReasonArea::configuration, "A file with a password is empty or too large."},
+    Reason{"password-unreadable", ReasonArea::configuration,
+           "A file or directory with passwords can't be read; look at its path and at the permissions above it."},
     Reason{"path-too-long", ReasonArea::configuration,
            "The path of a socket is longer than the kernel allows. Choose a shorter runtime_directory."},
     Reason{"peer-not-verified", ReasonArea::configuration,

@@ -17,11 +17,12 @@ namespace keysluice::cli {
 namespace {
 
 /// Our words for states, and swanctl's.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kStates{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kStates{{
     {"init-sent", "CONNECTING"},
     {"auth-sent", "CONNECTING"},
     {"signing", "CONNECTING"},
     {"verifying", "CONNECTING"},
+    {"eap", "CONNECTING"},
     {"half-open", "CONNECTING"},
     {"replaced", "REKEYED"},
     {"closing", "DELETING"},

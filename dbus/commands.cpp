@@ -84,7 +84,7 @@ void Commands::change(const Call& call, control::ConnectionChange change, Answer
         return;
     }
     change.persist = options->persist;
-    change.psk = options->psk;
+    change.given = options->given;
     if (options->owned) {
         change.owner = call.sender;
         answer = [this, owner = call.sender, answer = std::move(answer)](auto done) mutable {

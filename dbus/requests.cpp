@@ -36,9 +36,9 @@ std::unexpected<Error> unknown_option(const std::string& key, Knows knows) {
         case Knows::child:
             return unknown("option", key, {"interactive", "child"});
         case Knows::updated:
-            return unknown("option", key, {"interactive", "persist", "psk"});
+            return unknown("option", key, {"interactive", "persist", "psk", "eap_password"});
         case Knows::added:
-            return unknown("option", key, {"interactive", "persist", "psk", "owned"});
+            return unknown("option", key, {"interactive", "persist", "psk", "eap_password", "owned"});
         case Knows::confirm_within:
             return unknown("option", key, {"interactive", "confirm_within"});
     }
@@ -131,7 +131,10 @@ Result<void> read_option(const std::string& key, const sdbus::Variant& value, Kn
         return take(read<bool>("option", key, value, "a boolean (b)"), into.persist);
     }
     if (key == "psk" && brings) {
-        return take(read_key(key, value), into.psk);
+        return take(read_key(key, value), into.given.psk);
+    }
+    if (key == "eap_password" && brings) {
+        return take(read_key(key, value), into.given.eap_password);
     }
     if (key == "owned" && knows == Knows::added) {
         return take(read<bool>("option", key, value, "a boolean (b)"), into.owned);
@@ -149,9 +152,10 @@ Result<Options> read_options(const Dictionary& given, Knows knows) {
             return pass_on(std::move(read));
         }
     }
-    if (options.persist.value_or(false) && (options.psk || options.owned)) {
-        return fail("bad-request",
-                    "what persists has no option psk or owned: its key stands in a file, and it stays");
+    if (options.persist.value_or(false) && (options.given.any() || options.owned)) {
+        return fail(
+            "bad-request",
+            "what persists has no option psk, eap_password or owned: its secret stands in a file, and it stays");
     }
     return options;
 }

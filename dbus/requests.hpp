@@ -23,11 +23,11 @@ struct Options {
     std::string child;                                   ///< empty: not given
     std::optional<bool> persist;                         ///< nothing: not given
     std::optional<std::chrono::seconds> confirm_within;  ///< nothing: not given
-    std::shared_ptr<const ike::SharedKey> psk;           ///< null: not given
+    control::GivenSecrets given;
     bool owned = false;
 };
 /// Beside "interactive", which option the method knows.
-/// `updated`: persist and psk; `added`: these and owned.
+/// `updated`: persist and secrets; `added`: these and owned.
 enum class Knows : std::uint8_t { no_other, child, updated, added, confirm_within };
 [[nodiscard]] Result<Options> read_options(const Dictionary& given, Knows knows);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ike/create_child.hpp"
+#include "ike/eap_auth.hpp"
 #include "ike/informational.hpp"
 #include "ike/mobility.hpp"
 #include "ike/peer_certificate.hpp"
@@ -45,26 +46,50 @@ bool is_awaited(const Context& context, const Sa& sa, State state, std::uint32_t
 
 // ---- who is meant
 
-std::unexpected<Error> wrong_method(const Sa& sa, const wire::AuthPayload& proof, const Connection& connection) {
-    return fail(
-        "auth-method",
-        fmt::format("{} authenticates by {}, and connection {} expects {}; set remote_auth, or the peer's own",
-                    peer_text(sa), wire::name_of(proof.method), connection.name,
-                    connection.remote_auth == Auth::shared_key ? "a pre-shared key" : "a certificate"));
+std::string_view expected_of(const Connection& connection) {
+    switch (connection.remote_auth) {
+        case Auth::shared_key:
+            return "a pre-shared key";
+        case Auth::certificate:
+            return "a certificate";
+        case Auth::eap_mschapv2:
+            return "EAP";
+    }
+    std::unreachable();
 }
 
-bool is_method_of(const Connection& connection, const wire::AuthPayload& proof) {
-    return (connection.remote_auth == Auth::shared_key) == (proof.method == wire::AuthMethod::shared_key);
+/// `proof`: null where the peer leaves it out, which is to say that it wants EAP.
+std::unexpected<Error> wrong_method(const Sa& sa, const wire::AuthPayload* proof, const Connection& connection) {
+    return fail(
+        "auth-method",
+        fmt::format("{} authenticates by {} in IKE_AUTH, and connection {} expects {}; set remote_auth, or the "
+                    "peer's own",
+                    peer_text(sa), proof != nullptr ? wire::name_of(proof->method) : "EAP", connection.name,
+                    expected_of(connection)));
+}
+
+bool is_method_of(const Connection& connection, const wire::AuthPayload* proof) {
+    switch (connection.remote_auth) {
+        case Auth::shared_key:
+            return proof != nullptr && proof->method == wire::AuthMethod::shared_key;
+        case Auth::certificate:
+            return proof != nullptr && proof->method != wire::AuthMethod::shared_key;
+        case Auth::eap_mschapv2:
+            return proof == nullptr;
+    }
+    std::unreachable();
 }
 
 /// Among the connections between these addresses, the one that is meant now that identities are known.
 Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdResponderPayload* wanted,
-                             const wire::AuthPayload& proof) {
+                             const wire::AuthPayload* proof) {
     const wire::SaPayload chosen = answer(IkeChoice{.proposal = 1, .spi = {}, .suite = sa.suite}, {});
     ConnectionPtr of_other_method;
     const auto candidates = context.registry.connections(sa.local.address, sa.remote.address);
     for (const ConnectionPtr& candidate : candidates) {
-        const bool is_us = wanted == nullptr || same(wanted->identity, candidate->local_id);
+        // A responder proves who it is before it hears of EAP.
+        const bool is_us =
+            (wanted == nullptr || same(wanted->identity, candidate->local_id)) && !is_eap(candidate->auth);
         const bool is_peer = candidate->remote_id.matches(sa.peer_id);
         // Whom it is about comes first: there may be thousands of candidates.
         if (!is_us || !is_peer || !choose_ike(chosen, candidate->proposals, sa.suite.group)) {
@@ -92,25 +117,14 @@ Result<ConnectionPtr> refine(Context& context, const Sa& sa, const wire::IdRespo
 
 // ---- responder
 
-/// RFC 7296 section 2.21.2: "If the error occurred on the responder, the notification is returned in the protected
-/// response, and is usually the only payload in that response."
-void refuse_peer(Context& context, Sa& sa, const Incoming& message, Error error) {
-    report(context, sa, Report::Kind::refused, std::move(error));
-    send_response(context, sa, message, {notify(wire::NotifyType::authentication_failed)});
-    end(context, sa);
-}
-
 Result<void> identify_initiator(Context& context, Sa& sa, const Payloads& payloads) {
     const auto* id = find<wire::IdInitiatorPayload>(payloads);
-    const auto* proof = find<wire::AuthPayload>(payloads);
-    if (id == nullptr || proof == nullptr) {
-        return fail("auth-method",
-                    fmt::format("{} sent an IKE_AUTH without {}: it wants EAP, which this connection does "
-                                "not offer",
-                                peer_text(sa), id == nullptr ? "identity" : "proof of its identity"));
+    if (id == nullptr) {
+        return fail("ike-malformed", fmt::format("{} sent a first IKE_AUTH without its identity", peer_text(sa)));
     }
     sa.peer_id = id->identity;
-    auto connection = refine(context, sa, find<wire::IdResponderPayload>(payloads), *proof);
+    auto connection =
+        refine(context, sa, find<wire::IdResponderPayload>(payloads), find<wire::AuthPayload>(payloads));
     if (!connection) {
         return pass_on(std::move(connection));
     }
@@ -118,30 +132,25 @@ Result<void> identify_initiator(Context& context, Sa& sa, const Payloads& payloa
     return {};
 }
 
-/// Both ends have proved who they are.
+/// Who wants EAP has none yet.
+Result<void> check_early_proof(Context& context, const Sa& sa, const Payloads& payloads) {
+    return is_eap(sa.connection->remote_auth) ? Result<void>() : check_key_proof(context, sa, payloads);
+}
+
+/// With our own proof. Who wants EAP has yet to prove who it is.
 void answer_auth(Context& context, Sa& sa, const Incoming& message, wire::AuthPayload proof) {
-    if (find_notify(message.payloads, wire::NotifyType::initial_contact) != nullptr) {
-        context.registry.forget_others(sa, sa.negotiation->began_at);
-    }
-    const auto negotiation = std::move(sa.negotiation);
-    enter_established(context, sa);
     Payloads payloads;
     payloads.emplace_back(wire::IdResponderPayload{sa.connection->local_id});
     add_certificates(payloads, *sa.connection);
     payloads.emplace_back(std::move(proof));
-    agree_on_mobility(context, sa, message.payloads);
-    offer_mobility(context, sa, payloads);
-    if (auto none = assign_addresses(context, sa, message.payloads, payloads)) {
-        report(context, sa, Report::Kind::refused, std::move(none->error));
-        payloads.emplace_back(notify(none->notify));
-        send_response(context, sa, message, payloads);
-        return;
+    if (is_eap(sa.connection->remote_auth)) {
+        offer_eap(context, sa, message, std::move(payloads));
+    } else {
+        admit_initiator(context, sa, message, std::move(payloads));
     }
-    const Nonces nonces{negotiation->peer_nonce, negotiation->own_nonce};
-    answer_child_request(context, sa, message, std::move(payloads), {.nonces = nonces, .shared = nullptr});
 }
 
-/// The peer has proved who it is; now we do.
+/// The peer has proved who it is, or wants EAP; now we do.
 void prove_to_initiator(Context& context, Sa& sa, Incoming message) {
     if (sa.connection->auth == Auth::certificate) {
         sa.negotiation->auth = std::move(message);
@@ -168,13 +177,14 @@ Result<void> identify_responder(Sa& sa, const Payloads& payloads) {
                     fmt::format("{} says that it is {}, and connection {} expects {}", sa.remote.text(),
                                 wire::print(sa.peer_id), sa.connection->name, sa.connection->remote_id.text()));
     }
-    if (!is_method_of(*sa.connection, *proof)) {
-        return wrong_method(sa, *proof, *sa.connection);
+    if (!is_method_of(*sa.connection, proof)) {
+        return wrong_method(sa, proof, *sa.connection);
     }
     return {};
 }
 
-void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
+/// Without a proof, it asks for EAP.
+void send_auth_request(Context& context, Sa& sa, std::optional<wire::AuthPayload> proof) {
     Payloads payloads;
     payloads.emplace_back(wire::IdInitiatorPayload{sa.connection->local_id});
     add_certificates(payloads, *sa.connection);
@@ -182,7 +192,9 @@ void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
     if (const wire::Identity* peer = sa.connection->remote_id.exact()) {
         payloads.emplace_back(wire::IdResponderPayload{*peer});
     }
-    payloads.emplace_back(std::move(proof));
+    if (proof) {
+        payloads.emplace_back(*std::move(proof));
+    }
     if (!context.registry.knows_peer(sa)) {
         payloads.emplace_back(notify(wire::NotifyType::initial_contact));
     }
@@ -194,6 +206,43 @@ void send_auth_request(Context& context, Sa& sa, wire::AuthPayload proof) {
     sa.negotiation->until = Instant::max();
     become(context, sa, State::auth_sent);
     send_request(context, sa, wire::ExchangeType::ike_auth, payloads);
+}
+
+/// The peer has proved who it is, in its first response.
+void on_responder_proved(Context& context, Sa& sa, const Incoming& message) {
+    if (is_eap(sa.connection->auth)) {
+        begin_eap(context, sa, message);
+    } else {
+        accept_responder(context, sa, message.payloads);
+    }
+}
+
+}  // namespace
+
+/// RFC 7296 section 2.21.2: "If the error occurred on the responder, the notification is returned in the protected
+/// response, and is usually the only payload in that response."
+void refuse_peer(Context& context, Sa& sa, const Incoming& message, Error error) {
+    report(context, sa, Report::Kind::refused, std::move(error));
+    send_response(context, sa, message, {notify(wire::NotifyType::authentication_failed)});
+    end(context, sa);
+}
+
+void admit_initiator(Context& context, Sa& sa, const Incoming& message, Payloads payloads) {
+    if (find_notify(message.payloads, wire::NotifyType::initial_contact) != nullptr) {
+        context.registry.forget_others(sa, sa.negotiation->began_at);
+    }
+    const auto negotiation = std::move(sa.negotiation);
+    enter_established(context, sa);
+    agree_on_mobility(context, sa, message.payloads);
+    offer_mobility(context, sa, payloads);
+    if (auto none = assign_addresses(context, sa, message.payloads, payloads)) {
+        report(context, sa, Report::Kind::refused, std::move(none->error));
+        payloads.emplace_back(notify(none->notify));
+        send_response(context, sa, message, payloads);
+        return;
+    }
+    const Nonces nonces{negotiation->peer_nonce, negotiation->own_nonce};
+    answer_child_request(context, sa, message, std::move(payloads), {.nonces = nonces, .shared = nullptr});
 }
 
 void accept_responder(Context& context, Sa& sa, const Payloads& payloads) {
@@ -213,7 +262,6 @@ void accept_responder(Context& context, Sa& sa, const Payloads& payloads) {
     start_next(context, sa);
 }
 
-/// The peer trusts us, and we don't trust it.
 void distrust_responder(Context& context, Sa& sa, Error error) {
     report(context, sa, Report::Kind::failed, std::move(error));
     // Section 2.21.2: "If the error occurs on the initiator, the notification MAY be returned in a separate
@@ -224,9 +272,19 @@ void distrust_responder(Context& context, Sa& sa, Error error) {
     start_next(context, sa);
 }
 
-}  // namespace
+Error refused_auth(const Sa& sa, const Payloads& payloads) {
+    const auto* error = find_error(payloads);
+    return {"auth-refused",
+            fmt::format("{} answered our IKE_AUTH with {}; we are {} and asked for {}; its log says why",
+                        peer_text(sa), error != nullptr ? wire::name_of(error->type) : "nothing useful",
+                        wire::print(sa.connection->local_id), sa.connection->remote_id.text())};
+}
 
 void start_auth(Context& context, Sa& sa) {
+    if (is_eap(sa.connection->auth)) {
+        send_auth_request(context, sa, {});
+        return;
+    }
     if (sa.connection->auth == Auth::certificate) {
         wait_for(context, sa, State::signing);
         return;
@@ -244,12 +302,7 @@ void start_auth(Context& context, Sa& sa) {
 void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
     close_exchange(sa);
     if (find<wire::AuthPayload>(message.payloads) == nullptr) {
-        const auto* error = find_error(message.payloads);
-        fail_and_end(context, sa,
-                     {"auth-refused",
-                      fmt::format("{} answered our IKE_AUTH with {}; we are {} and asked for {}; its log says why",
-                                  peer_text(sa), error != nullptr ? wire::name_of(error->type) : "nothing useful",
-                                  wire::print(sa.connection->local_id), sa.connection->remote_id.text())});
+        fail_and_end(context, sa, refused_auth(sa, message.payloads));
         return;
     }
     if (auto identified = identify_responder(sa, message.payloads); !identified) {
@@ -260,7 +313,7 @@ void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
     } else if (auto proved = check_key_proof(context, sa, message.payloads); !proved) {
         distrust_responder(context, sa, std::move(proved).error());
     } else {
-        accept_responder(context, sa, message.payloads);
+        on_responder_proved(context, sa, message);
     }
 }
 
@@ -270,7 +323,7 @@ void on_auth_request(Context& context, Sa& sa, const Incoming& message) {
     } else if (sa.connection->remote_auth == Auth::certificate) {
         sa.negotiation->auth = message;
         wait_for(context, sa, State::verifying);
-    } else if (auto proved = check_key_proof(context, sa, message.payloads); !proved) {
+    } else if (auto proved = check_early_proof(context, sa, message.payloads); !proved) {
         refuse_peer(context, sa, message, std::move(proved).error());
     } else {
         prove_to_initiator(context, sa, message);
@@ -313,7 +366,7 @@ void on_peer_verified(Context& context, Sa& sa, const PeerVerified& event) {
     }
     Incoming message = take_auth(sa);
     if (sa.initiator) {
-        accept_responder(context, sa, message.payloads);
+        on_responder_proved(context, sa, message);
     } else {
         prove_to_initiator(context, sa, std::move(message));
     }

@@ -22,6 +22,18 @@ void on_signed(Context& context, Sa& sa, const Signed& event);
 void on_peer_verified(Context& context, Sa& sa, const PeerVerified& event);
 /// Asks for what the SA waits for, in a process that has not yet done so.
 void ask_again(Context& context, Sa& sa);
+/// Responder: the peer has proved who it is, and `payloads` are our own proof. `message` has what the peer asked for
+/// besides, and its IKE_AUTH is answered.
+void admit_initiator(Context& context, Sa& sa, const Incoming& message, Payloads payloads);
+/// Responder: the peer has not.
+void refuse_peer(Context& context, Sa& sa, const Incoming& message, Error error);
+/// Initiator: both have, and `payloads` say what becomes of the CHILD SA.
+void accept_responder(Context& context, Sa& sa, const Payloads& payloads);
+/// Initiator: the peer trusts us, and we don't trust it.
+void distrust_responder(Context& context, Sa& sa, Error error);
+/// Initiator: why there is no proof in the peer's answer. "auth-refused".
+[[nodiscard]] Error refused_auth(const Sa& sa, const Payloads& payloads);
+
 /// Ends it, and tells the peer where it has to know.
 void give_up_authentication(Context& context, Sa& sa, Error error);
 

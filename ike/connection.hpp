@@ -11,6 +11,7 @@
 #include "base/instant.hpp"
 #include "base/secret.hpp"
 #include "crypto/authorities.hpp"
+#include "eap/rules.hpp"
 #include "ike/assignment.hpp"
 #include "ike/proposal.hpp"
 #include "ike/traffic_selectors.hpp"
@@ -47,8 +48,12 @@ class IdentityPattern {
 /// The same for identities that are the same.
 [[nodiscard]] std::size_t hash_of(const wire::Identity& identity);
 
-/// How an end proves who it is.
-enum class Auth : std::uint8_t { shared_key, certificate };
+/// How an end proves who it is. By EAP, only an initiator does.
+enum class Auth : std::uint8_t { shared_key, certificate, eap_mschapv2 };
+
+[[nodiscard]] constexpr bool is_eap(Auth auth) {
+    return auth == Auth::eap_mschapv2;
+}
 
 /// Our own certificate. Its private key is somewhere else: whoever has it signs (see Sign).
 struct OwnCertificate {
@@ -126,6 +131,7 @@ struct Connection {
     OwnCertificate certificate;                              ///< where we have one to show
     std::shared_ptr<const crypto::Authorities> authorities;  ///< where the peer has
     bool allow_sha1 = false;                                 ///< in signatures of old peers
+    eap::Rules eap_rules;                                    ///< where one of the two is EAP
     std::vector<ProposalRule> proposals;
     std::vector<ChildRule> children;
     Duration rekey_time = std::chrono::hours(4);

@@ -28,7 +28,7 @@ bool is_request_for_new_sa(const wire::Header& header) {
 
 bool alive(const Sa& sa) {
     return sa.state == State::init_sent || sa.state == State::auth_sent || sa.state == State::established ||
-           (sa.initiator && (sa.state == State::signing || sa.state == State::verifying));
+           (sa.initiator && (sa.state == State::signing || sa.state == State::verifying || sa.state == State::eap));
 }
 
 /// A responder's IKE SA that takes up room for somebody who has not proved who it is, even once it is dead.

@@ -39,6 +39,29 @@ Result<const SharedKey*> key_for(const Sa& sa, const wire::Identity& peer) {
     return key;
 }
 
+Result<wire::AuthPayload> proof_with(Context& context, const Sa& sa, Bytes key) {
+    const Negotiation& negotiation = *sa.negotiation;
+    auto code = shared_key_auth(context.tools, sa.suite.prf, key, negotiation.own_first_message,
+                                negotiation.peer_nonce, sa.own_p(), id_body(sa.connection->local_id));
+    if (!code) {
+        return pass_on(std::move(code));
+    }
+    const Bytes octets = code->expose();
+    return wire::AuthPayload{.method = wire::AuthMethod::shared_key, .data = {octets.begin(), octets.end()}};
+}
+
+/// `first`: the peer's first IKE_AUTH, where its identity stands.
+Result<bool> proves(Context& context, const Sa& sa, Bytes key, const Payloads& first,
+                    const wire::AuthPayload& proof) {
+    const Negotiation& negotiation = *sa.negotiation;
+    auto code = shared_key_auth(context.tools, sa.suite.prf, key, negotiation.peer_first_message,
+                                negotiation.own_nonce, sa.peer_p(), peer_id_body(sa, first));
+    if (!code) {
+        return pass_on(std::move(code));
+    }
+    return proof.method == wire::AuthMethod::shared_key && crypto::equal(code->expose(), proof.data);
+}
+
 const wire::AuthPayload* peer_proof(const Sa& sa) {
     const auto& message = sa.negotiation->auth;
     return message ? find<wire::AuthPayload>(message->payloads) : nullptr;
@@ -51,14 +74,7 @@ Result<wire::AuthPayload> own_key_proof(Context& context, const Sa& sa, const wi
     if (!key) {
         return pass_on(std::move(key));
     }
-    const Negotiation& negotiation = *sa.negotiation;
-    auto code = shared_key_auth(context.tools, sa.suite.prf, (*key)->expose(), negotiation.own_first_message,
-                                negotiation.peer_nonce, sa.own_p(), id_body(sa.connection->local_id));
-    if (!code) {
-        return pass_on(std::move(code));
-    }
-    const Bytes octets = code->expose();
-    return wire::AuthPayload{.method = wire::AuthMethod::shared_key, .data = {octets.begin(), octets.end()}};
+    return proof_with(context, sa, (*key)->expose());
 }
 
 Result<void> check_key_proof(Context& context, const Sa& sa, const Payloads& payloads) {
@@ -68,16 +84,34 @@ Result<void> check_key_proof(Context& context, const Sa& sa, const Payloads& pay
     if (!key) {
         return pass_on(std::move(key));
     }
-    const Negotiation& negotiation = *sa.negotiation;
-    auto code = shared_key_auth(context.tools, sa.suite.prf, (*key)->expose(), negotiation.peer_first_message,
-                                negotiation.own_nonce, sa.peer_p(), peer_id_body(sa, payloads));
-    if (!code) {
-        return pass_on(std::move(code));
+    const auto right = proves(context, sa, (*key)->expose(), payloads, *proof);
+    if (!right) {
+        return std::unexpected(right.error());
     }
-    if (!crypto::equal(code->expose(), proof->data)) {
+    if (!*right) {
         return fail("auth-failed", fmt::format("{} proved another pre-shared key than that of connection {}; compare "
                                                "both ends' keys",
                                                peer_text(sa), sa.connection->name));
+    }
+    return {};
+}
+
+Result<wire::AuthPayload> own_eap_proof(Context& context, const Sa& sa) {
+    return proof_with(context, sa, sa.negotiation->eap->msk().expose());
+}
+
+Result<void> check_eap_proof(Context& context, const Sa& sa, const wire::AuthPayload& proof) {
+    const auto& first = sa.negotiation->auth;
+    assert(first);
+    const auto right = proves(context, sa, sa.negotiation->eap->msk().expose(), first->payloads, proof);
+    if (!right) {
+        return std::unexpected(right.error());
+    }
+    if (!*right) {
+        return fail("auth-failed",
+                    fmt::format("{} proved another key than the one that EAP made: who did EAP with us "
+                                "is somebody else",
+                                peer_text(sa)));
     }
     return {};
 }

@@ -14,6 +14,11 @@ namespace keysluice::ike {
 /// "auth-failed".
 [[nodiscard]] Result<void> check_key_proof(Context& context, const Sa& sa, const Payloads& payloads);
 
+/// Both with the key that EAP made (RFC 7296 section 2.16), and the peer's identity in its first IKE_AUTH, which
+/// waits in the negotiation. Fails with "auth-failed".
+[[nodiscard]] Result<wire::AuthPayload> own_eap_proof(Context& context, const Sa& sa);
+[[nodiscard]] Result<void> check_eap_proof(Context& context, const Sa& sa, const wire::AuthPayload& proof);
+
 /// How our signature is made; the peer's IKE_AUTH, where it came first, stands in the negotiation. Fails as
 /// plan_signature().
 [[nodiscard]] Result<SigningPlan> signing_plan(const Sa& sa);

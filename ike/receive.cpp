@@ -7,6 +7,7 @@
 #include "ike/auth.hpp"
 #include "ike/create_child.hpp"
 #include "ike/delay.hpp"
+#include "ike/eap_auth.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
 #include "ike/mobility.hpp"
@@ -30,8 +31,9 @@ bool answer_repetition(Context& context, const Sa& sa, const wire::Header& heade
 }
 
 /// Section 2.3: what lies outside the window (of one) is not looked at. While a signature is made or checked, that is
-/// every request: the one that is being worked on, repeated, and what an initiator's peer may have sent since. While
-/// a message waits for a key exchange, it is everything.
+/// every request: the one that is being worked on, repeated, and what an initiator's peer may have sent since; so it
+/// is while an initiator has yet to prove who it is by EAP. While a message waits for a key exchange, it is
+/// everything.
 bool in_window(const Sa& sa, const wire::Header& header) {
     if (sa.delayed) {
         return false;
@@ -41,7 +43,8 @@ bool in_window(const Sa& sa, const wire::Header& header) {
         return outstanding && outstanding->id == header.message_id && outstanding->exchange == header.exchange;
     }
     const bool answering = sa.awaited && sa.awaited->id == header.message_id;
-    const bool busy = sa.state == State::signing || sa.state == State::verifying;
+    const bool proves = sa.initiator && sa.state == State::eap;
+    const bool busy = sa.state == State::signing || sa.state == State::verifying || proves;
     return header.message_id == sa.window.expected_request && !answering && !busy;
 }
 
@@ -82,9 +85,18 @@ void on_request(Context& context, Sa& sa, const Incoming& message) {
     if (!deletes_ike(message.payloads)) {
         inherit_before_use(context, sa);
     }
+    const bool is_auth = message.exchange == wire::ExchangeType::ike_auth;
     if (sa.state == State::half_open) {
-        if (message.exchange == wire::ExchangeType::ike_auth) {
+        if (is_auth) {
             on_auth_request(context, sa, message);
+        }
+        return;
+    }
+    if (sa.state == State::eap) {
+        if (is_auth) {
+            on_eap_request(context, sa, message);
+        } else if (message.exchange == wire::ExchangeType::informational) {
+            on_eap_informational(context, sa, message);
         }
         return;
     }
@@ -123,6 +135,10 @@ bool out_of_sync(const Context& context, Sa& sa, const Incoming& message) {
 void on_response(Context& context, Sa& sa, const Incoming& message) {
     if (sa.state == State::auth_sent) {
         on_auth_response(context, sa, message);
+        return;
+    }
+    if (sa.state == State::eap) {
+        on_eap_response(context, sa, message);
         return;
     }
     if (response_waits_for_keys(context, sa, message)) {
@@ -248,6 +264,8 @@ void on_patience_end(Context& context, Sa& sa, Negotiation& negotiation) {
     auto& refusal = negotiation.refusal;
     if (refusal) {
         fail_and_end(context, sa, *std::move(refusal));
+    } else if (sa.state == State::eap) {
+        fail_and_end(context, sa, late_eap(sa));
     } else if (sa.initiator) {
         fail_and_end(context, sa, late_exchange());
     } else {

@@ -92,6 +92,13 @@ const char* inconsistency(const Sa& sa) {
                                  {waits, "waits for a signature without a limit"},
                                  {has_message != begins, "the peer's IKE_AUTH is not where it belongs"}});
         }
+        case State::eap: {
+            const bool runs = sa.negotiation && sa.negotiation->eap && sa.negotiation->auth;
+            return first_broken({negotiating,
+                                 {runs, "no EAP, or not the peer's first IKE_AUTH"},
+                                 {asked == sa.initiator, "not just one of the two asks"},
+                                 {timed, "without a limit"}});
+        }
         case State::half_open: {
             const bool exchanging = sa.negotiation && sa.negotiation->exchanging;
             return first_broken({{!sa.initiator, "an initiator that responds"},

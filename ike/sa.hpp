@@ -9,6 +9,8 @@
 
 #include "base/random.hpp"
 #include "base/rare.hpp"
+#include "eap/peer.hpp"
+#include "eap/server.hpp"
 #include "ike/actions.hpp"
 #include "ike/incoming.hpp"
 #include "ike/protection.hpp"
@@ -110,6 +112,17 @@ using Task = std::variant<ChildOffer, IkeOffer, DeleteChildren, DeleteIke, Liven
 /// When it may start; Instant{} for at once.
 [[nodiscard]] Instant due_time(const Task& task);
 
+/// EAP inside of IKE_AUTH (RFC 7296 section 2.16), as far as it has come.
+struct EapExchange {
+    std::variant<eap::Peer, eap::Server> side;  ///< an initiator's, a responder's
+    unsigned rounds = 0;
+    bool over = false;  ///< it was a success: AUTH with its key comes next
+
+    [[nodiscard]] const eap::Msk& msk() const {
+        return std::visit([](const auto& each) -> const eap::Msk& { return each.msk; }, side);
+    }
+};
+
 /// What an IKE SA keeps until both ends are authenticated, and not longer.
 struct Negotiation {
     std::optional<crypto::KeyPair> key_pair;  ///< initiator
@@ -124,7 +137,8 @@ struct Negotiation {
     wire::Octets peer_nonce;
     std::optional<ChildOffer> child;         ///< initiator: rides in IKE_AUTH
     std::vector<std::uint16_t> peer_hashes;  ///< that the peer knows for signatures; empty: it told none
-    std::optional<Incoming> auth;            ///< the peer's IKE_AUTH while a signature is made or checked
+    std::optional<Incoming> auth;  ///< the peer's first IKE_AUTH while a signature is made or checked, and during EAP
+    std::unique_ptr<EapExchange> eap;
     bool exchanging = false;  ///< our first key pair is being made, or the exchange with the peer's first message
     bool asked = false;       ///< for a signature, its check, or the key exchange: by this process
     Instant began_at{};       ///< responder: when IKE_SA_INIT came
@@ -203,7 +217,8 @@ struct Sa {
 
     /// A responder whose peer has yet to prove who it is.
     [[nodiscard]] bool half_open() const {
-        return !initiator && (state == State::half_open || state == State::verifying || state == State::signing);
+        return !initiator && (state == State::half_open || state == State::verifying || state == State::signing ||
+                              state == State::eap);
     }
     [[nodiscard]] IkeSpi own_spi() const { return initiator ? initiator_spi : responder_spi; }
     [[nodiscard]] IkeSpi peer_spi() const { return initiator ? responder_spi : initiator_spi; }

@@ -25,6 +25,31 @@ void describe(Archive& archive, T& value) {
 
 }  // namespace crypto
 
+namespace eap {
+
+template <typename Archive, ike::Like<Exchanged> T>
+void describe(Archive& archive, T& value) {
+    archive(value.server, value.peer, value.response);
+}
+template <typename Archive, ike::Like<Mschapv2Peer> T>
+void describe(Archive& archive, T& value) {
+    archive(value.answered, value.refused, value.known);
+}
+template <typename Archive, ike::Like<Mschapv2Server> T>
+void describe(Archive& archive, T& value) {
+    archive(value.phase, value.known_user, value.challenge);
+}
+template <typename Archive, ike::Like<Peer> T>
+void describe(Archive& archive, T& value) {
+    archive(value.method, value.mschapv2, value.msk);
+}
+template <typename Archive, ike::Like<Server> T>
+void describe(Archive& archive, T& value) {
+    archive(value.id, value.asked, value.identity, value.left, value.mschapv2, value.msk);
+}
+
+}  // namespace eap
+
 namespace ike {
 namespace wire {
 
@@ -104,6 +129,10 @@ template <typename Archive, Like<ConfigurationPayload> T>
 void describe(Archive& archive, T& value) {
     archive(value.type, value.attributes);
 }
+template <typename Archive, Like<EapPayload> T>
+void describe(Archive& archive, T& value) {
+    archive(value.packet);
+}
 template <typename Archive, Like<UnknownPayload> T>
 void describe(Archive& archive, T& value) {
     archive(value.type, value.critical, value.data);
@@ -112,7 +141,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 12;
+constexpr std::uint16_t kVersion = 13;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -223,11 +252,15 @@ template <typename Archive, Like<Incoming> T>
 void describe(Archive& archive, T& value) {
     archive(value.id, value.exchange, value.digest, value.payloads);
 }
+template <typename Archive, Like<EapExchange> T>
+void describe(Archive& archive, T& value) {
+    archive(value.side, value.rounds, value.over);
+}
 template <typename Archive, Like<Negotiation> T>
 void describe(Archive& archive, T& value) {
     archive(value.key_pair, value.offered, value.cookie, value.group, value.attempts, value.own_first_message,
             value.peer_first_message, value.own_nonce, value.peer_nonce, value.child, value.peer_hashes, value.auth,
-            value.exchanging, value.began_at, value.until);
+            value.eap, value.exchanging, value.began_at, value.until);
 }
 template <typename Archive, Like<Delayed> T>
 void describe(Archive& archive, T& value) {

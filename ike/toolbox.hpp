@@ -1,6 +1,7 @@
 #pragma once
 
 #include "crypto/cipher.hpp"
+#include "crypto/legacy.hpp"
 #include "crypto/mac.hpp"
 
 namespace keysluice::ike {
@@ -9,6 +10,7 @@ namespace keysluice::ike {
 struct Toolbox {
     crypto::Macs macs;
     crypto::Ciphers ciphers;
+    crypto::LegacyAlgorithms legacy;
 };
 
 }  // namespace keysluice::ike

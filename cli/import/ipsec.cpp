@@ -110,7 +110,7 @@ class Connection {
             const bool known = key || std::ranges::any_of(
                                           kSigned, [&kind](std::string_view each) { return kind.starts_with(each); });
             if (!known) {
-                leave_out(*auth, "peers prove who they are by a pre-shared key or a certificate");
+                leave_out(*auth, "EAP is not taken over: see eap_password in keysluice.toml(5)");
             }
             (local ? ends_.local_certificate : ends_.remote_certificate) = !key;
             const Parameter* raw = end(local, "rsasigkey");

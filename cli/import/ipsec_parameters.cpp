@@ -68,8 +68,8 @@ constexpr auto kParameters = std::to_array<Known>({
     {"tfc", "", kLoss, "packets are not padded"},
     {"xauth", "", kHarmless, "says something of IKEv1 alone"},
     {"xauthby", "", kHarmless, "says something of IKEv1 alone"},
-    {"eap_identity", "", kLoss, "peers prove who they are by a pre-shared key or a certificate"},
-    {"aaa_identity", "", kLoss, "peers prove who they are by a pre-shared key or a certificate"},
+    {"eap_identity", "", kLoss, "EAP is not taken over: see eap_password in keysluice.toml(5)"},
+    {"aaa_identity", "", kLoss, "EAP is not taken over: see eap_password in keysluice.toml(5)"},
 });
 
 constexpr auto kEndParameters = std::to_array<Known>({

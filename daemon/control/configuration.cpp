@@ -210,17 +210,23 @@ void Assembly::read_ike(const TomlTable& table, const Position& where) {
 }
 
 void Assembly::give_keys(const Overlay& overlay) {
+    const auto needs = [](const SecretReference& key) { return key.kind == SecretReference::Kind::option; };
+    const auto missing = [this](const SecretReference& key, std::string_view name, std::string_view reason) {
+        add({key.where, reason,
+             fmt::format("{0}: \"option:{0}\" is what comes as the option {0} of "
+                         "org.keysluice1.Manager.AddConnection, and none came with this",
+                         name)});
+    };
     for (IkeConnection& connection : configuration_.ike.connections) {
-        if (connection.psk.kind != SecretReference::Kind::option) {
-            continue;
+        const auto found = overlay.texts.find(connection.section.file);
+        const GivenSecrets given = found == overlay.texts.end() ? GivenSecrets{} : found->second.given;
+        connection.given_psk = needs(connection.psk) ? given.psk : nullptr;
+        connection.given_eap_password = needs(connection.eap_password) ? given.eap_password : nullptr;
+        if (needs(connection.psk) && !connection.given_psk) {
+            missing(connection.psk, "psk", "psk-not-given");
         }
-        if (const auto found = overlay.texts.find(connection.psk.where.file); found != overlay.texts.end()) {
-            connection.given_psk = found->second.psk;
-        }
-        if (!connection.given_psk) {
-            add({connection.psk.where, "psk-not-given",
-                 "psk: \"option:psk\" is what comes as the option psk of org.keysluice1.Manager.AddConnection, and "
-                 "none came with this"});
+        if (needs(connection.eap_password) && !connection.given_eap_password) {
+            missing(connection.eap_password, "eap_password", "password-not-given");
         }
     }
 }

@@ -79,7 +79,7 @@ inline constexpr std::size_t kLargestFile = 4U << 20U;
 struct Overlay {
     struct Text {
         std::string text;
-        std::shared_ptr<const ike::SharedKey> psk;  ///< that its "option:psk" is; null: none came with it
+        GivenSecrets given;
     };
     std::map<std::string, Text> texts = {};  ///< by what stands for their file's name in diagnostics
     std::filesystem::path without = {};

@@ -84,7 +84,7 @@ std::string added_title(std::string_view name) {
 Overlay Proposal::overlay() const {
     Overlay overlay{.texts = {}, .without = file};
     for (const auto& [each, added] : texts) {
-        overlay.texts.emplace(added_title(each), Overlay::Text{added.text, added.psk});
+        overlay.texts.emplace(added_title(each), Overlay::Text{added.text, added.given});
     }
     if (kept) {
         overlay.texts.emplace(added_title(name), Overlay::Text{*kept, {}});
@@ -131,8 +131,11 @@ std::expected<Proposal, Refusal> propose(const AddedTexts& now, const std::files
     } else if (proposal.texts.size() < ConnectionChange::kMostOfOneRun) {
         AddedText added = before ? before.mapped() : AddedText{.text = {}, .owner = change.owner};
         added.text = change.text;
-        if (change.psk) {
-            added.psk = change.psk;
+        if (change.given.psk) {
+            added.given.psk = change.given.psk;
+        }
+        if (change.given.eap_password) {
+            added.given.eap_password = change.given.eap_password;
         }
         proposal.texts.emplace(proposal.name, std::move(added));
     } else {

@@ -19,10 +19,10 @@ namespace keysluice::control {
 struct ConnectionChange {
     enum class Verb : std::uint8_t { add, update, remove };
     Verb verb = Verb::add;
-    std::string name;                                ///< of `update` and `remove`
-    std::string text;                                ///< of `add` and `update`: TOML with one [[ike.connection]]
-    std::optional<bool> persist = {};                ///< in a file of its own; not given: as it was, and of `add`, no
-    std::shared_ptr<const ike::SharedKey> psk = {};  ///< the text's "option:psk"; null: as it was
+    std::string name;                  ///< of `update` and `remove`
+    std::string text;                  ///< of `add` and `update`: TOML with one [[ike.connection]]
+    std::optional<bool> persist = {};  ///< in a file of its own; not given: as it was, and of `add`, no
+    GivenSecrets given = {};           ///< the text's "option:psk" and its kind; null: as it was
     std::string owner =
         {};  ///< of `add`: who has it, as Manager calls its callers; empty: nobody. Not with `persist`
 
@@ -36,7 +36,7 @@ using Refusal = std::variant<Diagnostics, Error>;
 /// Connections that were added for this run only, by name.
 struct AddedText {
     std::string text;
-    std::shared_ptr<const ike::SharedKey> psk = {};
+    GivenSecrets given = {};
     std::string owner = {};
 
     bool operator==(const AddedText&) const = default;

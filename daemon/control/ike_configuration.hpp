@@ -20,7 +20,7 @@ enum class IkeStart : std::uint8_t { on_load, on_traffic, manual };
 inline constexpr std::array<std::string_view, 3> kIkeStartNames{"on-load", "on-traffic", "manual"};
 inline constexpr std::array<std::string_view, 4> kEspOffloadNames{"auto", "crypto", "packet", "off"};
 inline constexpr std::array<std::string_view, 2> kIkeModeNames{"tunnel", "transport"};
-inline constexpr std::array<std::string_view, 2> kIkeAuthNames{"psk", "certificate"};
+inline constexpr std::array<std::string_view, 3> kIkeAuthNames{"psk", "certificate", "eap-mschapv2"};
 
 /// The [ike] table.
 struct IkeSettings {
@@ -36,14 +36,16 @@ struct IkeSettings {
 
 /// One [[ike.connection]], checked and with its defaults filled in.
 ///
-/// `rules` is complete after load_secrets(), load_certificates() and look_up_peers(): only then does it have keys and
-/// certificates, and an address where the file has a host name. From then on nobody changes it.
+/// `rules` is complete after load_secrets(), load_passwords(), load_certificates() and look_up_peers(): only then
+/// does it have keys and certificates, and an address where the file has a host name. From then on nobody changes it.
 struct IkeConnection {
     std::shared_ptr<ike::Connection> rules = std::make_shared<ike::Connection>();
     std::vector<std::string> groups;
     IkeStart start = IkeStart::manual;
     SecretReference psk;
     std::shared_ptr<const ike::SharedKey> given_psk;  ///< of SecretReference::Kind::option
+    SecretReference eap_password;  ///< a directory: of users; none where nobody proves anything by EAP
+    std::shared_ptr<const eap::Password> given_eap_password;  ///< of SecretReference::Kind::option
     std::string certificate;  ///< PEM chain, leaf first; empty where no certificate of ours is used, as the next
     SecretReference private_key;
     std::string ca;  ///< PEM bundle; empty where the peer shows no certificate
@@ -68,6 +70,16 @@ struct IkeConnection {
 struct IkePool {
     ike::AddressPoolPtr rules;
     Position section;
+};
+
+/// Secrets that came with the call that a connection came with; null: none did. Of "option:psk",
+/// "option:eap_password".
+struct GivenSecrets {
+    std::shared_ptr<const ike::SharedKey> psk = {};
+    std::shared_ptr<const eap::Password> eap_password = {};
+
+    bool operator==(const GivenSecrets&) const = default;
+    [[nodiscard]] bool any() const { return psk || eap_password; }
 };
 
 /// Why a configuration is used.

@@ -1,66 +1,25 @@
 #include "daemon/control/ike_files.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
 
-#include "base/unique_fd.hpp"
+#include "daemon/control/secret_file.hpp"
 #include "daemon/shared/quoted.hpp"
 
 namespace keysluice::control {
 namespace {
 
-/// One more than a key and its newline may have.
-constexpr std::size_t kReadAhead = 256 + 2;
-constexpr std::size_t kLongestKey = 256;
-
-struct KeyFile {
-    ike::SharedKey key;
-    bool open_to_all = false;
-};
-
-Result<KeyFile> read_key(const std::string& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    struct stat status{};
-    if (!fd || ::fstat(fd.get(), &status) != 0) {
-        return fail("psk-unreadable", fmt::format("psk: {}: {}", path, std::strerror(errno)));
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return fail("psk-unreadable", fmt::format("psk: {} is no regular file", path));
-    }
-    Secret<kReadAhead> content;
-    const MutableBytes room = content.writable(kReadAhead);
-    std::size_t size = 0;
-    while (size < room.size()) {
-        const ssize_t count = ::read(fd.get(), room.data() + size, room.size() - size);
-        if (count < 0) {
-            return fail("psk-unreadable", fmt::format("psk: {}: {}", path, std::strerror(errno)));
-        }
-        if (count == 0) {
-            break;
-        }
-        size += static_cast<std::size_t>(count);
-    }
-    if (size > 0 && room[size - 1] == '\n') {
-        --size;
-    }
-    if (size == 0 || size > kLongestKey) {
-        return fail("psk-size", fmt::format("psk: {} holds {}: expected a key of 1 to {} bytes", path,
-                                            size == 0 ? "nothing" : "more", kLongestKey));
-    }
-    return KeyFile{ike::SharedKey(content.expose().first(size)), (status.st_mode & S_IROTH) != 0};
-}
+constexpr SecretFileKind kPskFile{.key = "psk",
+                                  .content = "a key",
+                                  .unreadable = "psk-unreadable",
+                                  .size = "psk-size",
+                                  .open_to_all = "psk-open-to-all"};
 
 /// The keys of one connection.
 class KeyLoader {
@@ -89,33 +48,22 @@ class KeyLoader {
 
    private:
     std::optional<ike::SharedKey> read(const std::string& path) {
-        auto file = read_key(path);
-        if (!file) {
-            faults_.push_back({connection_.psk.where, file.error().reason, file.error().sentence});
+        auto key = read_secret_file(path, kPskFile, connection_.psk.where, warnings_);
+        if (!key) {
+            faults_.push_back({connection_.psk.where, key.error().reason, key.error().sentence});
             return {};
         }
-        if (file->open_to_all) {
-            warnings_.push_back({connection_.psk.where, "psk-open-to-all",
-                                 fmt::format("psk: everybody on this machine can read {}: chmod o-r it", path)});
-        }
-        return std::move(file->key);
+        return *std::move(key);
     }
 
     void load_directory(const std::string& path) {
-        std::error_code error;
-        std::vector<std::filesystem::path> files;
-        for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end;
-             entry.increment(error)) {
-            if (!entry->path().filename().native().starts_with('.')) {
-                files.push_back(entry->path());
-            }
+        const auto files = secret_files_in(path, kPskFile);
+        if (!files) {
+            faults_.push_back({connection_.psk.where, files.error().reason, files.error().sentence});
+            return;
         }
-        if (error) {
-            faults_.push_back(
-                {connection_.psk.where, "psk-unreadable", fmt::format("psk: {}: {}", path, error.message())});
-        }
-        std::ranges::sort(files);
-        for (const std::filesystem::path& file : files) {
+        for (const std::string& each : *files) {
+            const std::filesystem::path file(each);
             auto peer = ike::parse_identity(file.filename().native());
             if (!peer) {
                 faults_.push_back({connection_.psk.where, peer.error().reason,

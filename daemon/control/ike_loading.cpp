@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "daemon/control/eap_files.hpp"
 #include "daemon/control/ike_certificates.hpp"
 #include "daemon/control/ike_files.hpp"
 
@@ -14,6 +15,7 @@ Diagnostics load_ike(IkeConfiguration& ike, IkeLoading loading, std::chrono::sys
     const auto note = [&](Diagnostics faults) { std::ranges::move(faults, std::back_inserter(wrong)); };
     if (loading.read_secrets) {
         note(load_secrets(ike, warnings));
+        note(load_passwords(ike, warnings));
     }
     note(load_certificates(ike, now, warnings));
     if (loading.check_private_keys) {

@@ -8,11 +8,13 @@
 #include <utility>
 
 #include "base/suggestion.hpp"
+#include "daemon/control/eap_reader.hpp"
 #include "daemon/control/interface_reader.hpp"
 #include "daemon/control/pool_reader.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "daemon/shared/service.hpp"
 #include "ike/proposal.hpp"
+#include "ike/wire/message.hpp"
 #include "ike/wire/transform.hpp"
 
 namespace keysluice::control {
@@ -198,9 +200,16 @@ void read_identities(Section& section, IkeConnection& connection) {
     if (!connection.own_id && rules.local) {
         rules.local_id = ike::parse_identity(rules.local->text()).value();
     }
+    const bool by_name = !connection.own_id && ike::is_eap(rules.auth) && !rules.eap_rules.identity.empty();
+    if (by_name) {
+        read_parsed(section, "eap_identity", ike::parse_identity, rules.local_id);
+    }
     read_parsed(section, "local_id", ike::parse_identity, rules.local_id);
+    if (ike::is_eap(rules.auth) && rules.eap_rules.identity.empty()) {
+        rules.eap_rules.identity = ike::wire::print(rules.local_id);
+    }
     read_parsed(section, "remote_id", ike::IdentityPattern::parse, rules.remote_id);
-    if (!connection.own_id && !rules.local && rules.auth == ike::Auth::shared_key) {
+    if (!connection.own_id && !rules.local && !by_name && rules.auth != ike::Auth::certificate) {
         section.report(connection.local_id, "key-missing",
                        fmt::format("this {} lacks the key local_id, which is the local address where there is one, "
                                    "and local = \"any\" is none",
@@ -222,7 +231,7 @@ void read_crl(Section& section, IkeConnection& connection) {
 void read_authentication(Section& section, std::string_view credentials, IkeConnection& connection) {
     ike::Connection& rules = *connection.rules;
     section.choice("auth", kIkeAuthNames, rules.auth);
-    rules.remote_auth = rules.auth;
+    rules.remote_auth = ike::is_eap(rules.auth) ? ike::Auth::certificate : rules.auth;
     section.choice("remote_auth", kIkeAuthNames, rules.remote_auth);
     read_secret_reference(section, kPsk, credentials, connection.psk);
     section.path("certificate", connection.certificate);
@@ -248,7 +257,7 @@ void read_authentication(Section& section, std::string_view credentials, IkeConn
         connection.crl.clear();
         connection.crl_at.clear();
     }
-    if (!ours || !theirs) {
+    if (rules.auth == ike::Auth::shared_key || rules.remote_auth == ike::Auth::shared_key) {
         section.require("psk", ours ? "remote_auth = \"psk\"" : "auth = \"psk\"");
     } else {
         connection.psk = {};
@@ -332,6 +341,8 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     read_local(section, rules.local);
     const bool anyone = read_remote(section, connection);
     read_authentication(section, credentials, connection);
+    read_start(section, anyone, connection.start);
+    read_eap(section, credentials, connection);
     read_identities(section, connection);
     const Names allow_weak = read_allow_weak(section);
     rules.allow_sha1 = allow_weak.contains("sha1");
@@ -341,7 +352,6 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     if (!section.has("proposals")) {
         rules.proposals = ike::default_ike_proposals();
     }
-    read_start(section, anyone, connection.start);
     rules.keep_up = connection.start == IkeStart::on_load;
     read_duration(section, "rekey_time", kRekeyRange, rules.rekey_time);
     read_duration(section, "liveness", kLivenessRange, rules.liveness);

@@ -44,7 +44,7 @@ ChildView look_at(const ike::ChildSa& child, Instant now) {
 
 bool proven(const ike::Sa& sa) {
     constexpr std::array kUnproven{ike::State::init_sent, ike::State::half_open, ike::State::auth_sent,
-                                   ike::State::signing, ike::State::verifying};
+                                   ike::State::signing,   ike::State::verifying, ike::State::eap};
     return std::ranges::find(kUnproven, sa.state) == kUnproven.end();
 }
 

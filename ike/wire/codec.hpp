@@ -33,6 +33,7 @@ namespace keysluice::ike::wire {
 [[nodiscard]] Result<VendorIdPayload> parse_vendor_id(Bytes body);
 [[nodiscard]] Result<std::vector<TrafficSelector>> parse_selectors(Bytes body);
 [[nodiscard]] Result<ConfigurationPayload> parse_configuration(Bytes body);
+[[nodiscard]] Result<EapPayload> parse_eap(Bytes body);
 [[nodiscard]] Result<UnknownPayload> parse_unknown(PayloadType type, bool critical, Bytes body);
 
 void emit_body(const SaPayload& payload, Writer& writer);
@@ -49,6 +50,7 @@ void emit_body(const VendorIdPayload& payload, Writer& writer);
 void emit_body(const TsInitiatorPayload& payload, Writer& writer);
 void emit_body(const TsResponderPayload& payload, Writer& writer);
 void emit_body(const ConfigurationPayload& payload, Writer& writer);
+void emit_body(const EapPayload& payload, Writer& writer);
 void emit_body(const UnknownPayload& payload, Writer& writer);
 
 [[nodiscard]] std::string print_body(const SaPayload& payload);
@@ -65,6 +67,7 @@ void emit_body(const UnknownPayload& payload, Writer& writer);
 [[nodiscard]] std::string print_body(const TsInitiatorPayload& payload);
 [[nodiscard]] std::string print_body(const TsResponderPayload& payload);
 [[nodiscard]] std::string print_body(const ConfigurationPayload& payload);
+[[nodiscard]] std::string print_body(const EapPayload& payload);
 [[nodiscard]] std::string print_body(const UnknownPayload& payload);
 
 }  // namespace keysluice::ike::wire

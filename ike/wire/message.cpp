@@ -93,12 +93,13 @@ Result<Payload> parse_body(const Link& link) {
             return with_selectors<TsResponderPayload>(link.body);
         case PayloadType::configuration:
             return parse_configuration(link.body);
+        case PayloadType::eap:
+            return parse_eap(link.body);
         case PayloadType::encrypted:
         case PayloadType::encrypted_fragment:
             // RFC 7296 section 3.1: "an Encrypted payload MUST NOT contain another Encrypted payload."
             return malformed("it stands inside an encrypted payload");
         case PayloadType::none:
-        case PayloadType::eap:
             break;
     }
     return parse_unknown(link.type, link.critical, link.body);
@@ -251,6 +252,7 @@ PayloadType type_of(const Payload& payload) {
         PayloadType operator()(const TsInitiatorPayload&) const { return PayloadType::ts_initiator; }
         PayloadType operator()(const TsResponderPayload&) const { return PayloadType::ts_responder; }
         PayloadType operator()(const ConfigurationPayload&) const { return PayloadType::configuration; }
+        PayloadType operator()(const EapPayload&) const { return PayloadType::eap; }
         PayloadType operator()(const UnknownPayload& unknown) const { return unknown.type; }
     };
     return std::visit(Types{}, payload);

@@ -231,7 +231,13 @@ struct ConfigurationPayload {
     bool operator==(const ConfigurationPayload&) const = default;
 };
 
-/// A payload that this program does not interpret (EAP among them).
+/// A packet of EAP, whole (RFC 7296 section 3.16).
+struct EapPayload {
+    Octets packet = {};
+    bool operator==(const EapPayload&) const = default;
+};
+
+/// A payload that this program does not interpret.
 struct UnknownPayload {
     PayloadType type = PayloadType::none;
     bool critical = false;
@@ -242,6 +248,6 @@ struct UnknownPayload {
 using Payload =
     std::variant<SaPayload, KePayload, IdInitiatorPayload, IdResponderPayload, CertificatePayload,
                  CertificateRequestPayload, AuthPayload, NoncePayload, NotifyPayload, DeletePayload, VendorIdPayload,
-                 TsInitiatorPayload, TsResponderPayload, ConfigurationPayload, UnknownPayload>;
+                 TsInitiatorPayload, TsResponderPayload, ConfigurationPayload, EapPayload, UnknownPayload>;
 
 }  // namespace keysluice::ike::wire

@@ -33,7 +33,7 @@ constexpr std::array kInitResponse{
     Rule{PayloadType::certificate_request, 0, kMany},
 };
 
-// Appendix C.2. A peer that wants EAP (C.3) leaves AUTH out; it learns that we don't from whoever looks for AUTH.
+// Appendices C.2 and C.3, the first request: a peer that wants EAP leaves AUTH out.
 constexpr std::array kAuthRequest{
     Rule{PayloadType::id_initiator, 1},
     Rule{PayloadType::certificate, 0, kMany},
@@ -55,6 +55,17 @@ constexpr std::array kAuthResponse{
     Rule{PayloadType::sa},
     Rule{PayloadType::ts_initiator},
     Rule{PayloadType::ts_responder},
+    Rule{PayloadType::eap},
+};
+
+// Appendix C.3, the rounds behind the first one: EAP, and AUTH once that is over. Who has the exchange knows which.
+constexpr std::array kEapRequest{
+    Rule{PayloadType::eap},
+    Rule{PayloadType::auth},
+};
+constexpr std::array kEapResponse{
+    Rule{PayloadType::eap}, Rule{PayloadType::auth},         Rule{PayloadType::configuration},
+    Rule{PayloadType::sa},  Rule{PayloadType::ts_initiator}, Rule{PayloadType::ts_responder},
 };
 
 // Appendices C.4 and C.5: one that rekeys an IKE SA has no traffic selectors.
@@ -74,11 +85,25 @@ struct Message {
     bool encrypted = true;
 };
 
-Message message_of(ExchangeType exchange, bool response) {
+std::size_t count_of(const std::vector<Payload>& payloads, PayloadType type) {
+    return static_cast<std::size_t>(std::ranges::count(payloads, type, type_of));
+}
+
+/// Identities stand in the first messages of IKE_AUTH alone. A CHILD SA is asked for in the first one as well.
+bool is_later_round(const std::vector<Payload>& payloads, bool response) {
+    const auto has = [&](PayloadType type) { return count_of(payloads, type) > 0; };
+    const bool first = has(PayloadType::id_initiator) || has(PayloadType::id_responder);
+    return !first && (response || !has(PayloadType::sa)) && has(PayloadType::eap) != has(PayloadType::auth);
+}
+
+Message message_of(ExchangeType exchange, bool response, const std::vector<Payload>& inner) {
     switch (exchange) {
         case ExchangeType::ike_sa_init:
             return {response ? std::span<const Rule>(kInitResponse) : kInitRequest, false};
         case ExchangeType::ike_auth:
+            if (is_later_round(inner, response)) {
+                return {response ? std::span<const Rule>(kEapResponse) : kEapRequest};
+            }
             return {response ? std::span<const Rule>(kAuthResponse) : kAuthRequest};
         case ExchangeType::create_child_sa:
             return {kCreateChild};
@@ -106,10 +131,6 @@ bool only_notifications(const std::vector<Payload>& payloads) {
     return std::ranges::all_of(payloads, goes_anywhere) && std::ranges::any_of(payloads, [](const Payload& one) {
                return std::holds_alternative<NotifyPayload>(one);
            });
-}
-
-std::size_t count_of(const std::vector<Payload>& payloads, PayloadType type) {
-    return static_cast<std::size_t>(std::ranges::count(payloads, type, type_of));
 }
 
 std::string times(const Rule& rule) {
@@ -162,7 +183,7 @@ Result<void> check_unprotected(const Header& header, const std::vector<Payload>&
 
 Result<void> check(const Header& header, const std::vector<Payload>& clear, const std::vector<Payload>& inner,
                    bool had_encrypted) {
-    const Message message = message_of(header.exchange, header.is_response);
+    const Message message = message_of(header.exchange, header.is_response, inner);
     if (message.rules.empty()) {
         return fail("ike-exchange", fmt::format("unknown {}", name_of(header.exchange)));
     }

@@ -25,6 +25,25 @@ void with_certificates(Connection& connection) {
                                                                          std::vector<crypto::RevocationListPtr>{});
 }
 
+/// a proves itself by EAP, z by a pre-shared key, since these tests have no certificates.
+void with_eap(Connection& connection) {
+    with_second_groups(connection);
+    const bool is_a = same(connection.local_id, *parse_identity("a.example"));
+    (is_a ? connection.auth : connection.remote_auth) = Auth::eap_mschapv2;
+    connection.eap_rules.methods = {eap::Type::mschapv2};
+    connection.eap_rules.identity = "alice";
+    connection.eap_rules.password = eap::Password(as_bytes("sesame"));
+    connection.eap_rules.users.emplace("alice", eap::Password(as_bytes("sesame")));
+}
+
+/// The server's proof is on its way to the initiator.
+void begin_eap(TwoEnds& ends) {
+    ends.initiate(ends.a);
+    for (int messages = 0; messages < 7; ++messages) {
+        ends.deliver();
+    }
+}
+
 /// Key exchanges that threads compute.
 void with_slow_groups(Connection& connection) {
     connection.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x448", {})};
@@ -155,6 +174,8 @@ const std::array kMakings{
                ends.deliver();
            },
            with_slow_groups},
+    Making{State::eap, true, begin_eap, with_eap},
+    Making{State::eap, false, begin_eap, with_eap},
 };
 
 Situation freeze(const Making& making) {

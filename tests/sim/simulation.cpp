@@ -78,6 +78,7 @@ class Simulation {
           hub_begins_(seed % 5 < 2),
           roaming_(!hub_begins_ && seed % 2 == 0),
           mobike_(seed % 7 != 0),
+          eap_(!hub_begins_ && seed % 7 < 2),
           group_(seed % 8 < 2 ? "x448" : "x25519") {
         const std::size_t spokes = 1 + seed % 2;
         for (std::size_t each = 0; each <= spokes; ++each) {
@@ -188,6 +189,13 @@ class Simulation {
             connection->certificate = {.chain = {{1, 2, 3}}, .key_kind = crypto::KeyKind::ed25519, .key_id = {}};
             connection->authorities = std::make_shared<const crypto::Authorities>(
                 std::vector<crypto::Certificate>{}, std::vector<crypto::RevocationListPtr>{});
+        }
+        if (eap_) {
+            (own == 0 ? connection->remote_auth : connection->auth) = Auth::eap_mschapv2;
+            connection->eap_rules.methods = {eap::Type::mschapv2};
+            connection->eap_rules.identity = host.end.name + ".example";
+            connection->eap_rules.password = eap::Password(as_bytes("secret"));
+            connection->eap_rules.users.emplace(other.end.name + ".example", eap::Password(as_bytes("secret")));
         }
         return connection;
     }
@@ -610,6 +618,7 @@ class Simulation {
     bool roaming_;     ///< spokes change their addresses, and NATs come and go
     bool mobike_;      ///< spokes speak MOBIKE
     unsigned moves_ = 0;
+    bool eap_;           ///< the spokes prove who they are by EAP
     std::string group_;  ///< of key exchanges: one that takes long, or not
     std::vector<std::unique_ptr<Host>> hosts_;
     std::map<std::pair<Instant, std::uint64_t>, Planned> planned_;  ///< by time, and in order

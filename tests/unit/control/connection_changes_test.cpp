@@ -109,15 +109,29 @@ TEST_SUITE("connection changes") {
     TEST_CASE_FIXTURE(Fixture, "a key that came with it and who has it stay until something else is said") {
         const auto key = std::make_shared<const ike::SharedKey>(as_bytes("swordfish"));
         const auto other = std::make_shared<const ike::SharedKey>(as_bytes("marlin"));
-        ConnectionChange change{.verb = Verb::add, .name = {}, .text = connection("hq"), .psk = key, .owner = ":1.7"};
+        ConnectionChange change{
+            .verb = Verb::add, .name = {}, .text = connection("hq"), .given = {.psk = key}, .owner = ":1.7"};
         const auto added = propose({}, configuration, change);
         REQUIRE(added);
-        CHECK(added->texts == AddedTexts{{"hq", {connection("hq"), key, ":1.7"}}});
-        CHECK(added->overlay().texts.at("bus:hq").psk == key);
+        CHECK(added->texts == AddedTexts{{"hq", {connection("hq"), {.psk = key}, ":1.7"}}});
+        CHECK(added->overlay().texts.at("bus:hq").given.psk == key);
         CHECK(update("hq", {}, added->texts)->texts == added->texts);
-        change = {.verb = Verb::update, .name = "hq", .text = connection("hq"), .psk = other};
+        change = {.verb = Verb::update, .name = "hq", .text = connection("hq"), .given = {.psk = other}};
         CHECK(propose(added->texts, configuration, change)->texts ==
-              AddedTexts{{"hq", {connection("hq"), other, ":1.7"}}});
+              AddedTexts{{"hq", {connection("hq"), {.psk = other}, ":1.7"}}});
+    }
+
+    TEST_CASE_FIXTURE(Fixture, "and so does a password") {
+        const auto password = std::make_shared<const eap::Password>(as_bytes("sesame"));
+        const auto key = std::make_shared<const ike::SharedKey>(as_bytes("swordfish"));
+        ConnectionChange change{
+            .verb = Verb::add, .name = {}, .text = connection("hq"), .given = {.eap_password = password}};
+        const auto added = propose({}, configuration, change);
+        REQUIRE(added);
+        CHECK(added->overlay().texts.at("bus:hq").given == GivenSecrets{.eap_password = password});
+        change = {.verb = Verb::update, .name = "hq", .text = connection("hq"), .given = {.psk = key}};
+        CHECK(propose(added->texts, configuration, change)->texts.at("hq").given ==
+              GivenSecrets{.psk = key, .eap_password = password});
     }
 
     TEST_CASE_FIXTURE(Fixture, "what is no single connection is refused, with its place") {

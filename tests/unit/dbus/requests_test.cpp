@@ -42,16 +42,18 @@ TEST_SUITE("dbus: requests") {
     }
 
     TEST_CASE("a key comes in a memory file that nobody can change any more") {
-        const auto psk_of = [](std::string_view key, int seals) {
+        const auto given = [](const char* option, std::string_view key, int seals) {
             const UniqueFd file(memfd_create("psk", MFD_CLOEXEC | MFD_ALLOW_SEALING));
             REQUIRE(::write(file.get(), key.data(), key.size()) == static_cast<ssize_t>(key.size()));
             REQUIRE(fcntl(file.get(), F_ADD_SEALS, seals) == 0);
-            return read_options({{"psk", sdbus::Variant{sdbus::UnixFd(file.get())}}}, Knows::added);
+            return read_options({{option, sdbus::Variant{sdbus::UnixFd(file.get())}}}, Knows::added);
         };
+        const auto psk_of = [&](std::string_view key, int seals) { return given("psk", key, seals); };
         constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK;
         const auto options = psk_of("swordfish\n", kSeals);
         REQUIRE(options);
-        CHECK(as_text(options->psk->expose()) == "swordfish\n");
+        CHECK(as_text(options->given.psk->expose()) == "swordfish\n");
+        CHECK(as_text(given("eap_password", "sesame", kSeals)->given.eap_password->expose()) == "sesame");
         CHECK(psk_of(std::string(256, 'x'), kSeals));
         for (const std::size_t size : {0U, 257U, 5000U}) {
             CHECK(psk_of(std::string(size, 'x'), kSeals).error().reason == "bad-request");
@@ -70,11 +72,11 @@ TEST_SUITE("dbus: requests") {
     TEST_CASE("what is added may have an owner, unless it persists") {
         CHECK(read_options({{"owned", sdbus::Variant{true}}}, Knows::added)->owned);
         CHECK(read_options({{"owned", sdbus::Variant{true}}}, Knows::updated).error().sentence ==
-              "there is no option \"owned\": expected interactive, persist, psk");
+              "there is no option \"owned\": expected interactive, persist, psk, eap_password");
         const Dictionary both{{"owned", sdbus::Variant{true}}, {"persist", sdbus::Variant{true}}};
         CHECK(read_options(both, Knows::added).error().reason == "bad-request");
         CHECK(read_options({{"x", sdbus::Variant{true}}}, Knows::added).error().sentence ==
-              "there is no option \"x\": expected interactive, persist, psk, owned");
+              "there is no option \"x\": expected interactive, persist, psk, eap_password, owned");
     }
 
     TEST_CASE("filters") {

@@ -183,6 +183,11 @@ TEST_CASE("CP") {
     refused(PayloadType::configuration, many(kMostPayloads + 1), "more than");
 }
 
+TEST_CASE("EAP") {
+    both_ways(PayloadType::eap, hex("0201000501"), EapPayload{{2, 1, 0, 5, 1}}, "EAP(5 octets)");
+    both_ways(PayloadType::eap, {}, EapPayload{}, "EAP(0 octets)");
+}
+
 TEST_CASE("V, and payloads that nobody knows") {
     both_ways(PayloadType::vendor_id, hex("aabb"), VendorIdPayload{{0xaa, 0xbb}}, "V");
     both_ways(PayloadType::vendor_id, {}, VendorIdPayload{}, "V");
@@ -191,14 +196,15 @@ TEST_CASE("V, and payloads that nobody knows") {
 }
 
 TEST_CASE("the critical bit counts for unknown payloads only") {
-    const auto unknown = parse_alone(PayloadType::eap, hex("01"), 0x80);
+    const auto unknown = parse_alone(static_cast<PayloadType>(49), hex("01"), 0x80);
     REQUIRE(unknown);
-    const UnknownPayload expected{PayloadType::eap, true, {1}};
+    const UnknownPayload expected{static_cast<PayloadType>(49), true, {1}};
     CHECK(std::get<UnknownPayload>(unknown->front()) == expected);
-    CHECK(print(unknown->front()) == "EAP(critical, 1 octet)");
+    CHECK(print(unknown->front()) == "payload 49(critical, 1 octet)");
     CHECK(emit_payloads(*unknown).bytes == hex("00 80 0005 01"));
     // The other bits of that octet are reserved.
-    CHECK_FALSE(std::get<UnknownPayload>(parse_alone(PayloadType::eap, hex("01"), 0x7f)->front()).critical);
+    CHECK_FALSE(
+        std::get<UnknownPayload>(parse_alone(static_cast<PayloadType>(49), hex("01"), 0x7f)->front()).critical);
     const auto known = parse_alone(PayloadType::vendor_id, hex("01"), 0xff);
     REQUIRE(known);
     CHECK(emit_payloads(*known).bytes == hex("00 00 0005 01"));

@@ -115,7 +115,7 @@ class Maker {
     }
 
     UnknownPayload unknown() {
-        constexpr std::array<PayloadType, 3> kTypes{PayloadType::eap, static_cast<PayloadType>(1),
+        constexpr std::array<PayloadType, 3> kTypes{static_cast<PayloadType>(49), static_cast<PayloadType>(1),
                                                     static_cast<PayloadType>(255)};
         return {kTypes.at(below(3)), below(2) == 0, octets(0, 20)};
     }
@@ -129,7 +129,7 @@ class Maker {
     }
 
     Payload payload() {
-        switch (below(15)) {
+        switch (below(16)) {
             case 0:
                 return sa();
             case 1:
@@ -158,6 +158,8 @@ class Maker {
                 return TsResponderPayload{selectors()};
             case 13:
                 return configuration();
+            case 14:
+                return EapPayload{octets(0, 40)};
             default:
                 return unknown();
         }

@@ -23,7 +23,7 @@ const NotifyPayload kNotify{NotifyType::cookie, {}, {}, {}};
 const NotifyPayload kError{NotifyType::no_proposal_chosen, {}, {}, {}};
 const VendorIdPayload kVendor;
 const ConfigurationPayload kConfiguration{};
-const UnknownPayload kEap{PayloadType::eap, false, {}};
+const EapPayload kEap{{1, 2, 0, 5, 1}};
 
 using Payloads = std::vector<Payload>;
 
@@ -75,7 +75,6 @@ std::vector<Complete> complete() {
     return {{ike_sa_init, Way::request, {kSa, kKe, kNonce}},
             {ike_sa_init, Way::response, {kSa, kKe, kNonce}},
             {ike_auth, Way::request, {kIdi, kSa, kTsi, kTsr}},
-            {ike_auth, Way::response, {kIdr, kAuth}},
             {create_child_sa, Way::request, {kSa, kNonce}},
             {create_child_sa, Way::response, {kSa, kNonce}},
             {informational, Way::request, {}},
@@ -97,7 +96,7 @@ TEST_CASE("each message with the least that it needs, and without one of it") {
 
 TEST_CASE("notifications, vendor ids and what nobody knows go anywhere") {
     for (const Complete& message : complete()) {
-        Payloads payloads = plus(message.payloads, {kNotify, kError, kVendor, kConfiguration, kEap});
+        Payloads payloads = plus(message.payloads, {kNotify, kError, kVendor, kConfiguration});
         good(message.exchange, message.way, payloads);
         std::ranges::reverse(payloads);
         good(message.exchange, message.way, payloads);
@@ -117,6 +116,36 @@ TEST_CASE("whole messages as peers send them") {
     good(create_child_sa, Way::request, {kSa, kNonce, kKe});
     good(create_child_sa, Way::response, {kSa, kNonce, kTsi, kTsr});
     good(informational, Way::request, {kDelete, kDelete, kNotify});
+}
+
+TEST_CASE("the first answer of IKE_AUTH has an identity and a proof") {
+    using enum ExchangeType;
+    good(ike_auth, Way::response, {kIdr, kAuth});
+    bad(ike_auth, Way::response, {kIdr}, "expected, got");
+    bad(ike_auth, Way::response, {kIdr, kIdr, kAuth}, "expected, got 2");
+    bad(ike_auth, Way::response, {kIdr, kAuth, kAuth}, "expected, got 2");
+}
+
+TEST_CASE("EAP: its first round, and those behind it") {
+    using enum ExchangeType;
+    good(ike_auth, Way::request, {kIdi, kCertReq, kSa, kTsi, kTsr});
+    good(ike_auth, Way::response, {kIdr, kCert, kAuth, kEap});
+    for (const Way way : {Way::request, Way::response}) {
+        good(ike_auth, way, {kEap});
+        good(ike_auth, way, {kNotify, kEap, kVendor});
+        good(ike_auth, way, {kAuth});
+        bad(ike_auth, way, {kEap, kEap}, "at most 1 EAP expected, got 2");
+        bad(ike_auth, way, {kAuth, kAuth}, "at most 1 AUTH expected, got 2");
+        bad(ike_auth, way, {kEap, kAuth}, "expected, got 0");
+        bad(ike_auth, way, {kEap, kCert}, "CERT does not belong");
+    }
+    good(ike_auth, Way::response, {kAuth, kSa, kTsi, kTsr, kNotify});
+    good(ike_auth, Way::response, {kAuth, kError});
+    bad(ike_auth, Way::response, {kAuth, kSa}, "SA, TSi and TSr expected, or none of them");
+    bad(ike_auth, Way::request, {kAuth, kSa, kTsi, kTsr}, "expected, got 0");
+    bad(ike_auth, Way::request, {kIdi, kSa, kTsi, kTsr, kEap}, "EAP does not belong");
+    bad(create_child_sa, Way::request, {kSa, kNonce, kEap}, "EAP does not belong");
+    bad(informational, Way::request, {kEap}, "EAP does not belong");
 }
 
 TEST_CASE("what does not belong into a message") {
@@ -196,7 +225,7 @@ TEST_CASE("critical and unknown") {
     CHECK_FALSE(critical_unknown({}));
     CHECK_FALSE(critical_unknown({kSa, kConfiguration, kEap}));
     const UnknownPayload critical{static_cast<PayloadType>(77), true, {}};
-    CHECK(critical_unknown({kSa, kConfiguration, critical, UnknownPayload{PayloadType::eap, true, {}}}) ==
+    CHECK(critical_unknown({kSa, kConfiguration, critical, UnknownPayload{static_cast<PayloadType>(78), true, {}}}) ==
           static_cast<PayloadType>(77));
     // The rules themselves don't look at it: who answers says UNSUPPORTED_CRITICAL_PAYLOAD.
     good(ExchangeType::informational, Way::request, {critical});
