@@ -21,9 +21,9 @@ constexpr const char* kManager = "org.keysluice1.Manager";
 /// It reads its whole configuration, and looks up the peer's name, before it answers.
 constexpr std::chrono::seconds kPatience{60};
 
-Result<UniqueFd> sealed(const Psk& psk) {
-    UniqueFd file(memfd_create("keysluice-psk", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    const Bytes key = psk.expose();
+Result<UniqueFd> sealed(const GivenSecret& secret) {
+    UniqueFd file(memfd_create("keysluice-secret", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    const Bytes key = secret.expose();
     if (!file || ::write(file.get(), key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
         fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         return fail("memory-file-failed", fmt::format("a memory file for the key: {}", std::strerror(errno)));
@@ -72,17 +72,18 @@ ManagerClient::ManagerClient(sdbus::IConnection& connection, OnEvent on_event)
     bus::finish_registration(*manager_);
 }
 
-Result<void> ManagerClient::use(Profile profile, const Psk& psk) {
+Result<void> ManagerClient::use(Profile profile, const GivenSecrets& secrets) {
     profile_ = std::move(profile);
-    if (!profile_.takes_psk) {
+    const auto keep = [](bool taken, const GivenSecret& secret, UniqueFd& into) -> Result<void> {
+        auto file = taken ? sealed(secret) : Result<UniqueFd>();
+        if (!file) {
+            return pass_on(std::move(file));
+        }
+        into = *std::move(file);
         return {};
-    }
-    auto file = sealed(psk);
-    if (!file) {
-        return pass_on(std::move(file));
-    }
-    psk_ = *std::move(file);
-    return {};
+    };
+    auto kept = keep(profile_.takes_psk, secrets.psk, psk_);
+    return kept ? keep(profile_.takes_password, secrets.password, password_) : kept;
 }
 
 void ManagerClient::on_owner(const std::string& owner) {
@@ -139,6 +140,9 @@ void ManagerClient::add() {
     bus::Dictionary options{{"owned", sdbus::Variant{true}}};
     if (psk_) {
         options.emplace("psk", sdbus::Variant{sdbus::UnixFd(psk_.get())});
+    }
+    if (password_) {
+        options.emplace("eap_password", sdbus::Variant{sdbus::UnixFd(password_.get())});
     }
     manager_->callMethodAsync("AddConnection")
         .onInterface(kManager)

@@ -20,9 +20,9 @@ class ManagerClient {
 
     ManagerClient(sdbus::IConnection& connection, OnEvent on_event);
 
-    /// What add() is to add from now on. The key is kept in a memory file, so that a second keysluiced can have it
-    /// too. Error: `memory-file-failed`.
-    [[nodiscard]] Result<void> use(Profile profile, const Psk& psk);
+    /// What add() is to add from now on. Its secrets are kept in memory files, so that a second keysluiced can have
+    /// them too. Error: `memory-file-failed`.
+    [[nodiscard]] Result<void> use(Profile profile, const GivenSecrets& secrets);
 
     void add();
     void begin();
@@ -42,6 +42,7 @@ class ManagerClient {
     std::optional<sdbus::Slot> owners_;
     Profile profile_;
     UniqueFd psk_;
+    UniqueFd password_;
     bool there_ = false;          ///< as far as we know
     std::uint64_t absences_ = 0;  ///< an answer of before one of them is none any more
     std::uint64_t next_event_ = 0;

@@ -20,9 +20,17 @@ using namespace std::string_view_literals;
 constexpr std::size_t kLongestKey = 256;
 /// Of the UUID, for the name of an interface: eight hexadecimal digits.
 constexpr std::size_t kOwnInterface = 8;
-constexpr std::string_view kPskFlags = "psk-flags";
 /// NMSettingSecretFlags.
 constexpr unsigned kNotRequired = 4;
+
+/// One of vpn.secrets.
+struct SecretName {
+    std::string_view name;
+    std::string_view flags;  ///< in vpn.data
+    std::string_view what;   ///< "… authenticates by"
+    bool (*is_taken)(const Request& request);
+    const GivenSecret& (*of)(const Request& request);
+};
 
 /// How the value of a key is written in TOML. `file` and `files` name what keysluiced opens.
 enum class Form : std::uint8_t { text, list, file, files, key_file };
@@ -42,6 +50,7 @@ constexpr std::array kKeys = std::to_array<Key>({
     {"remote-id", "remote_id", Form::text, Table::connection},
     {"method", "auth", Form::text, Table::connection},
     {"remote-method", "remote_auth", Form::text, Table::connection},
+    {"user", "eap_identity", Form::text, Table::connection},
     {"certificate", "certificate", Form::file, Table::connection},
     {"private-key", "private_key", Form::key_file, Table::connection},
     {"ca", "ca", Form::file, Table::connection},
@@ -74,15 +83,27 @@ bool takes_psk(const Request& request) {
     return method == "psk" || value_of(request, "remote-method", method) == "psk";
 }
 
-unsigned psk_flags(const Request& request) {
-    const std::string_view text = value_of(request, kPskFlags, "0");
+bool takes_password(const Request& request) {
+    return value_of(request, "method", "psk").starts_with("eap-");
+}
+
+constexpr std::array kSecrets = std::to_array<SecretName>({
+    {"psk", "psk-flags", "a pre-shared key", takes_psk,
+     [](const Request& request) -> const GivenSecret& { return request.secrets.psk; }},
+    {"password", "password-flags", "a password", takes_password,
+     [](const Request& request) -> const GivenSecret& { return request.secrets.password; }},
+});
+
+unsigned flags_of(const Request& request, const SecretName& secret) {
+    const std::string_view text = value_of(request, secret.flags, "0");
     unsigned flags = 0;
     std::from_chars(text.data(), text.data() + text.size(), flags);
     return flags;
 }
 
 Result<void> check_keys(const Request& request) {
-    std::vector<std::string_view> known{kPskFlags};
+    std::vector<std::string_view> known;
+    std::ranges::transform(kSecrets, std::back_inserter(known), &SecretName::flags);
     std::ranges::transform(kKeys, std::back_inserter(known), &Key::data);
     for (const auto& [key, value] : request.data) {
         if (std::ranges::find(known, key) == known.end()) {
@@ -91,7 +112,7 @@ Result<void> check_keys(const Request& request) {
         }
     }
     for (const std::string& secret : request.other_secrets) {
-        return bad(fmt::format("vpn.secrets: there is no {}: expected psk alone", in_quotes(secret)));
+        return bad(fmt::format("vpn.secrets: there is no {}: expected psk or password", in_quotes(secret)));
     }
     if (!request.data.contains("gateway")) {
         return bad("vpn.data: gateway is missing: expected the address or the host name of the peer");
@@ -116,14 +137,17 @@ Result<void> check_files(const Request& request) {
 }
 
 Result<void> check_secrets(const Request& request) {
-    if (request.psk.size() > kLongestKey) {
-        return bad(fmt::format("vpn.secrets: psk has more than {} bytes", kLongestKey));
-    }
-    if (takes_psk(request) && request.psk.empty()) {
-        return fail("vpn-secret-missing",
-                    fmt::format("{} authenticates by a pre-shared key, and NetworkManager has none: expected "
-                                "vpn.secrets with psk, or an agent that knows it",
-                                in_quotes(request.id)));
+    for (const SecretName& each : kSecrets) {
+        const GivenSecret& secret = each.of(request);
+        if (secret.size() > kLongestKey) {
+            return bad(fmt::format("vpn.secrets: {} has more than {} bytes", each.name, kLongestKey));
+        }
+        if (each.is_taken(request) && secret.empty()) {
+            return fail("vpn-secret-missing",
+                        fmt::format("{} authenticates by {}, and NetworkManager has none: expected vpn.secrets with "
+                                    "{}, or an agent that knows it",
+                                    in_quotes(request.id), each.what, each.name));
+        }
     }
     return {};
 }
@@ -173,7 +197,9 @@ void append_table(std::string& into, const Request& request, Table table) {
 }  // namespace
 
 bool lacks_secrets(const Request& request) {
-    return takes_psk(request) && request.psk.empty() && (psk_flags(request) & kNotRequired) == 0;
+    return std::ranges::any_of(kSecrets, [&](const SecretName& each) {
+        return each.is_taken(request) && each.of(request).empty() && (flags_of(request, each) & kNotRequired) == 0;
+    });
 }
 
 Result<Profile> read_profile(const Request& request) {
@@ -182,8 +208,10 @@ Result<Profile> read_profile(const Request& request) {
             return pass_on(std::move(checked));
         }
     }
-    Profile profile{
-        .name = "nm-" + request.uuid, .toml = "[[ike.connection]]\nname = ", .takes_psk = takes_psk(request)};
+    Profile profile{.name = "nm-" + request.uuid,
+                    .toml = "[[ike.connection]]\nname = ",
+                    .takes_psk = takes_psk(request),
+                    .takes_password = takes_password(request)};
     append_json_text(profile.toml, profile.name);
     profile.toml += "\nstart = \"on-traffic\"\n";
     append_table(profile.toml, request, Table::connection);
@@ -197,6 +225,9 @@ Result<Profile> read_profile(const Request& request) {
     }
     if (profile.takes_psk) {
         profile.toml += "psk = \"option:psk\"\n";
+    }
+    if (profile.takes_password) {
+        profile.toml += "eap_password = \"option:eap_password\"\n";
     }
     profile.toml += "[[ike.connection.child]]\nname = \"vpn\"\n";
     append_table(profile.toml, request, Table::child);

@@ -10,8 +10,14 @@
 
 namespace keysluice::networkmanager {
 
-/// As long as a key may be, and one byte more: a longer one is noticed, and not cut off.
-using Psk = Secret<257>;
+/// As long as a key or a password may be, and one byte more: a longer one is noticed, and not cut off.
+using GivenSecret = Secret<257>;
+
+/// Of vpn.secrets; empty: it is not there.
+struct GivenSecrets {
+    GivenSecret psk;
+    GivenSecret password;
+};
 
 /// What NetworkManager says of a connection, of which this service needs little.
 struct Request {
@@ -20,15 +26,16 @@ struct Request {
     bool is_private = false;                  ///< connection.permissions: it is somebody's, and not the machine's
     std::chrono::seconds timeout{0};          ///< vpn.timeout; 0: NetworkManager's own
     std::map<std::string, std::string> data;  ///< vpn.data
-    Psk psk;                                  ///< of vpn.secrets; empty: it is not there
-    std::vector<std::string> other_secrets;   ///< names of what else vpn.secrets has
+    GivenSecrets secrets;
+    std::vector<std::string> other_secrets;  ///< names of what else vpn.secrets has
 };
 
 /// One connection for org.keysluice1.Manager.AddConnection.
 struct Profile {
     std::string name;
     std::string toml;
-    bool takes_psk = false;  ///< "option:psk"
+    bool takes_psk = false;       ///< "option:psk"
+    bool takes_password = false;  ///< "option:eap_password"
 };
 
 /// Whether NetworkManager has to find secrets first.

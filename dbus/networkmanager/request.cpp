@@ -26,7 +26,9 @@ void take_secrets(const Settings& settings, Request& request) {
     take(settings, "vpn", "secrets", secrets);
     for (auto& [name, value] : secrets) {
         if (name == "psk") {
-            request.psk = Psk(as_bytes(value));
+            request.secrets.psk = GivenSecret(as_bytes(value));
+        } else if (name == "password") {
+            request.secrets.password = GivenSecret(as_bytes(value));
         } else {
             request.other_secrets.push_back(name);
         }

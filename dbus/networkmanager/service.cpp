@@ -90,7 +90,7 @@ void Service::Connect(const Settings& connection) {
     }
     auto request = read_request(connection);
     auto profile = request ? read_profile(*request) : std::unexpected(request.error());
-    const auto used = profile ? manager_.use(*std::move(profile), request->psk) : pass_on(std::move(profile));
+    const auto used = profile ? manager_.use(*std::move(profile), request->secrets) : pass_on(std::move(profile));
     if (!used) {
         stop();  // nobody calls again
         refuse(used.error());

@@ -11,9 +11,9 @@
 namespace keysluice::networkmanager {
 
 Failure failure_for(std::string_view reason) {
-    static constexpr std::array<std::string_view, 7> kLogin{"auth-failed",       "auth-method",   "auth-refused",
-                                                            "no-shared-key",     "peer-identity", "signing-failed",
-                                                            "vpn-secret-missing"};
+    static constexpr std::array<std::string_view, 10> kLogin{
+        "auth-failed", "auth-method",   "auth-refused",  "eap-method",     "eap-refused",
+        "eap-server",  "no-shared-key", "peer-identity", "signing-failed", "vpn-secret-missing"};
     static constexpr std::array<std::string_view, 2> kSelectors{"ts-not-offered", "ts-unacceptable"};
     const bool of_trust = reason.starts_with("certificate-") || reason.starts_with("crl-");
     if (of_trust || std::ranges::find(kLogin, reason) != kLogin.end()) {

@@ -275,3 +275,25 @@ def certificates(world):
         refused(world, manager, client, gateway, LOGIN, "auth-refused", "not trusted")
         add("not trusting", ours_from, other)
         refused(world, manager, client, gateway, LOGIN, "certificate-untrusted", "not trusting")
+
+
+@scenario("NetworkManager: a name and a password, and a wrong one")
+def passwords(world):
+    authority = Authority(world.certificates)
+    users = world.directory / "users"
+    users.mkdir()
+    (users / "alice").write_text("sesame\n")
+    gateway = for_keysluice(authority, *authority.issue("right.test"), remote_auth="eap-mschapv2", remote_id="*",
+                            eap_password=f"directory:{users}")
+    with laptop(world, gateway=gateway) as (manager, ours, client, gateway):
+        keys = {"secret": None, "method": "eap-mschapv2", "user": "alice", "ca": authority.certificate}
+        name = office(manager, gateway, password="sesame", **keys)
+        manager.up("office")
+        expect_equal(client.list_sas(connection=name)[0][0][2], name, "whose IKE SA it is")
+        expect_equal([each["remote_id"] for each in gateway.sas()], ["alice"], "whom the gateway knows")
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+        office(manager, gateway, "mistaken", password="not that one", **keys)
+        refused(world, manager, client, gateway, LOGIN, "eap-refused", "mistaken")
+        for secret in ("sesame", "not that one"):
+            expect(secret not in manager.log() + ours.log() + gateway.log(), "a secret is in a log")

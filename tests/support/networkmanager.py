@@ -111,10 +111,11 @@ class NetworkManager:
             raise Failure(f"nmcli {' '.join(str(word) for word in words)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout.strip()
 
-    def add(self, name, secret=None, timeout=None, **data):
+    def add(self, name, secret=None, password=None, timeout=None, **data):
         """A connection of our type; of the keys of vpn.data "_" is "-". Returns its UUID."""
         data = ", ".join(f"{key.replace('_', '-')} = {value}" for key, value in data.items())
         more = [] if secret is None else ["vpn.secrets", f"psk = {secret}"]
+        more += [] if password is None else ["vpn.secrets", f"password = {password}"]
         more += [] if timeout is None else ["vpn.timeout", str(timeout)]
         self.nmcli("connection", "add", "type", "vpn", "con-name", name, "vpn-type", "keysluice", "autoconnect", "no",
                    "--", "vpn.data", data, *more)

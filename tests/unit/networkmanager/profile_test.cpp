@@ -18,7 +18,7 @@ Request request(Texts data, std::string_view psk = "swordfish") {
     made.uuid = "1ba5e8c4";
     made.id = "office";
     made.data = std::move(data);
-    made.psk = Psk(as_bytes(psk));
+    made.secrets.psk = GivenSecret(as_bytes(psk));
     return made;
 }
 
@@ -111,15 +111,49 @@ TEST_SUITE("networkmanager: profile") {
         CHECK_FALSE(named->toml.contains("nm-1ba5e8c4\"\ni"));
     }
 
+    TEST_CASE("a name and a password") {
+        const Texts data{
+            {"gateway", "vpn.example"}, {"method", "eap-mschapv2"}, {"user", "alice"}, {"ca", "/ca.pem"}};
+        Request office = request(data, "");
+        CHECK(lacks_secrets(office));
+        CHECK(sentence_of(office, "vpn-secret-missing").contains("authenticates by a password"));
+        office.secrets.password = GivenSecret(as_bytes("sesame"));
+        CHECK_FALSE(lacks_secrets(office));
+        const auto profile = read_profile(office);
+        REQUIRE(profile);
+        CHECK_FALSE(profile->takes_psk);
+        CHECK(profile->takes_password);
+        CHECK(profile->toml ==
+              "[[ike.connection]]\n"
+              "name = \"nm-1ba5e8c4\"\n"
+              "start = \"on-traffic\"\n"
+              "remote = \"vpn.example\"\n"
+              "auth = \"eap-mschapv2\"\n"
+              "eap_identity = \"alice\"\n"
+              "ca = \"/ca.pem\"\n"
+              "remote_id = \"vpn.example\"\n"
+              "eap_password = \"option:eap_password\"\n"
+              "[[ike.connection.child]]\n"
+              "name = \"vpn\"\n");
+        office.secrets.password = GivenSecret(as_bytes(std::string(257, 'x')));
+        CHECK(sentence_of(office) == "vpn.secrets: password has more than 256 bytes");
+        office.secrets.password = {};
+        office.data["password-flags"] = "4";
+        CHECK_FALSE(lacks_secrets(office));
+        office.data["password-flags"] = "2";
+        CHECK(lacks_secrets(office));
+    }
+
     TEST_CASE("what is unknown is named, with what there is") {
         CHECK(sentence_of(request({})) ==
               "vpn.data: gateway is missing: expected the address or the host name of the peer");
         const std::string unknown = sentence_of(request({{"gateway", "g"}, {"remote-t", "10.2.0.0/16"}}));
-        CHECK(unknown.starts_with("vpn.data: there is no key \"remote-t\": expected \"psk-flags\", \"gateway\", "));
+        CHECK(unknown.starts_with(
+            "vpn.data: there is no key \"remote-t\": expected \"psk-flags\", \"password-flags\", "));
         CHECK(unknown.ends_with("did you mean \"remote-ts\"?"));
         Request more = request({{"gateway", "g"}});
-        more.other_secrets = {"password"};
-        CHECK(sentence_of(more) == "vpn.secrets: there is no \"password\": expected psk alone");
+        more.other_secrets = {"pin"};
+        CHECK(sentence_of(more) == "vpn.secrets: there is no \"pin\": expected psk or password");
         CHECK(sentence_of(request({{"gateway", "g"}}, std::string(257, 'x'))) ==
               "vpn.secrets: psk has more than 256 bytes");
         CHECK(read_profile(request({{"gateway", "g"}}, std::string(256, 'x'))));
@@ -162,14 +196,15 @@ TEST_SUITE("networkmanager: profile") {
     }
 
     TEST_CASE("what NetworkManager sends") {
-        const Settings settings{{"connection",
-                                 {{"uuid", sdbus::Variant{std::string("u")}},
-                                  {"id", sdbus::Variant{std::string("office")}},
-                                  {"permissions", sdbus::Variant{std::vector<std::string>{"user:alice:"}}}}},
-                                {"vpn",
-                                 {{"timeout", sdbus::Variant{std::uint32_t{9}}},
-                                  {"data", sdbus::Variant{Texts{{"gateway", "g"}}}},
-                                  {"secrets", sdbus::Variant{Texts{{"psk", "swordfish"}, {"pin", "1"}}}}}}};
+        const Settings settings{
+            {"connection",
+             {{"uuid", sdbus::Variant{std::string("u")}},
+              {"id", sdbus::Variant{std::string("office")}},
+              {"permissions", sdbus::Variant{std::vector<std::string>{"user:alice:"}}}}},
+            {"vpn",
+             {{"timeout", sdbus::Variant{std::uint32_t{9}}},
+              {"data", sdbus::Variant{Texts{{"gateway", "g"}}}},
+              {"secrets", sdbus::Variant{Texts{{"psk", "swordfish"}, {"password", "sesame"}, {"pin", "1"}}}}}}};
         const auto read = read_request(settings);
         REQUIRE(read);
         CHECK(read->uuid == "u");
@@ -177,7 +212,8 @@ TEST_SUITE("networkmanager: profile") {
         CHECK(read->is_private);
         CHECK(read->timeout == seconds(9));
         CHECK(read->data == Texts{{"gateway", "g"}});
-        CHECK(as_text(read->psk.expose()) == "swordfish");
+        CHECK(as_text(read->secrets.psk.expose()) == "swordfish");
+        CHECK(as_text(read->secrets.password.expose()) == "sesame");
         CHECK(read->other_secrets == std::vector<std::string>{"pin"});
         CHECK(read_request({}));
         CHECK(read_request({{"vpn", {{"data", sdbus::Variant{7U}}}}}).error().reason == "bad-vpn-data");
