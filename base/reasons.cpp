@@ -194,6 +194,16 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"engine-silent", ReasonArea::internal,
            "An engine or relay did not say within 30 seconds whether it can load a service, so the service stays as "
            "it was. It hangs, or this machine is overloaded; reload again."},
+    Reason{"gateway-closed", ReasonArea::ike,
+           "One of several gateways has closed the IKE SA, and the connection goes on with the next one."},
+    Reason{
+        "gateway-lacks-child", ReasonArea::ike,
+        "A gateway that stands further in front of the list is there, and does not make a child that the one in use "
+        "carries: the connection stays where it is."},
+    Reason{"gateway-returned", ReasonArea::ike,
+           "A connection uses a gateway again that stands further in front of its list, as `return` says, or begins "
+           "anew "
+           "with the first."},
     Reason{"half-open-timeout", ReasonArea::ike,
            "A peer began an IKE SA and did not go on to authenticate. When it happens often: packets to port 4500 or "
            "large ones get lost on the way, or somebody probes."},

@@ -50,6 +50,10 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"bad-rekey-after", ReasonArea::configuration, "rekey_after is a volume, a time, or one of each."},
     Reason{"bad-retry", ReasonArea::configuration,
            "retry is the first pause between attempts and the longest, of 1s to 24h: \"5s..60s\", or one for all."},
+    Reason{
+        "bad-return", ReasonArea::configuration,
+        "return is for gateways in the order of their priority: with remote_order = \"rotation\" none is better than "
+        "another."},
     Reason{"bad-server-name", ReasonArea::configuration,
            "server_name is a host name or an IP address without a port, as the server's certificate has it."},
     Reason{"bad-spi", ReasonArea::configuration,

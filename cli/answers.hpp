@@ -102,6 +102,8 @@ struct Connection {
     std::string interface = {};
     std::vector<std::string> children = {};
     std::vector<RefusedChild> refused = {};
+    std::vector<std::string> gateways = {};
+    std::string gateway = {};
 
     bool operator==(const Connection&) const = default;
 };
@@ -178,7 +180,7 @@ struct Event {
     std::string peer = {};
     std::string reason = {};
     std::string sentence = {};
-    std::string from = {};  ///< of what goes another way: our end and the peer's
+    std::string from = {};  ///< of what goes another way: our end and the peer's, or the gateway
     std::string to = {};
 
     bool operator==(const Event&) const = default;

@@ -126,7 +126,9 @@ Connection connection_from(const bus::Dictionary& properties) {
                           .start = value_of<std::string>(properties, "Start"),
                           .interface = value_of<std::string>(properties, "Interface"),
                           .children = value_of<std::vector<std::string>>(properties, "Children"),
-                          .refused = {}};
+                          .refused = {},
+                          .gateways = value_of<std::vector<std::string>>(properties, "Gateways"),
+                          .gateway = value_of<std::string>(properties, "Gateway")};
     using RefusedRow = sdbus::Struct<std::string, std::string, std::string>;
     for (const RefusedRow& row : value_of<std::vector<RefusedRow>>(properties, "Refused")) {
         connection.refused.push_back({std::get<0>(row), std::get<1>(row), std::get<2>(row)});

@@ -101,6 +101,8 @@ Json to_json(const Connection& connection) {
                          {"remote_auth", connection.remote_auth},
                          {"start", connection.start},
                          {"children", Json::array(connection.children)},
+                         {"gateways", Json::array(connection.gateways)},
+                         {"gateway", connection.gateway},
                          {"refused", Json::array(connection.refused, [](const RefusedChild& each) {
                               return Json::object(
                                   {{"child", each.child}, {"reason", each.reason}, {"sentence", each.sentence}});

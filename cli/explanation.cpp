@@ -1,6 +1,7 @@
 #include "cli/explanation.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -32,6 +33,19 @@ Explanation about_missing(const Connection& connection) {
             connection.remote == "any" ? "the peer has to begin" : fmt::format("keysluice up {}", connection.name);
     }
     return text;
+}
+
+Explanation about_gateways(const Connection& connection) {
+    const bool first = connection.gateway == connection.gateways.front();
+    return {
+        .about = connection.name,
+        .is = fmt::format("{} of its gateways ({}) is in turn", connection.gateway,
+                          fmt::join(connection.gateways, ", ")),
+        .because = first ? "it is the first of them" : "those in front of it did not answer, refused or were left",
+        .change = first ? ""
+                        : fmt::format("keysluice monitor and the journal have each change and its reason: "
+                                      "journalctl -u keysluiced -g {}",
+                                      connection.name)};
 }
 
 Explanation about(const std::string& connection, const RefusedChild& refused) {
@@ -138,6 +152,9 @@ std::vector<Explanation> explain(const Target& target, bool null_kernel) {
     for (const Connection& connection : target.connections) {
         if (std::ranges::none_of(target.sas, [&](const IkeSa& sa) { return sa.connection == connection.name; })) {
             all.push_back(about_missing(connection));
+        }
+        if (!connection.gateways.empty()) {
+            all.push_back(about_gateways(connection));
         }
         for (const RefusedChild& each : connection.refused) {
             all.push_back(about(connection.name, each));

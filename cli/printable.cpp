@@ -108,7 +108,9 @@ IkeSa printable(IkeSa sa) {
 
 Connection printable(Connection connection) {
     make_printable({&connection.name, &connection.local, &connection.remote, &connection.local_id,
-                    &connection.remote_id, &connection.auth, &connection.remote_auth, &connection.start});
+                    &connection.remote_id, &connection.auth, &connection.remote_auth, &connection.start,
+                    &connection.gateway});
+    make_printable(connection.gateways);
     make_printable(connection.groups);
     make_printable(connection.children);
     for (RefusedChild& each : connection.refused) {

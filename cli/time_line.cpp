@@ -82,7 +82,8 @@ std::string TimeLine::line_of(const Event& event) const {
     std::string text = fmt::format("{} {} ", local_time(event.time), kind_of(event, style_));
     text += event.connection.empty() ? "" : style_.strong(event.connection);
     text += event.child.empty() ? "" : "/" + event.child;
-    text += (event.connection.empty() && event.child.empty() ? "" : " ") + event.peer + spis_of(event);
+    text += (event.connection.empty() && event.child.empty() ? "" : " ") +
+            (event.from.empty() ? "" : event.from + " -> ") + event.peer + spis_of(event);
     text += event.sentence.empty() ? "" : ": " + event.sentence;
     text += event.reason.empty() ? "" : " (" + event.reason + ")";
     return text + "\n";

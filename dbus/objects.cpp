@@ -33,6 +33,12 @@ ConnectionObject::ConnectionObject(sdbus::IConnection& connection, Commands& com
     registerAdaptor();
 }
 
+void ConnectionObject::update(const std::string& gateway) {
+    if (gateway != std::exchange(view_.gateway, gateway)) {
+        sending([this] { emit_changed(getObject(), INTERFACE_NAME, {"Gateway"}); });
+    }
+}
+
 control::Command ConnectionObject::command(Verb verb) const {
     return {.verb = verb, .name = view_.name, .among = control::Command::Among::connections, .sa = {}, .child = {}};
 }

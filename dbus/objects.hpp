@@ -61,6 +61,8 @@ class ConnectionObject final : public Exported<org::keysluice1::Connection_adapt
     ConnectionObject(sdbus::IConnection& connection, Commands& commands, control::ConnectionView view);
     ~ConnectionObject() { withdraw(); }
 
+    /// Another gateway is in use.
+    void update(const std::string& gateway);
     [[nodiscard]] const control::ConnectionView& view() const { return view_; }
 
    private:
@@ -76,6 +78,8 @@ class ConnectionObject final : public Exported<org::keysluice1::Connection_adapt
     std::string Interface() override { return view_.interface; }
     std::vector<std::string> Children() override { return view_.children; }
     std::vector<RefusedRow> Refused() override { return to_rows(view_.refused); }
+    std::vector<std::string> Gateways() override { return view_.gateways; }
+    std::string Gateway() override { return view_.gateway; }
     void Up(sdbus::Result<>&& result, Dictionary options) override;
     void Down(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
     void Rekey(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;

@@ -54,6 +54,11 @@ void Session::take(control::News news) {
         manager_.put(*news.setup);
         tree_.put(*news.setup);
     }
+    for (const control::Happening& happening : news.changes.happened) {
+        if (happening.kind == control::name_of(ike::Report::Kind::gateway_changed)) {
+            tree_.put_gateway(happening.connection, happening.peer);
+        }
+    }
     for (const ike::IkeSpi spi : news.changes.touched) {
         const auto standing = std::ranges::find(news.touched, spi, &control::IkeSaView::own);
         if (standing == news.touched.end()) {

@@ -8,6 +8,9 @@ void Tree::put(const control::Setup& setup) {
     auto before = std::exchange(connections_, {});
     for (const control::ConnectionView& view : setup.connections) {
         auto same = before.extract(view.name);
+        if (same) {
+            same.mapped()->update(view.gateway);
+        }
         if (same && same.mapped()->view() == view) {
             connections_.insert(std::move(same));
             continue;
@@ -33,6 +36,12 @@ void Tree::put(const control::Setup& setup) {
             object->announce();
         }
         services_[service.settings.name] = std::move(object);
+    }
+}
+
+void Tree::put_gateway(const std::string& connection, const std::string& gateway) {
+    if (const auto found = connections_.find(connection); found != connections_.end()) {
+        found->second->update(gateway);
     }
 }
 

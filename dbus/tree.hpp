@@ -28,6 +28,8 @@ class Tree {
 
     /// What is the same stays.
     void put(const control::Setup& setup);
+    /// The one that a connection uses.
+    void put_gateway(const std::string& connection, const std::string& gateway);
     /// Adds it where there is room.
     void put(control::IkeSaView view);
     void remove(ike::IkeSpi spi);

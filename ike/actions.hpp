@@ -47,6 +47,14 @@ struct ChildSaSpec {
     Offload offload = Offload::off;
     std::uint32_t interface_id = 0;  ///< of the connection's interface, else 0
     ChildLifetime lifetime;          ///< where the kernel says ChildSpent; what goes far beyond it, it deletes
+    /// Its connection has several gateways: packets of the child may come from any of them while it moves.
+    bool several_gateways = false;
+};
+
+/// Packets that have passed through the CHILD SAs of an IKE SA.
+struct Traffic {
+    std::uint64_t in = 0;
+    std::uint64_t out = 0;
 };
 
 /// Answer with ChildInstalled.
@@ -122,9 +130,23 @@ struct FindPaths {
     std::vector<IpAddress> remotes;
 };
 
+/// Find the way to this gateway of a connection. Answer with Initiate, or with NoWay.
+struct SeekGateway {
+    std::string connection;
+    std::string child;  ///< to be given back
+    UdpEndpoint gateway;
+    bool probe = false;  ///< to be given back: another gateway is in use, and this one would be better
+};
+
+/// Ask the kernel what has passed through the CHILD SAs of this IKE SA. Answer with TrafficCounted.
+struct CountTraffic {
+    IkeSpi sa;
+};
+
 /// An IKE SA is in another state than before. One that a rekeying makes begins established, without this.
 struct StateChanged {
     IkeSpi sa;
+    State from = State::dead;
     State to = State::dead;
 };
 
@@ -144,6 +166,7 @@ struct Report {
         assigned,          ///< virtual addresses, to us or to the peer
         failed,            ///< a negotiation; `error` tells why
         refused,           ///< a peer's request; `error` tells why
+        gateway_changed,   ///< from `from` to `peer`, which is in use or tried from now on; `error` tells why
     };
     Kind kind = Kind::failed;
     std::string connection;  ///< empty where none is known yet
@@ -153,10 +176,11 @@ struct Report {
     Error error;
     std::optional<Ends> before = {};  ///< of moved and path_changed
     std::optional<Ends> after = {};
+    std::optional<UdpEndpoint> from = {};  ///< of gateway_changed: the one before
 };
 
 using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,
-                            VerifyPeer, ExchangeKeys, FindPaths, StateChanged, Report>;
+                            VerifyPeer, ExchangeKeys, FindPaths, SeekGateway, CountTraffic, StateChanged, Report>;
 using Actions = std::vector<Action>;
 
 }  // namespace keysluice::ike

@@ -292,6 +292,7 @@ ChildSaSpec spec_of(const Sa& sa, const std::string& child, ReqId reqid) {
     if (sa.nat_here || sa.nat_there) {
         spec.udp_ports = {sa.local.port, sa.remote.port};
     }
+    spec.several_gateways = sa.connection->gateways.several();
     return spec;
 }
 

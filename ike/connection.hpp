@@ -119,10 +119,28 @@ struct Interface {
     bool operator==(const Interface&) const = default;
 };
 
+/// Several gateways that serve the same connection, and how one of them is chosen.
+struct Gateways {
+    enum class Order : std::uint8_t {
+        priority,  ///< the first that is there
+        rotation,  ///< begun anywhere, gone on from where it stopped
+    };
+    /// When a gateway that stands further in front is used again. All but `never` are for Order::priority.
+    enum class Return : std::uint8_t { never, when_idle, at_once };
+
+    std::vector<UdpEndpoint> all;  ///< in their order; empty: Connection::remote is the one
+    Order order = Order::priority;
+    Return back = Return::never;
+    Duration check = std::chrono::seconds(60);  ///< from one look for a better one to the next
+    Duration idle = std::chrono::seconds(60);   ///< with when_idle: how long nothing must have passed
+
+    [[nodiscard]] bool several() const { return all.size() > 1; }
+};
+
 struct Connection {
     std::string name;
     std::optional<IpAddress> local;   ///< nothing: any of ours
-    std::optional<IpAddress> remote;  ///< nothing: any, and we only respond
+    std::optional<IpAddress> remote;  ///< nothing: any, and we only respond; of several gateways the first one
     wire::Identity local_id;
     IdentityPattern remote_id;
     Auth auth = Auth::shared_key;
@@ -135,10 +153,12 @@ struct Connection {
     std::vector<ProposalRule> proposals;
     std::vector<ChildRule> children;
     Duration rekey_time = std::chrono::hours(4);
-    Duration liveness = std::chrono::seconds(30);  ///< silence after which the peer is asked; zero: never
-    bool mobike = true;                            ///< RFC 4555 is offered and accepted
-    bool keep_up = false;                          ///< initiated on load, and again whenever it is gone
+    Duration liveness = std::chrono::seconds(30);      ///< silence after which the peer is asked; zero: never
+    Duration liveness_idle = std::chrono::minutes(5);  ///< the same where nothing is sent either
+    bool mobike = true;                                ///< RFC 4555 is offered and accepted
+    bool keep_up = false;                              ///< initiated on load, and again whenever it is gone
     RetryPauses retry;
+    Gateways gateways;
     /// Initiator: addresses to ask the peer for, any of its family where one is unspecified. Children without local
     /// selectors are for what it gives.
     std::vector<IpAddress> virtual_addresses;

@@ -14,8 +14,14 @@ void ConnectionTable::configure(const std::vector<ConnectionPtr>& connections) {
     // One for a local address comes before one for any; otherwise the configuration's order holds.
     for (const bool for_address : {true, false}) {
         for (const ConnectionPtr& each : connections) {
-            if (each->local.has_value() == for_address) {
-                by_remote_[each->remote].push_back(each);
+            if (each->local.has_value() != for_address) {
+                continue;
+            }
+            by_remote_[each->remote].push_back(each);
+            for (const UdpEndpoint& gateway : each->gateways.all) {
+                if (gateway.address != each->remote) {
+                    by_remote_[gateway.address].push_back(each);
+                }
             }
         }
     }

@@ -11,6 +11,7 @@
 #include "ike/delay.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
+#include "ike/liveness.hpp"
 #include "ike/mobility.hpp"
 #include "ike/peer_address.hpp"
 #include "ike/receive.hpp"
@@ -55,6 +56,7 @@ Endpoint::~Endpoint() = default;
 void Endpoint::configure(const std::vector<ConnectionPtr>& connections) {
     connections_.configure(connections);
     std::erase_if(given_, [this](const auto& each) { return connections_.find(each.first) == nullptr; });
+    configure_gateways(connections);
     for (const auto& [name, wanted] : WantedByName(wanted_.all())) {
         const ConnectionPtr rules = connections_.find(name);
         if (!rules || !rules->keep_up) {
@@ -100,7 +102,9 @@ Actions Endpoint::on(const Event& event, Instant now) {
     Actions actions;
     Context context{tools_, random_, *this, settings_, now, actions};
     context_ = &context;
+    gateways_changed_ = false;
     std::visit([&](const auto& each) { handle(context, each); }, event);
+    follow_gateways(context);
     context_ = nullptr;
     for (const Action& action : actions) {
         if (const auto* removed = std::get_if<RemoveChild>(&action)) {
@@ -113,7 +117,8 @@ Actions Endpoint::on(const Event& event, Instant now) {
 
 Instant Endpoint::next_deadline() const {
     const Instant twins = twins_.empty() ? Instant::max() : twins_.begin()->first;
-    return std::min({deadlines_.next(), wanted_.next(), twins});
+    const Instant looks = looks_.empty() ? Instant::max() : looks_.begin()->first;
+    return std::min({deadlines_.next(), wanted_.next(), twins, looks});
 }
 
 const char* Endpoint::inconsistency() const {
@@ -340,6 +345,9 @@ void Endpoint::handle(Context& context, const TimePassed& /*event*/) {
     while (!twins_.empty() && twins_.begin()->first <= context.now) {
         settle_twins(context, twins_.extract(twins_.begin()).value().second);
     }
+    while (!looks_.empty() && looks_.begin()->first <= context.now) {
+        look_for_better(context, looks_.extract(looks_.begin()).value().second);
+    }
     pursue_wanted(context);
 }
 
@@ -389,6 +397,8 @@ void Endpoint::pursue_wanted(Context& context) {
         wanted_.put(name, wanted);
         if (sa != nullptr) {
             complete(context, *sa, {});
+        } else if (GatewayUse* use = use_of(name)) {
+            begin_round(context, *rules, *use);
         } else {
             begin(context, rules, {}, wanted.local, wanted.remote);
         }
@@ -425,9 +435,12 @@ void Endpoint::begin(Context& context, const ConnectionPtr& connection, const st
     }
 }
 
+/// Not the one with which a better gateway is tried.
 Sa* Endpoint::standing(const std::string& connection) {
+    const auto use = gateways_.find(connection);
+    const IkeSpi tried = use == gateways_.end() ? IkeSpi{} : use->second.probe.value_or(IkeSpi{});
     for (const IkeSpi spi : index_.of_connection(connection)) {
-        if (alive(*sas_.at(spi))) {
+        if (spi != tried && alive(*sas_.at(spi))) {
             return find(spi);
         }
     }
@@ -445,9 +458,14 @@ void Endpoint::handle(Context& context, const Initiate& event) {
     if (!rules) {
         return;
     }
-    if (rules->keep_up) {
+    if (event.probe) {
+        begin_probe(context, rules, event);
+        return;
+    }
+    if (rules->keep_up && (!rules->gateways.several() || wanted_.find(event.connection) == nullptr)) {
         wanted_.put(event.connection, {event.local, event.remote, context.now + rules->retry.first, {}});
     }
+    want(context, *rules, event.child, event.remote);
     if (Sa* sa = standing(event.connection)) {
         complete(context, *sa, event.child, event.packet);
     } else {
@@ -459,6 +477,7 @@ void Endpoint::handle(Context& context, const Terminate& event) {
     if (!event.sa) {
         wanted_.remove(event.connection);
     }
+    forget_gateways(event);
     for (const IkeSpi spi : index_.of_connection(event.connection)) {
         if (event.sa.value_or(spi) == spi) {
             close(context, *find(spi));
@@ -581,6 +600,12 @@ void Endpoint::handle(Context& context, const KeysExchanged& event) {
     if (Sa* sa = find(event.sa)) {
         on_keys_exchanged(context, *sa, event);
         start_next(context, *sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const TrafficCounted& event) {
+    if (Sa* sa = find(event.sa)) {
+        on_traffic(context, *sa, event);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "ike/deadlines.hpp"
 #include "ike/events.hpp"
 #include "ike/exchange.hpp"
+#include "ike/gateways.hpp"
 #include "ike/leases.hpp"
 #include "ike/sa.hpp"
 #include "ike/sa_index.hpp"
@@ -31,6 +32,9 @@ class Endpoint final : private Registry {
 
     /// Takes over what another process had (read_snapshot). Comes after configure() and before the first event.
     void restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName& wanted);
+
+    /// The same of connections with several gateways. Comes after their IKE SAs.
+    void restore_gateways(const GatewayUses& uses);
 
     /// After restore(): what the process before asked the kernel for and did not see confirmed. Where the kernel has
     /// it, say so (ChildInstalled, OutboundInstalled); else ask again.
@@ -55,6 +59,14 @@ class Endpoint final : private Registry {
     /// The addresses that peers have, or had last.
     [[nodiscard]] const Leases& leases() const { return leases_; }
     [[nodiscard]] const WantedByName& wanted() const { return wanted_.all(); }
+    /// All connections with several gateways.
+    [[nodiscard]] const GatewayUses& gateways() const { return gateways_; }
+    /// The last event may have changed it.
+    [[nodiscard]] bool gateways_changed() const { return gateways_changed_; }
+    /// The gateway in use, or the next to be tried; nothing where a connection has not several.
+    [[nodiscard]] std::optional<UdpEndpoint> gateway(const std::string& connection) const;
+    /// The one with which an Initiate is to go on or to begin.
+    [[nodiscard]] std::optional<UdpEndpoint> next_gateway(const std::string& connection);
     /// Null where none of this name is configured.
     [[nodiscard]] ConnectionPtr connection(const std::string& name) const { return connections_.find(name); }
     /// There are no IKE SAs but half-open and dead ones.
@@ -96,6 +108,27 @@ class Endpoint final : private Registry {
     void handle(Context& context, const Signed& event);
     void handle(Context& context, const PeerVerified& event);
     void handle(Context& context, const KeysExchanged& event);
+    void handle(Context& context, const NoWay& event);
+    void handle(Context& context, const TrafficCounted& event);
+    // failover.cpp
+    void configure_gateways(const std::vector<ConnectionPtr>& connections);
+    [[nodiscard]] GatewayUse* use_of(const std::string& connection);
+    void come_to(Context& context, const Connection& rules, GatewayUse& use, const UdpEndpoint& gateway, Error why);
+    void want(Context& context, const Connection& rules, const std::string& child,
+              const std::optional<UdpEndpoint>& gateway);
+    static void seek(Context& context, const Connection& rules, const GatewayUse& use);
+    void begin_round(Context& context, const Connection& rules, GatewayUse& use);
+    void leave_gateway(Context& context, const Connection& rules, GatewayUse& use, const Error& why);
+    void forget_gateways(const Terminate& event);
+    void follow_gateways(Context& context);
+    void on_gateway(Context& context, StateChanged changed);
+    void on_gateway_gone(Context& context, const Connection& rules, GatewayUse& use, const Sa& sa);
+    void look_for_better_after(Instant moment, const Connection& rules, GatewayUse& use);
+    void look_for_better(Context& context, const std::string& connection);
+    static void probe(Context& context, const Connection& rules, GatewayUse& use, const UdpEndpoint& gateway);
+    void begin_probe(Context& context, const ConnectionPtr& rules, const Initiate& event);
+    void on_probe_failed(Context& context, const Connection& rules, GatewayUse& use);
+    void settle_return(Context& context, const std::string& connection);
     void on_init_request(Context& context, const wire::Outer& message, const DatagramReceived& datagram);
     void on_other_version(Context& context, const DatagramReceived& datagram, Error error);
     [[nodiscard]] bool cookie_passes(Context& context, const wire::Outer& message, const DatagramReceived& datagram);
@@ -137,6 +170,9 @@ class Endpoint final : private Registry {
     Leases leases_;
     std::map<std::string, std::vector<IpAddress>> given_;  ///< by peers, to us: by connection
     std::set<std::pair<Instant, IkeSpi>> twins_;           ///< when to see whether what stands twice still does
+    GatewayUses gateways_;                                 ///< of each connection with several
+    std::set<std::pair<Instant, std::string>> looks_;      ///< for better gateways
+    bool gateways_changed_ = false;
     std::uint32_t next_reqid_ = 1;
     Context* context_ = nullptr;  ///< of the event that is being handled
 };

@@ -23,6 +23,21 @@ struct Initiate {
     UdpEndpoint local;
     UdpEndpoint remote;
     std::optional<PacketSelectors> packet = {};  ///< that waits for the child
+    bool probe = false;                          ///< the answer to a SeekGateway that is one
+};
+
+/// The answer to SeekGateway where there is no way to it, or instead of an Initiate.
+struct NoWay {
+    std::string connection;
+    std::string child;  ///< as in Initiate
+    Error why;
+    bool probe = false;
+};
+
+/// The answer to CountTraffic; nothing where the kernel can't tell.
+struct TrafficCounted {
+    IkeSpi sa;
+    std::optional<Traffic> traffic;
 };
 
 /// Close a connection's IKE SAs, with all that belongs to them, and keep it up no longer. One of them alone: a
@@ -116,6 +131,6 @@ struct KeysExchanged {
 
 using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled,
                            OutboundInstalled, ChildLost, ChildSpent, OffloadLost, OffloadRegained, PeerMoved,
-                           OwnAddresses, PathsFound, Signed, PeerVerified, KeysExchanged>;
+                           OwnAddresses, PathsFound, Signed, PeerVerified, KeysExchanged, NoWay, TrafficCounted>;
 
 }  // namespace keysluice::ike

@@ -10,6 +10,7 @@
 #include "ike/eap_auth.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
+#include "ike/liveness.hpp"
 #include "ike/mobility.hpp"
 #include "ike/peer_address.hpp"
 #include "ike/rekey_ike.hpp"
@@ -283,9 +284,8 @@ void on_established_time(Context& context, Sa& sa) {
             rekey_child(context, sa, child);
         }
     }
-    if (context.now >= liveness_due(sa) && !sa.window.outstanding &&
-        std::ranges::none_of(sa.waiting, [](const Task& task) { return std::holds_alternative<Liveness>(task); })) {
-        sa.waiting.emplace_back(Liveness{});
+    if (context.now >= next_look(sa)) {
+        look_at_traffic(context, sa);
     }
     if (sa.nat_here && context.now >= sa.sent_at + context.settings.keepalive) {
         context.actions.emplace_back(

@@ -319,6 +319,8 @@ void hand_over(Context& context, Sa& from, Sa& to) {
     std::erase_if(from.waiting, [](const Task& task) { return std::holds_alternative<IkeOffer>(task); });
     to.waiting.splice(to.waiting.end(), from.waiting);
     from.rekey_at = Instant::max();
+    to.watch = from.watch;
+    to.watch.asked = false;
     report(context, to, Report::Kind::ike_rekeyed);
 }
 

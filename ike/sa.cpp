@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "ike/liveness.hpp"
 #include "ike/mobility.hpp"
 
 namespace keysluice::ike {
@@ -35,8 +36,8 @@ Instant due_time(const Task& task) {
 
 void become(Context& context, Sa& sa, State to) {
     assert(allowed(sa.state, to));
-    sa.state = to;
-    context.actions.emplace_back(StateChanged{.sa = sa.own_spi(), .to = to});
+    const State from = std::exchange(sa.state, to);
+    context.actions.emplace_back(StateChanged{.sa = sa.own_spi(), .from = from, .to = to});
 }
 
 namespace {
@@ -147,9 +148,7 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
     }
     if (sa.state == State::established) {
         at(sa.rekey_at);
-        if (!sa.window.outstanding) {
-            at(liveness_due(sa));
-        }
+        at(next_look(sa));
         if (sa.nat_here) {
             at(sa.sent_at + settings.keepalive);
         }

@@ -168,6 +168,15 @@ struct AwaitedResponse {
     EspSpi child;
 };
 
+/// What the packets of the CHILD SAs tell of the peer: see liveness.hpp.
+struct Watch {
+    std::optional<Traffic> counted;           ///< when it was counted last
+    Instant look_at{};                        ///< when to have it counted again
+    Instant quiet_since{};                    ///< since when nothing has passed, either way
+    std::optional<Instant> unanswered_since;  ///< since when packets have gone and none has come
+    bool asked = false;                       ///< and not answered yet; unwritten
+};
+
 /// One IKE SA, whole: a plain value that can be written and read back (snapshot.hpp). Functions of init.hpp,
 /// auth.hpp, create_child.hpp, rekey_ike.hpp and informational.hpp move it.
 struct Sa {
@@ -207,6 +216,7 @@ struct Sa {
     Instant close_at = Instant::max();  ///< replaced: when to stop waiting for the peer's delete
     Instant heard_at{};
     Instant sent_at{};
+    Watch watch;
 
     // The Endpoint's, and not part of what is written: where it is listed.
     static constexpr std::uint32_t kNoSlot = UINT32_MAX;

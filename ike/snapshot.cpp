@@ -141,7 +141,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 13;
+constexpr std::uint16_t kVersion = 14;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -191,7 +191,7 @@ template <typename Archive, Like<ChildSaSpec> T>
 void describe(Archive& archive, T& value) {
     archive(value.connection, value.child, value.reqid, value.mode, value.local, value.remote, value.udp_ports,
             value.inbound, value.outbound, value.suite, value.local_selectors, value.remote_selectors, value.offload,
-            value.lifetime, value.interface_id);
+            value.lifetime, value.interface_id, value.several_gateways);
 }
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {
@@ -274,6 +274,14 @@ template <typename Archive, Like<Assignment> T>
 void describe(Archive& archive, T& value) {
     archive(value.addresses, value.dns, value.domains, value.subnets);
 }
+template <typename Archive, Like<Traffic> T>
+void describe(Archive& archive, T& value) {
+    archive(value.in, value.out);
+}
+template <typename Archive, Like<Watch> T>
+void describe(Archive& archive, T& value) {
+    archive(value.counted, value.look_at, value.quiet_since, value.unanswered_since);
+}
 template <typename Archive, Like<Sa> T>
 void describe(Archive& archive, T& value) {
     archive(value.state, value.initiator, value.initiator_spi, value.responder_spi, value.local, value.remote,
@@ -281,7 +289,7 @@ void describe(Archive& archive, T& value) {
             value.peer_id, value.window, value.negotiation, value.children, value.current, value.waiting,
             value.awaited, value.delayed, value.replacement, value.we_replace, value.predecessor, value.busy_since,
             value.established_at, value.rekey_at, value.close_at, value.heard_at, value.sent_at, value.given,
-            value.assigned);
+            value.assigned, value.watch);
 }
 
 SecretBuffer write_snapshot(const Sa& sa) {
@@ -314,6 +322,32 @@ Result<std::unique_ptr<Sa>> read_snapshot(Bytes octets, const FindConnection& co
         sa->negotiation->until = Instant::max();
     }
     return sa;
+}
+
+template <typename Archive, Like<GatewayUse> T>
+void describe(Archive& archive, T& value) {
+    archive(value.current, value.child, value.wanted, value.failed, value.closing, value.probed, value.probe,
+            value.look_at);
+}
+
+SecretBuffer write_gateways(const GatewayUses& uses) {
+    ArchiveWriter archive;
+    archive(kVersion, std::vector<std::pair<std::string, GatewayUse>>(uses.begin(), uses.end()));
+    return std::move(archive).release();
+}
+
+Result<GatewayUses> read_gateways(Bytes octets) {
+    if (Reader version(octets); version.be<std::uint16_t>() != kVersion || !version.ok()) {
+        return fail("snapshot-version", fmt::format("gateways were written in another version than {}", kVersion));
+    }
+    ArchiveReader archive(octets);
+    std::uint16_t version = 0;
+    std::vector<std::pair<std::string, GatewayUse>> uses;
+    archive(version, uses);
+    if (!archive.finished()) {
+        return fail("snapshot-malformed", "the gateways of connections can't be read back");
+    }
+    return GatewayUses(uses.begin(), uses.end());
 }
 
 }  // namespace ike

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "base/secret_buffer.hpp"
+#include "ike/gateways.hpp"
 #include "ike/sa.hpp"
 
 namespace keysluice::ike {
@@ -18,5 +19,9 @@ using FindConnection = std::function<ConnectionPtr(const std::string& name)>;
 /// "snapshot-version", "snapshot-malformed" or "snapshot-connection" (its connection is no longer configured).
 [[nodiscard]] Result<std::unique_ptr<Sa>> read_snapshot(Bytes octets, const FindConnection& connection,
                                                         std::uint32_t epoch);
+
+/// The same of connections with several gateways. Fails with "snapshot-version" or "snapshot-malformed".
+[[nodiscard]] SecretBuffer write_gateways(const GatewayUses& uses);
+[[nodiscard]] Result<GatewayUses> read_gateways(Bytes octets);
 
 }  // namespace keysluice::ike

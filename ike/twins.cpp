@@ -18,14 +18,13 @@ bool carries(const ChildSa& child) {
     return child.state == ChildState::installed && child.sends && !child.outbound_keys;
 }
 
-/// Nothing is on its way that could make or replace a CHILD SA.
+}  // namespace
+
 bool quiet(const Sa& sa) {
     const bool settled = std::ranges::all_of(
         sa.children, [](const ChildSa& child) { return carries(child) || child.state == ChildState::lingering; });
     return settled && !sa.current && sa.waiting.empty() && !sa.awaited && !sa.delayed;
 }
-
-}  // namespace
 
 const ChildSa* twin_of(const Sa& in, const ChildSa& child) {
     const ChildSa* twin = nullptr;
@@ -78,13 +77,17 @@ bool yield_to_twin(Context& context, Sa& sa, Sa& survivor) {
         start_next(context, survivor);
         return false;
     }
+    retire(context, sa, survivor);
+    return true;
+}
+
+void retire(Context& context, Sa& sa, Sa& survivor) {
     retire_into(context, sa, survivor);
     sa.rekey_at = Instant::max();
     sa.we_replace = true;
     become(context, sa, State::replaced);
     sa.waiting.emplace_back(DeleteIke{});
     start_next(context, sa);
-    return true;
 }
 
 void close_twins(Context& context, Sa& sa) {

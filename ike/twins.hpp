@@ -27,12 +27,17 @@ namespace keysluice::ike {
 /// Whether it is to go on rather than the other one.
 [[nodiscard]] bool outlives(const Sa& sa, const Sa& other);
 
+/// Nothing is on its way that could make or replace a CHILD SA.
+[[nodiscard]] bool quiet(const Sa& sa);
+
 /// When to see whether what stood in the way of closing one is over, and how long ago a survivor must have been
 /// heard.
 [[nodiscard]] Duration look_again_after(const Settings& settings);
 
 /// Takes everything that `from` carries to where its twins are, and lets it linger there.
 void retire_into(Context& context, Sa& from, Sa& to);
+/// Closes an IKE SA for the sake of another one that carries the same.
+void retire(Context& context, Sa& sa, Sa& survivor);
 /// Closes an IKE SA for the sake of its survivor; or false: that can't be yet.
 bool yield_to_twin(Context& context, Sa& sa, Sa& survivor);
 /// Closes the CHILD SAs that we made and that have a surviving twin in the same IKE SA.

@@ -17,6 +17,9 @@ std::string configuration_of(const Connection& as_it_came, const Style& style) {
     text += fmt::format("  local    {}, as '{}', by {}\n", connection.local, connection.local_id, connection.auth);
     text += fmt::format("  remote   {}, as '{}', by {}\n", connection.remote, connection.remote_id,
                         connection.remote_auth);
+    if (!connection.gateways.empty()) {
+        text += fmt::format("  gateways {}, {} in turn\n", fmt::join(connection.gateways, " "), connection.gateway);
+    }
     if (!connection.groups.empty()) {
         text += fmt::format("  groups   {}\n", fmt::join(connection.groups, " "));
     }

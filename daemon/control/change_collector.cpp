@@ -14,10 +14,10 @@ namespace keysluice::control {
 namespace {
 
 /// In the order of ike::Report::Kind.
-constexpr std::array<std::string_view, 13> kKindNames{
+constexpr std::array<std::string_view, 14> kKindNames{
     "ike-established", "child-established", "child-rekeyed", "ike-rekeyed",      "child-closed",       "ike-closed",
     "peer-moved",      "path-changed",      "offload-lost",  "offload-regained", "addresses-assigned", "failed",
-    "refused"};
+    "refused",         "gateway-changed"};
 
 std::string text_of(const std::optional<ike::Ends>& ends) {
     return ends ? fmt::format("{} {}", ends->local.text(), ends->remote.text()) : std::string();
@@ -60,8 +60,8 @@ void ChangeCollector::note(std::string_view kind, const ike::Report& report, con
           .peer = report.peer.text(),
           .reason = std::string(report.error.reason),
           .sentence = report.error.sentence,
-          .from = text_of(report.before),
-          .to = text_of(report.after)});
+          .from = report.from ? report.from->text() : text_of(report.before),
+          .to = report.from ? report.peer.text() : text_of(report.after)});
 }
 
 void ChangeCollector::note(Happening happening) {

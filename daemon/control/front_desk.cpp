@@ -32,9 +32,17 @@ ConnectionView view_of(const IkeConnection& connection, const IkeService* ike) {
                         .start = std::string(kIkeStartNames.at(static_cast<std::size_t>(connection.start))),
                         .interface = rules.interface.name,
                         .children = {},
-                        .refused = ike == nullptr ? std::vector<RefusedChild>{} : ike->refused(rules.name)};
+                        .refused = ike == nullptr ? std::vector<RefusedChild>{} : ike->refused(rules.name),
+                        .gateways = {},
+                        .gateway = {}};
     for (const ike::ChildRule& child : rules.children) {
         view.children.push_back(child.name);
+    }
+    if (const auto gateway = ike == nullptr ? std::nullopt : ike->endpoint().gateway(rules.name)) {
+        for (const UdpEndpoint& each : rules.gateways.all) {
+            view.gateways.push_back(each.text());
+        }
+        view.gateway = gateway->text();
     }
     return view;
 }

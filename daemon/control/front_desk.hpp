@@ -36,6 +36,8 @@ struct ConnectionView {
     std::string interface;  ///< empty: none
     std::vector<std::string> children;
     std::vector<RefusedChild> refused;
+    std::vector<std::string> gateways;  ///< where there are several
+    std::string gateway;                ///< the one of them that is in use, or tried next
 
     bool operator==(const ConnectionView&) const = default;
 };

@@ -14,6 +14,15 @@ Result<void> IkeService::up(const ike::Connection& rules, const std::string& chi
     if (const auto lacking = refused(rules.name); !lacking.empty() && rules.children.empty()) {
         return std::unexpected(lacking.front().why);
     }
+    if (const auto gateway = endpoint_.next_gateway(rules.name)) {
+        down_.erase(rules.name);
+        if (const IkeConnection* connection = find_connection(rules.name);
+            connection != nullptr && is_trapped(*connection)) {
+            trap_gateways(rules);
+        }
+        seek(rules, child, *gateway);
+        return {};
+    }
     const auto ends = ends_of(rules);
     if (!ends) {
         return std::unexpected(ends.error());
@@ -32,6 +41,9 @@ std::uint32_t IkeService::down(const std::string& connection, std::optional<ike:
         return each.state != ike::State::closing && each.state != ike::State::replaced;
     });
     take(ike::Terminate{.connection = connection, .sa = sa});
+    if (!sa && endpoint_.gateway(connection)) {
+        untrap_others();
+    }
     return closing;
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,14 @@ struct IkeSettings {
     bool operator==(const IkeSettings&) const = default;
 };
 
+/// One of the peers in `remote`.
+struct IkePeer {
+    std::string host;                  ///< as the file has it, without the port
+    std::uint16_t port = 0;            ///< 0: the usual one
+    std::optional<IpAddress> address;  ///< nothing: the name is yet to be looked up
+    Position where;
+};
+
 /// One [[ike.connection]], checked and with its defaults filled in.
 ///
 /// `rules` is complete after load_secrets(), load_passwords(), load_certificates() and look_up_peers(): only then
@@ -50,8 +59,8 @@ struct IkeConnection {
     SecretReference private_key;
     std::string ca;  ///< PEM bundle; empty where the peer shows no certificate
     std::vector<std::string> crl;
-    bool own_id = false;      ///< local_id stands in the file
-    std::string remote_host;  ///< a name to look up; empty where `remote` is an address or "any"
+    bool own_id = false;         ///< local_id stands in the file
+    std::vector<IkePeer> peers;  ///< none: anybody
 
     std::vector<std::string> pools;  ///< names: `rules` has what they stand for
 

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -115,18 +116,28 @@ Diagnostics load_secrets(IkeConfiguration& ike, Diagnostics& warnings) {
     return faults;
 }
 
-Diagnostics look_up_peers(IkeConfiguration& ike) {
+Diagnostics look_up_peers(IkeConfiguration& ike, Diagnostics& warnings) {
     Diagnostics faults;
     for (IkeConnection& connection : ike.connections) {
-        if (connection.remote_host.empty()) {
-            continue;
+        ike::Connection& rules = *connection.rules;
+        Diagnostics missing;
+        for (const IkePeer& peer : connection.peers) {
+            std::string why;
+            const auto address = peer.address ? peer.address : look_up(peer.host, rules.local, why);
+            const std::uint32_t port = peer.port != 0 ? peer.port : ike.settings.port;
+            const UdpEndpoint gateway{address.value_or(IpAddress()), static_cast<std::uint16_t>(port)};
+            if (!address) {
+                missing.push_back(
+                    {peer.where, "host-not-found", fmt::format("remote: {} can't be looked up: {}", peer.host, why)});
+            } else if (std::ranges::find(rules.gateways.all, gateway) == rules.gateways.all.end()) {
+                rules.gateways.all.push_back(gateway);
+            }
         }
-        std::string why;
-        connection.rules->remote = look_up(connection.remote_host, connection.rules->local, why);
-        if (!connection.rules->remote) {
-            faults.push_back({connection.remote, "host-not-found",
-                              fmt::format("remote: {} can't be looked up: {}", connection.remote_host, why)});
+        if (!rules.gateways.all.empty()) {
+            rules.remote = rules.gateways.all.front().address;
         }
+        // One gateway that has a name which nobody knows is as good as one that is off.
+        std::ranges::move(missing, std::back_inserter(rules.gateways.all.empty() ? faults : warnings));
     }
     return faults;
 }

@@ -11,7 +11,8 @@ namespace keysluice::control {
 /// `warnings` gets what a person should mend all the same: a key that everybody on this machine can read.
 [[nodiscard]] Diagnostics load_secrets(IkeConfiguration& ike, Diagnostics& warnings);
 
-/// Looks up the peers that are given by host names, once. Blocks. A name that can't be found is reported.
-[[nodiscard]] Diagnostics look_up_peers(IkeConfiguration& ike);
+/// Looks up the peers that are given by host names, once. Blocks. A name that can't be found is reported; where the
+/// connection has another gateway, in `warnings`.
+[[nodiscard]] Diagnostics look_up_peers(IkeConfiguration& ike, Diagnostics& warnings);
 
 }  // namespace keysluice::control

@@ -22,7 +22,7 @@ Diagnostics load_ike(IkeConfiguration& ike, IkeLoading loading, std::chrono::sys
         note(check_private_keys(ike));
     }
     if (loading.look_up_peers) {
-        note(look_up_peers(ike));
+        note(look_up_peers(ike, warnings));
     }
     return wrong;
 }

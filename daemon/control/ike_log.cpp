@@ -61,6 +61,8 @@ LogEvent event_of(ike::Report::Kind kind) {
             return LogEvent::addresses_assigned;
         case Kind::failed:
             return LogEvent::failed;
+        case Kind::gateway_changed:
+            return LogEvent::gateway_changed;
         case Kind::refused:
             break;
     }
@@ -84,6 +86,9 @@ LogDetails details_of(const ike::Report& report, const ike::Sa* sa) {
     if (const ike::ChildSa* child = report.child.empty() ? nullptr : newest_child(sa, report.child)) {
         add("SPI_IN", fmt::format("{:08x}", child->spec.inbound.value));
         add("SPI_OUT", fmt::format("{:08x}", child->spec.outbound.value));
+    }
+    if (report.from) {
+        add("FROM", report.from->text());
     }
     if (!report.error.reason.empty()) {
         add("REASON", std::string(report.error.reason));
@@ -141,6 +146,10 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
             return;
         case Kind::assigned:
             say(report.error.sentence);
+            return;
+        case Kind::gateway_changed:
+            say(fmt::format("the gateway from now on, after {}: {} ({})", report.from.value_or(UdpEndpoint()).text(),
+                            report.error.sentence, report.error.reason));
             return;
         case Kind::offload_lost:
         case Kind::failed:

@@ -9,6 +9,7 @@
 
 #include "base/suggestion.hpp"
 #include "daemon/control/eap_reader.hpp"
+#include "daemon/control/gateways_reader.hpp"
 #include "daemon/control/interface_reader.hpp"
 #include "daemon/control/pool_reader.hpp"
 #include "daemon/shared/quoted.hpp"
@@ -26,6 +27,8 @@ using std::chrono::seconds;
 
 constexpr DurationRange kRekeyRange{seconds(5), hours(24 * 7)};
 constexpr DurationRange kLivenessRange{seconds(0), hours(24)};
+constexpr DurationRange kLivenessIdleRange{seconds(1), hours(24 * 10)};
+constexpr int kIdleFactor = 10;  // where nothing passes, the peer is asked so much more seldom
 constexpr DurationRange kRetryRange{seconds(1), hours(24)};
 constexpr std::array<std::string_view, 2> kRetryGrowthNames{"exponential", "linear"};
 constexpr DurationRange kRetransmitRange{milliseconds(100), seconds(30)};
@@ -166,31 +169,6 @@ void read_local(Section& section, std::optional<IpAddress>& into) {
                                    "\"192.0.2.1\", or \"any\"",
                                    in_quotes(*text)));
     }
-}
-
-/// Returns whether anybody may be the peer.
-bool read_remote(Section& section, IkeConnection& connection) {
-    const std::string* const text = section.text("remote", "a string with an address, a host name or \"any\"");
-    connection.remote = section.position("remote");
-    if (text == nullptr || *text == kAny) {
-        return true;
-    }
-    const std::optional<IpAddress>& local = connection.rules->local;
-    const auto address = IpAddress::parse(*text);
-    if (!address && is_host_name(*text)) {
-        connection.remote_host = *text;
-    } else if (!address || address->unspecified()) {
-        section.report(connection.remote, "bad-address",
-                       fmt::format("remote = {}: expected the peer's IPv4 or IPv6 address without a port, its host "
-                                   "name, or \"any\"",
-                                   in_quotes(*text)));
-    } else if (local && local->family() != address->family()) {
-        section.report(connection.remote, "bad-address",
-                       fmt::format("remote = {}: local = \"{}\" is an address of the other family", in_quotes(*text),
-                                   local->text()));
-    }
-    connection.rules->remote = address;
-    return false;
 }
 
 void read_identities(Section& section, IkeConnection& connection) {
@@ -339,7 +317,7 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     section.require("name", "every connection");
     section.groups(connection.groups);
     read_local(section, rules.local);
-    const bool anyone = read_remote(section, connection);
+    const bool anyone = read_gateways(section, connection);
     read_authentication(section, credentials, connection);
     read_start(section, anyone, connection.start);
     read_eap(section, credentials, connection);
@@ -356,6 +334,8 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     read_duration(section, "rekey_time", kRekeyRange, rules.rekey_time);
     read_duration(section, "liveness", kLivenessRange, rules.liveness);
     section.boolean("mobike", rules.mobike);
+    rules.liveness_idle = kIdleFactor * rules.liveness;
+    read_duration(section, "liveness_idle", kLivenessIdleRange, rules.liveness_idle);
     read_retry(section, rules.retry);
     read_children(section, allow_weak, connection, diagnostics);
     read_virtual_addresses(section, connection);

@@ -203,6 +203,7 @@ std::unique_ptr<IkeService> IkeService::inherit(Loop& loop, const IkeConfigurati
         service->endpoint_.restore(std::move(one), {});
         state->end_adoption();
     }
+    service->endpoint_.restore_gateways(inherited.gateways);
     return service;
 }
 
@@ -309,17 +310,7 @@ void IkeService::reload(std::vector<IkeConnection> connections, Occasion occasio
     } else {
         adopt_connections();
     }
-    if (kernel_) {
-        ChildInstaller::ChildNames on_traffic;
-        for (const IkeConnection& connection : configuration_.connections) {
-            for (const ike::ChildRule& child : connection.rules->children) {
-                if (connection.start == IkeStart::on_traffic) {
-                    on_traffic.emplace(connection.rules->name, child.name);
-                }
-            }
-        }
-        kernel_->untrap_all_but(on_traffic);
-    }
+    untrap_others();
     interfaces_touched_ = true;
     follow_interfaces();
     begin_connections();
@@ -347,19 +338,27 @@ void IkeService::begin_connections() {
     }
 }
 
-Result<IkeService::Ends> IkeService::ends_of(const ike::Connection& rules) {
+Result<IkeService::Ends> IkeService::ends_of(const ike::Connection& rules) const {
     if (!rules.remote) {
         return fail("no-route", "the peer may be anybody");
     }
-    auto local = rules.local ? Result<IpAddress>(*rules.local) : local_address_towards(*rules.remote);
+    const UdpEndpoint usual{*rules.remote, static_cast<std::uint16_t>(configuration_.settings.port)};
+    return ends_towards(rules, rules.gateways.all.empty() ? usual : rules.gateways.all.front());
+}
+
+Result<IkeService::Ends> IkeService::ends_towards(const ike::Connection& rules, const UdpEndpoint& remote) {
+    auto local = rules.local ? Result<IpAddress>(*rules.local) : local_address_towards(remote.address);
     if (!local) {
         return pass_on(std::move(local));
     }
-    return Ends{.local = *local, .remote = *rules.remote};
+    return Ends{.local = *local, .remote = remote};
 }
 
 bool IkeService::begin(const IkeConnection& connection) {
     const ike::Connection& rules = *connection.rules;
+    if (rules.gateways.several()) {
+        return begin_with_gateways(connection);
+    }
     const auto ends = ends_of(rules);
     if (!ends) {
         log_peer_failure(fmt::format("connection {}", rules.name), ends.error());
@@ -397,13 +396,16 @@ void IkeService::follow_routes() {
 }
 
 void IkeService::initiate(const std::string& connection, const std::string& child, const Ends& ends,
-                          const std::optional<ike::PacketSelectors>& packet) {
-    const auto port = static_cast<std::uint16_t>(configuration_.settings.port);
+                          const std::optional<ike::PacketSelectors>& packet, bool probe) {
+    const IkeSettings& settings = configuration_.settings;
+    // What comes from the other port has a non-ESP marker in front.
+    const std::uint32_t port = ends.remote.port == settings.nat_port ? settings.nat_port : settings.port;
     take(ike::Initiate{.connection = connection,
                        .child = child,
-                       .local = {ends.local, port},
-                       .remote = {ends.remote, port},
-                       .packet = packet});
+                       .local = {ends.local, static_cast<std::uint16_t>(port)},
+                       .remote = ends.remote,
+                       .packet = packet,
+                       .probe = probe});
 }
 
 void IkeService::trap(const ike::Connection& rules, const Ends& ends) {
@@ -413,14 +415,15 @@ void IkeService::trap(const ike::Connection& rules, const Ends& ends) {
         spec.child = child.name;
         spec.mode = child.mode;
         spec.local = ends.local;
-        spec.remote = ends.remote;
+        spec.remote = ends.remote.address;
+        spec.several_gateways = rules.gateways.several();
         spec.interface_id = rules.interface.id;
         // Who will get its address from the peer has another one before.
         spec.local_selectors = !child.local.empty()              ? child.local
                                : rules.virtual_addresses.empty() ? ike::TrafficSelectors{ike::selector_of(ends.local)}
                                                                  : ike::any_of(rules.virtual_addresses);
         spec.remote_selectors =
-            child.remote.empty() ? ike::TrafficSelectors{ike::selector_of(ends.remote)} : child.remote;
+            child.remote.empty() ? ike::TrafficSelectors{ike::selector_of(ends.remote.address)} : child.remote;
         kernel_->trap(spec);
     }
 }
@@ -444,7 +447,21 @@ void IkeService::on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& 
     }
     log_info("connection {}, child {}: wanted by a packet from {} to {}", child.connection, child.child,
              packet.source.address.text(), packet.destination.address.text());
-    initiate(child.connection, child.child, {.local = child.local, .remote = child.remote}, packet_selectors(packet));
+    const ike::ConnectionPtr rules = endpoint_.connection(child.connection);
+    if (!rules) {
+        return;
+    }
+    if (const auto gateway = endpoint_.next_gateway(child.connection)) {
+        if (!rules->keep_up) {  // otherwise it is under way, or pauses
+            seek(*rules, child.child, *gateway, packet_selectors(packet));
+        }
+        return;
+    }
+    const bool usual = rules->gateways.all.empty();
+    const auto port = static_cast<std::uint16_t>(configuration_.settings.port);
+    initiate(child.connection, child.child,
+             {.local = child.local, .remote = {child.remote, usual ? port : rules->gateways.all.front().port}},
+             packet_selectors(packet));
 }
 
 // ---- events in
@@ -540,6 +557,12 @@ void IkeService::perform(const ike::Report& report) {
     const auto found = endpoint_.sas().find(report.sa);
     const ike::Sa* sa = found == endpoint_.sas().end() ? nullptr : found->second.get();
     log_report(report, sa);
+    if (report.kind == ike::Report::Kind::gateway_changed) {
+        const IkeConnection* const connection = find_connection(report.connection);
+        if (connection != nullptr && is_trapped(*connection)) {
+            trap_gateways(*connection->rules);
+        }
+    }
     if (changes_ != nullptr) {
         changes_->add(report, sa);
     }

@@ -134,15 +134,24 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// Addresses or routes of this host are others than before.
     void follow_routes();
     [[nodiscard]] bool begin(const IkeConnection& connection);
-    /// Outer addresses of a connection that starts here.
+    /// Outer addresses of a connection that starts here, and the peer's port.
     struct Ends {
         IpAddress local;
-        IpAddress remote;
+        UdpEndpoint remote;
     };
-    [[nodiscard]] static Result<Ends> ends_of(const ike::Connection& rules);
+    [[nodiscard]] Result<Ends> ends_of(const ike::Connection& rules) const;
+    [[nodiscard]] static Result<Ends> ends_towards(const ike::Connection& rules, const UdpEndpoint& remote);
     void initiate(const std::string& connection, const std::string& child, const Ends& ends,
-                  const std::optional<ike::PacketSelectors>& packet = {});
+                  const std::optional<ike::PacketSelectors>& packet = {}, bool probe = false);
     void trap(const ike::Connection& rules, const Ends& ends);
+    // ike_gateways.cpp
+    [[nodiscard]] const IkeConnection* find_connection(const std::string& name) const;
+    [[nodiscard]] bool is_trapped(const IkeConnection& connection) const;
+    void untrap_others();
+    bool trap_gateways(const ike::Connection& rules);
+    void seek(const ike::Connection& rules, const std::string& child, const UdpEndpoint& gateway,
+              const std::optional<ike::PacketSelectors>& packet = {}, bool probe = false);
+    [[nodiscard]] bool begin_with_gateways(const IkeConnection& connection);
     void on_kernel(ike::Event event) override { take(std::move(event)); }
     void on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& packet) override;
     void on_progress() override { check_farewell(); }
@@ -156,6 +165,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::VerifyPeer action);
     void perform(ike::ExchangeKeys action);
     void perform(const ike::FindPaths& action);
+    void perform(const ike::SeekGateway& action);
+    void perform(const ike::CountTraffic& action);
     void perform(const ike::StateChanged& action);
     void perform(const ike::Report& report);
     [[nodiscard]] std::uint32_t count(const std::string& connection, std::optional<ike::IkeSpi> sa,

@@ -11,6 +11,8 @@ namespace keysluice::control {
 namespace {
 
 constexpr const char* kName = "ike-state";
+/// Where the gateways of all connections stand; no IKE SA has this SPI.
+constexpr StateFile::Name kGateways = 0;
 
 /// Behind the snapshot, the epoch of the process that wrote it.
 SecretBuffer contents_of(const ike::Sa& sa, std::uint32_t epoch) {
@@ -29,6 +31,16 @@ struct Written {
     std::unique_ptr<ike::Sa> sa;
     std::uint32_t epoch = 0;
 };
+
+void read_gateways(const Result<SecretBuffer>& contents, ike::GatewayUses& into) {
+    auto uses = contents ? ike::read_gateways(*contents) : std::unexpected(contents.error());
+    if (uses) {
+        into = *std::move(uses);
+    } else {
+        log_event(LogLevel::warning, lost(uses.error().reason), "{} ({})", uses.error().sentence,
+                  uses.error().reason);
+    }
+}
 
 Result<Written> read_contents(const SecretBuffer& contents, const ike::FindConnection& connection) {
     const Bytes all(contents);
@@ -86,6 +98,10 @@ std::unique_ptr<IkeState> IkeState::open(DescriptorStore& store, const std::stri
 IkeState::Inherited IkeState::read(const ike::FindConnection& connection) {
     Inherited inherited;
     for (const StateFile::Name name : file_.names()) {
+        if (name == kGateways) {
+            read_gateways(file_.read(name), inherited.gateways);
+            continue;
+        }
         file_.begin_adoption(name);
         const auto contents = file_.read(name);
         auto written = contents ? read_contents(*contents, connection) : std::unexpected(contents.error());
@@ -122,6 +138,11 @@ void IkeState::save(const ike::Endpoint& endpoint, std::uint32_t epoch) {
         if (const auto sa = endpoint.sas().find(spi); sa != endpoint.sas().end()) {
             change.contents = contents_of(*sa->second, epoch);
         }
+    }
+    if (endpoint.gateways_changed()) {
+        StateFile::Change& change = changes_.emplace_back();
+        change.name = kGateways;
+        change.contents = ike::write_gateways(endpoint.gateways());
     }
     if (changes_.empty()) {
         return;

@@ -23,6 +23,7 @@ class IkeState {
     struct Inherited {
         std::vector<std::unique_ptr<ike::Sa>> sas;
         std::uint32_t epoch = 1;  ///< of the process that takes them over: see IvCounter
+        ike::GatewayUses gateways;
     };
     /// What can be taken over; the log says what can't, and why.
     [[nodiscard]] Inherited read(const ike::FindConnection& connection);

@@ -103,7 +103,8 @@ Result<xfrm::Transaction> Translator::trap(const ike::ChildSaSpec& spec) {
     }
     xfrm::Transaction transaction;
     Trap& trap = traps_[{spec.connection, spec.child}];
-    if (trap.shared && kind_of(trap.spec) == kind_of(spec)) {
+    const bool same_ends = trap.spec.local == spec.local && trap.spec.remote == spec.remote;
+    if (trap.shared && same_ends && kind_of(trap.spec) == kind_of(spec)) {
         return transaction;
     }
     const Trap before =
@@ -478,6 +479,11 @@ bool Translator::alike(const xfrm::Policy& a, const xfrm::Policy& b) {
 }
 
 Translator::Kind Translator::kind_of(const ike::ChildSaSpec& spec) {
+    if (spec.mode == ike::Mode::tunnel && spec.several_gateways) {
+        const IpAddress any = IpAddress::lowest(spec.remote.family());
+        return {spec.connection,       spec.child,       spec.mode, any, any, {}, spec.local_selectors,
+                spec.remote_selectors, spec.interface_id};
+    }
     return {spec.connection,
             spec.child,
             spec.mode,

@@ -183,7 +183,11 @@ xfrm::Policy policy_of(const ike::ChildSaSpec& spec, xfrm::Direction direction, 
     protection.mode = mode_of(spec.mode);
     protection.reqid = reqid;
     const bool out = direction == xfrm::Direction::out;
-    if (spec.mode == ike::Mode::tunnel) {
+    if (spec.mode == ike::Mode::tunnel && spec.several_gateways && !out) {
+        // Only SAs of this child have the number, and on the way from one gateway to another both may send.
+        protection.source = IpAddress::lowest(spec.remote.family());
+        protection.destination = protection.source;
+    } else if (spec.mode == ike::Mode::tunnel) {
         protection.source = out ? spec.local : spec.remote;
         protection.destination = out ? spec.remote : spec.local;
     } else {

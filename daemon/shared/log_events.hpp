@@ -28,6 +28,7 @@ enum class LogEvent : std::uint8_t {
     offload_regained,
     addresses_assigned,
     path_changed,
+    gateway_changed,
 };
 
 struct LogEventName {
@@ -36,7 +37,7 @@ struct LogEventName {
 };
 
 /// In the order of the enumerators.
-inline constexpr std::array<LogEventName, 16> kLogEvents{{
+inline constexpr std::array<LogEventName, 17> kLogEvents{{
     {"ike-established", "9745637fbf8f4a89882be4393e175ecd"},
     {"ike-rekeyed", "d80430ffc9c44c5a93df58c2d6292ee5"},
     {"ike-closed", "45461d8c04504986a80ac6c36369072d"},
@@ -53,6 +54,7 @@ inline constexpr std::array<LogEventName, 16> kLogEvents{{
     {"offload-regained", "8c94e106aa6546f79c7be8234810f6ec"},
     {"addresses-assigned", "91ac18a8771243f6b8287f5cbb942510"},
     {"path-changed", "cdf23dd80953455bb05946323d1b41f4"},
+    {"gateway-changed", "8c9b7c1bc9254b05b01dee16640c6507"},
 }};
 
 [[nodiscard]] constexpr const LogEventName& describe(LogEvent event) {

@@ -83,6 +83,8 @@ void TwoEnds::perform(End& end, Actions actions) {
             end.kernel.remove(*half);
         } else if (auto* report = std::get_if<Report>(&action)) {
             end.reports.push_back(std::move(*report));
+        } else if (const auto* count = std::get_if<CountTraffic>(&action)) {
+            event(end, TrafficCounted{count->sa, end.traffic});
         } else if (!std::holds_alternative<StateChanged>(action)) {
             perform_errand(end, std::move(action));
         }

@@ -288,6 +288,8 @@ class Simulation {
             answer(own, std::move(exchanged));
         } else if (const auto* question = std::get_if<FindPaths>(&action)) {
             plan({}, Question{own, *question});
+        } else if (const auto* count = std::get_if<CountTraffic>(&action)) {
+            answer(own, TrafficCounted{count->sa, {}});
         } else if (const auto* report = std::get_if<Report>(&action)) {
             say(fmt::format("{} reports {} {} {}", host.end.name, static_cast<int>(report->kind),
                             report->error.reason, report->error.sentence));

@@ -84,9 +84,11 @@ void End::rewrite() {
         read.push_back(*std::move(again));
     }
     const auto wanted = endpoint->wanted();
+    const auto gateways = read_gateways(write_gateways(endpoint->gateways()));
     endpoint = std::make_unique<Endpoint>(settings, random);
     endpoint->configure(connections);
     endpoint->restore(std::move(read), wanted);
+    endpoint->restore_gateways(gateways.value());
 }
 
 std::size_t End::count(Report::Kind kind) const {

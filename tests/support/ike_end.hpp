@@ -43,6 +43,7 @@ class End {
     /// Private keys, by the name that Sign has for them.
     std::map<crypto::Sha256, std::shared_ptr<EVP_PKEY>> signing_keys;
     std::set<IpAddress> unreachable;  ///< by what the host's routes say
+    std::optional<Traffic> traffic;   ///< what the kernel says when it is asked to count; nothing: it can't
     bool holds_errands = false;       ///< Sign, VerifyPeer and ExchangeKeys stay in `errands`, unanswered
     std::vector<Action> errands;
     bool holds_installs = false;  ///< what the kernel says to InstallChild does not come back

@@ -97,7 +97,8 @@ TEST_CASE("the contract's example") {
     CHECK(hq.groups == std::vector<std::string>{"branch"});
     CHECK(rules.local == IpAddress::parse("192.0.2.1"));
     CHECK(rules.remote == IpAddress::parse("198.51.100.7"));
-    CHECK(hq.remote_host.empty());
+    REQUIRE(hq.peers.size() == 1);
+    CHECK(hq.peers[0].address == rules.remote);
     CHECK(rules.local_id == ike::parse_identity("gw1.example").value());
     CHECK(rules.remote_id.matches(ike::parse_identity("gw2.example").value()));
     CHECK_FALSE(rules.remote_id.matches(ike::parse_identity("gw3.example").value()));
@@ -135,6 +136,7 @@ TEST_CASE("what is left out") {
     CHECK(rules.rekey_time == 4h);
     CHECK(rules.liveness == 30s);
     CHECK(rules.mobike);
+    CHECK(rules.liveness_idle == 5min);
     CHECK(rules.retry == ike::RetryPauses{});
     CHECK(rules.children[0].proposals == ike::default_esp_proposals());
     CHECK(rules.children[0].local.empty());
@@ -151,7 +153,8 @@ TEST_CASE("every key that isn't at its default") {
         "mode = \"transport\"\nesp = [\"3des-sha1\"]\nrekey_time = \"5s\"\noffload = \"off\"\n"
         "rekey_bytes = 100000000000000\nrekey_packets = 1000"));
     CHECK(made.groups == std::vector<std::string>{"x", "y"});
-    CHECK(made.remote_host == "gw.example");
+    REQUIRE(made.peers.size() == 1);
+    CHECK(made.peers[0].host == "gw.example");
     CHECK_FALSE(made.rules->remote);
     CHECK(made.rules->remote_id.matches(ike::parse_identity("gw7.example").value()));
     CHECK(made.psk.kind == SecretReference::Kind::directory);
@@ -307,14 +310,56 @@ TEST_CASE("addresses") {
           "f:4:9: local = \"192.0.2\": expected an IPv4 or IPv6 address of this machine, as in \"192.0.2.1\", or "
           "\"any\"");
     CHECK(said(connection("local = \"0.0.0.0\"")).starts_with("f:4:9: local = \"0.0.0.0\": expected"));
-    CHECK(
-        said(connection("remote = \"192.0.2.1:500\"")) ==
-        "f:4:10: remote = \"192.0.2.1:500\": expected the peer's IPv4 or IPv6 address without a port, its host name, "
-        "or \"any\"");
+    CHECK(said(connection("remote = \"192.0.2.1:0\"")) ==
+          "f:4:10: remote = \"192.0.2.1:0\": expected the peer's IPv4 or IPv6 address or its host name, with a port "
+          "as in "
+          "\"192.0.2.1:500\" or without, a list of them, or \"any\"");
     CHECK(said(connection("local = \"192.0.2.1\"\nremote = \"2001:db8::1\"")) ==
           "f:5:10: remote = \"2001:db8::1\": local = \"192.0.2.1\" is an address of the other family");
     CHECK(said(connection("remote = 7")) ==
           "f:4:10: remote: expected a string with an address, a host name or \"any\", got an integer");
+}
+
+TEST_CASE("several gateways") {
+    const IkeConnection made =
+        read(connection("remote = [\"gw1.example\", \"198.51.100.2:4500\", \"[2001:db8::1]:500\", \"2001:db8::2\", "
+                        "\"gw2.example:501\"]\n"
+                        "start = \"on-load\"\nreturn = \"when-idle\"\nreturn_check = \"5s\"\nreturn_idle = \"2min\"\n"
+                        "liveness = \"1s\"\nliveness_idle = \"7min\""));
+    std::string peers;
+    for (const IkePeer& peer : made.peers) {
+        peers += peer.host + " " + std::to_string(peer.port) + (peer.address ? " address, " : ", ");
+    }
+    CHECK(peers ==
+          "gw1.example 0, 198.51.100.2 4500 address, 2001:db8::1 500 address, 2001:db8::2 0 address, gw2.example "
+          "501, ");
+    CHECK(made.peers[1].where == Position{"f", 4, 26});
+    const ike::Gateways& gateways = made.rules->gateways;
+    CHECK(gateways.order == ike::Gateways::Order::priority);
+    CHECK(gateways.back == ike::Gateways::Return::when_idle);
+    CHECK(gateways.check == 5s);
+    CHECK(gateways.idle == 2min);
+    CHECK(made.rules->liveness_idle == 7min);
+    const IkeConnection rotated = read(connection("remote = \"gw\"\nremote_order = \"rotation\"\nliveness = \"1s\""));
+    CHECK(rotated.rules->gateways.order == ike::Gateways::Order::rotation);
+    CHECK(rotated.rules->gateways.back == ike::Gateways::Return::never);
+    CHECK(rotated.rules->liveness_idle == 10s);
+}
+
+TEST_CASE("gateways that are none") {
+    for (const std::string wrong :
+         {"", "any", "a b", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:-1", "[192.0.2.1]:500", "[gw]:500",
+          "[2001:db8::1]", "0.0.0.0", "[::]:500", ":500", "gw:x"}) {
+        CHECK_MESSAGE(said(connection("remote = [\"gw\", \"" + wrong + "\"]")).starts_with("f:4:17: remote"), wrong);
+    }
+    CHECK(said(connection("remote = []")).starts_with("f:4:10: remote has 0 items"));
+    CHECK(said(connection("local = \"192.0.2.1\"\nremote = [\"192.0.2.2\", \"2001:db8::1\"]")) ==
+          "f:5:24: remote = \"2001:db8::1\": local = \"192.0.2.1\" is an address of the other family");
+    const std::string rotated =
+        connection("remote = [\"a\", \"b\"]\nremote_order = \"rotation\"\nreturn = \"at-once\"");
+    CHECK(said(rotated) ==
+          "f:6:10: return: with remote_order = \"rotation\" no gateway is better than another; expected \"never\"");
+    CHECK(parse_configuration(rotated, "f", {}).error().at(0).reason == "bad-return");
 }
 
 TEST_CASE("with nobody to start with, nothing starts") {

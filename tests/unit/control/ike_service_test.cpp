@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -277,6 +278,38 @@ TEST_CASE_FIXTURE(TwoGateways, "a reload: what stands goes on with what it was m
         REQUIRE(await([&] { return left.tables.policies.size() == 3; }));
         CHECK(left.only_child()->inbound == before.inbound);
     }
+}
+
+TEST_CASE_FIXTURE(TwoGateways, "several gateways: what waits for one of them does not leave in the clear") {
+    left.service.reset();
+    const UdpEndpoint none{*IpAddress::parse("198.51.100.9"), 500};
+    const UdpEndpoint there{kRight, 500};
+    auto configuration = configuration_of(kLeft, kRight, IkeStart::on_load);
+    configuration.settings.retransmit_tries = 1;
+    configuration.settings.retransmit_timeout = 500ms;
+    ike::Connection& rules = *configuration.connections.front().rules;
+    rules.remote = none.address;
+    rules.gateways.all = {none, there};
+    rules.liveness = 2s;
+    start(left, network.left, configuration);
+    REQUIRE(await([&] { return left.only_child() && left.tables.policies.size() == 3; }));
+    CHECK(left.service->endpoint().gateway("hq") == there);
+    CHECK(log.text().find("the gateway from now on, after 198.51.100.9:500") != std::string::npos);
+    // The kernel is asked what has passed.
+    const auto found = std::ranges::find_if(left.service->endpoint().sas(), [](const auto& each) {
+        return each.second->state == ike::State::established;  // that with the other one is over
+    });
+    const ike::Sa& sa = *found->second;
+    CHECK(await([&] { return sa.watch.counted.has_value(); }));
+    const ike::IkeSpi spi = sa.own_spi();
+    CHECK(left.service->down("hq", spi) == 1);
+    const auto waits = [&] { return left.children().empty() && left.tables.policies.size() == 1; };
+    CHECK(await(waits));
+    REQUIRE(await([&] { return left.only_child() && left.tables.policies.size() == 3; }));
+    CHECK(left.service->down("hq") == 1);
+    CHECK(await([&] { return left.tables.policies.empty() && left.tables.sas.empty(); }));
+    CHECK(left.service->up(rules, {}));
+    CHECK(await([&] { return left.only_child().has_value(); }));
 }
 
 TEST_SUITE_END();

@@ -718,6 +718,64 @@ TEST_CASE("a trap that changes, and one that is no longer wanted") {
     CHECK(is_empty(translator.clear()));
 }
 
+TEST_CASE("from one gateway to another: one number, packets may come from both, and the later one is sent to") {
+    const auto through = [](std::uint32_t inbound, std::uint32_t outbound, const char* local, const char* remote) {
+        ike::ChildSaSpec made = spec(inbound, outbound);
+        made.several_gateways = true;
+        made.local = *IpAddress::parse(local);
+        made.remote = *IpAddress::parse(remote);
+        return made;
+    };
+    const auto first = through(1001, 2001, "192.0.2.1", "198.51.100.7");
+    const auto second = through(1002, 2002, "203.0.113.1", "198.51.100.8");
+    Translator translator;
+    Tables tables;
+    const auto out = [&] {
+        for (const auto& [id, policy] : tables.policies) {
+            if (id.direction == xfrm::Direction::out) {
+                return policy.templates.at(0).source.text() + " > " + policy.templates.at(0).destination.text();
+            }
+        }
+        return std::string();
+    };
+    const auto towards_first = through(0, 0, "192.0.2.1", "198.51.100.7");
+    const auto towards_second = through(0, 0, "203.0.113.1", "198.51.100.8");
+    tables.carry_out(translator.trap(towards_first));
+    const xfrm::ReqId number = tables.out();
+    tables.carry_out(translator.install(whole(first)));
+    CHECK(out() == "192.0.2.1 > 198.51.100.7");
+    // The first one dies: what it had goes, the trap stays and follows.
+    tables.carry_out(translator.remove(ike::RemoveChild{first}));
+    CHECK(tables.policies.size() == 1);
+    tables.carry_out(translator.trap(towards_second));
+    CHECK(out() == "203.0.113.1 > 198.51.100.8");
+    REQUIRE(translator.wanted(number, 0) != nullptr);
+    CHECK(translator.wanted(number, 0)->remote == second.remote);
+    tables.carry_out(translator.install(whole(second)));
+    // And back: the first stands before the second goes.
+    const auto again = through(1003, 2003, "192.0.2.1", "198.51.100.7");
+    tables.carry_out(translator.install(whole(again)));
+    CHECK(out() == "192.0.2.1 > 198.51.100.7");
+    CHECK(tables.policies.size() == 3);
+    for (const auto& [id, policy] : tables.policies) {
+        CHECK(policy.templates.at(0).reqid == number);
+        if (id.direction != xfrm::Direction::out) {
+            CHECK(policy.templates.at(0).source == IpAddress::lowest(Family::ipv4));
+            CHECK(policy.templates.at(0).destination == IpAddress::lowest(Family::ipv4));
+        }
+    }
+    tables.carry_out(translator.remove(ike::RemoveOutbound{second}));
+    tables.carry_out(translator.trap(towards_first));
+    tables.carry_out(translator.remove(ike::RemoveChild{second}));
+    CHECK(out() == "192.0.2.1 > 198.51.100.7");
+    CHECK(tables.spis() == "1003 2003");
+    tables.carry_out(translator.remove(ike::RemoveChild{again}));
+    CHECK(tables.policies.size() == 1);
+    CHECK(out() == "192.0.2.1 > 198.51.100.7");
+    tables.carry_out(translator.untrap_all_but({}));
+    CHECK(tables.empty());
+}
+
 TEST_CASE("everything goes at once") {
     Translator translator;
     Tables tables;

@@ -36,6 +36,21 @@ TEST_CASE("connections between two addresses: certain peers first, then certain 
     CHECK(between(table, "192.0.2.1", "2001:db8::1") == "from-1 any any-too ");
 }
 
+TEST_CASE("a connection is for each of its gateways") {
+    auto several = std::make_shared<Connection>();
+    several->name = "several";
+    several->remote = IpAddress::parse("192.0.2.1");
+    for (const char* address : {"192.0.2.1", "192.0.2.2", "2001:db8::2"}) {
+        several->gateways.all.push_back({*IpAddress::parse(address), 500});
+    }
+    ConnectionTable table;
+    table.configure({several});
+    CHECK(between(table, "192.0.2.9", "192.0.2.1") == "several ");
+    CHECK(between(table, "192.0.2.9", "192.0.2.2") == "several ");
+    CHECK(between(table, "2001:db8::9", "2001:db8::2") == "several ");
+    CHECK(between(table, "192.0.2.9", "192.0.2.3").empty());
+}
+
 TEST_CASE("connections by name, and only those of the last configuration") {
     ConnectionTable table;
     table.configure({connection("old", "", ""), connection("kept", "", "")});
