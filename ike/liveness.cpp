@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ike/exchange.hpp"
+#include "ike/mobility.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -48,6 +49,9 @@ Passed take_note(const Context& context, Sa& sa, const Traffic& traffic) {
 
 bool is_to_be_asked(const Context& context, Sa& sa, const std::optional<Traffic>& traffic) {
     const Connection& rules = *sa.connection;
+    if (is_unseen(sa) && context.now >= sa.established_at + rules.liveness) {
+        return true;  // once, however much is heard
+    }
     if (!traffic) {
         return context.now >= sa.heard_at + rules.liveness;
     }

@@ -211,7 +211,7 @@ void on_refused_path(Context& context, Sa& sa) {
 /// Section 3.5: "Checks that the (source IP address, destination IP address) pair in the IP header is acceptable
 /// according to local policy." What a connection says of the peer's address is where it begins.
 bool acceptable(const Sa& sa, const Ends& ends) {
-    return !sa.connection->local || *sa.connection->local == ends.local.address;
+    return sa.connection->local.value_or(ends.local.address) == ends.local.address;
 }
 
 /// Section 3.9: "The exchange responder MUST verify that the contents of the NO_NATS_ALLOWED notification match the
@@ -410,14 +410,8 @@ void on_check_response(Context& context, Sa& sa, const CheckPath& task, const In
     }
 }
 
-Instant liveness_due(const Sa& sa) {
-    const Duration interval = sa.connection->liveness;
-    if (interval == Duration::zero()) {
-        return Instant::max();
-    }
-    // A NAT may have come or gone between IKE_SA_INIT and IKE_AUTH: whoever leads asks once, however much is heard.
-    const bool unseen = sa.mobility.agreed && sa.mobility.leads && !sa.mobility.seen_as;
-    return (unseen ? std::min(sa.heard_at, sa.established_at) : sa.heard_at) + interval;
+bool is_unseen(const Sa& sa) {
+    return sa.mobility.agreed && sa.mobility.leads && !sa.mobility.seen_as;
 }
 
 void on_liveness_response(Context& /*context*/, Sa& sa, const Incoming& message) {
@@ -479,12 +473,11 @@ Payloads answer_mobility(Context& context, Sa& sa, const Incoming& message) {
         return answer;
     }
     if (updates && !acceptable(sa, came_by)) {
-        report(
-            context, sa, Report::Kind::refused,
-            {"path-unacceptable", fmt::format("{} wants packets to go between {} and {}; connection {} is bound to "
-                                              "{}",
-                                              peer_text(sa), came_by.local.text(), came_by.remote.text(),
-                                              sa.connection->name, sa.connection->local->text())});
+        report(context, sa, Report::Kind::refused,
+               {"path-unacceptable",
+                fmt::format("{} wants packets to go between {} and {}; connection {} is bound to "
+                            "another address of ours",
+                            peer_text(sa), came_by.local.text(), came_by.remote.text(), sa.connection->name)});
         answer.emplace_back(notify(NotifyType::unacceptable_addresses));
         return answer;
     }

@@ -25,8 +25,8 @@ void on_update_response(Context& context, Sa& sa, const UpdateAddresses& task, c
 void on_check_response(Context& context, Sa& sa, const CheckPath& task, const Incoming& message);
 /// Section 3.8: such a request tells whether a NAT's mapping has changed.
 void start_informational(Context& context, Sa& sa, const Liveness& task);
-/// When to ask whether the peer is there, or how it sees us; Instant::max(): never.
-[[nodiscard]] Instant liveness_due(const Sa& sa);
+/// We lead, and the peer has not told how it sees us: a NAT may have come or gone between IKE_SA_INIT and IKE_AUTH.
+[[nodiscard]] bool is_unseen(const Sa& sa);
 void on_liveness_response(Context& context, Sa& sa, const Incoming& message);
 
 /// Sends what is outstanding again; by all paths that there are once the one in use is doubted.

@@ -56,6 +56,11 @@ class Plan {
         wanted_.mtu = interface.mtu;
     }
     void leave_out(const IpAddress& outer) { outer_.insert(outer); }
+    void leave_out(const ike::Gateways& gateways) {
+        for (const UdpEndpoint& each : gateways.all) {
+            outer_.insert(each.address);
+        }
+    }
     void take(const ike::Assignment& given) {
         wanted_.addresses.insert(given.addresses.begin(), given.addresses.end());
     }
@@ -108,6 +113,7 @@ void add_sa(const ike::Sa& sa, Plan& plan, std::set<std::pair<std::string, std::
         return;  // there may be thousands, and what they have is in the pools
     }
     plan.leave_out(sa.remote.address);
+    plan.leave_out(sa.connection->gateways);
     const ike::Assignment* const given = sa.given ? &*sa.given : nullptr;
     if (given != nullptr) {
         plan.take(*given);
@@ -131,6 +137,7 @@ void add_connection(const IkeConnection& connection, Plan& plan,
         return;
     }
     plan.leave_out(*rules.remote);
+    plan.leave_out(rules.gateways);
     for (const ike::ChildRule& child : rules.children) {
         if (!carried.contains({rules.name, child.name})) {
             plan.lead_to(child.remote, nullptr);
