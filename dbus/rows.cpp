@@ -135,11 +135,6 @@ TlsSessionRow to_row(const control::TlsSessionView& session) {
 }
 
 EventRow to_row(const control::Happening& happening) {
-    Dictionary more;
-    if (!happening.from.empty()) {
-        more.emplace("from", sdbus::Variant{happening.from});
-        more.emplace("to", sdbus::Variant{happening.peer});
-    }
     const auto time = std::chrono::duration_cast<std::chrono::microseconds>(happening.time.time_since_epoch());
     Dictionary more;
     if (!happening.from.empty()) {

@@ -25,6 +25,7 @@ bool counts(State state) {
         case State::auth_sent:
         case State::signing:
         case State::verifying:
+        case State::eap:
         case State::established:
             return true;
         case State::half_open:

@@ -33,7 +33,7 @@ void check_other_end(Section& section, std::string_view key, ike::Auth eap, std:
 /// Only who begins proves something by EAP.
 void check_role(Section& section, const IkeConnection& connection) {
     const ike::Connection& rules = *connection.rules;
-    const bool anyone = !rules.remote && connection.remote_host.empty();
+    const bool anyone = connection.peers.empty();
     if (ike::is_eap(rules.auth) && anyone) {
         section.report(
             connection.remote, "eap-role",

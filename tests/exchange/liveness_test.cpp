@@ -15,6 +15,7 @@ void ask_soon(Connection& of_a, Connection& of_z) {
     of_a.liveness = 2s;
     of_a.liveness_idle = 1min;
     of_z.liveness = 0s;
+    of_a.mobike = false;  // it would ask once more, how it is seen
 }
 
 /// How often `a` has asked whether `z` is there: nothing else is sent.

@@ -64,7 +64,7 @@ TEST_SUITE("cli: time line") {
             "{\"version\":1,\"running\":true}\n"
             R"({"version":1,"event":{"time":1763764407123456,"kind":"ike-established","connection":"hq","child":"",)"
             R"("ike_spi":"1122334455667788","spi_in":"00000000","spi_out":"00000000","peer":"198.51.100.7:500",)"
-            "\"reason\":\"\",\"sentence\":\"\",\"from\":\"\"}}\n"
+            "\"reason\":\"\",\"sentence\":\"\"}}\n"
             "{\"version\":1,\"lost\":3}\n");
     }
 

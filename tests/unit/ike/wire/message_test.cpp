@@ -301,6 +301,6 @@ TEST_CASE("what a phone sends inside IKE_AUTH") {
         "IKE_AUTH request 1 [IDi(phone.example.) N(INITIAL_CONTACT) IDr(gw.example.com) AUTH(shared key, 16 octets) "
         "CP(CFG_REQUEST: INTERNAL_IP4_ADDRESS, INTERNAL_IP6_ADDRESS, INTERNAL_IP4_DNS) "
         "N(ESP_TFC_PADDING_NOT_SUPPORTED) SA(ESP: aes256gcm16-noesn) TSi(0.0.0.0/0) TSr(0.0.0.0/0) "
-        "N(status 16396)]");
+        "N(MOBIKE_SUPPORTED)]");
     CHECK(emit_payloads(*payloads).bytes == inner);
 }
