@@ -54,7 +54,7 @@ Prefix network_of(const IpAddress& address, std::uint8_t length) {
         const std::size_t kept = std::min<std::size_t>(8, length > 8 * i ? length - 8 * i : 0);
         octets[i] = static_cast<std::uint8_t>(octets[i] & (0xff00U >> kept));
     }
-    return {*IpAddress::from_octets(octets), length};
+    return {IpAddress::from_octets(octets).value_or(address), length};
 }
 
 std::optional<Prefix> subnet_in(const Attribute& attribute) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "ike/auth.hpp"
 #include "ike/child_events.hpp"
@@ -49,7 +50,7 @@ void report_refusal(Context& context, const UdpEndpoint& peer, Error error) {
 
 }  // namespace
 
-Endpoint::Endpoint(Settings settings, Random& random) : settings_(settings), random_(random) {}
+Endpoint::Endpoint(Settings settings, Random& random) : settings_(std::move(settings)), random_(random) {}
 
 Endpoint::~Endpoint() = default;
 

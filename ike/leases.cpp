@@ -39,7 +39,11 @@ void Leases::hold(const IpAddress& address, const wire::Identity& peer) {
 
 void Leases::release(const IpAddress& address) {
     const auto lease = leases_.find(address);
-    if (lease == leases_.end() || lease->second.holders == 0 || --lease->second.holders > 0) {
+    if (lease == leases_.end() || lease->second.holders == 0) {
+        return;
+    }
+    --lease->second.holders;
+    if (lease->second.holders > 0) {
         return;
     }
     lease->second.idle = idle_.insert(idle_.end(), address);

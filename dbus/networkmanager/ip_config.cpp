@@ -36,12 +36,14 @@ sdbus::Variant variant_of(const IpAddress& address) {
 sdbus::Variant variant_of(const std::vector<IpAddress>& addresses, Family family) {
     if (family == Family::ipv4) {
         std::vector<std::uint32_t> numbers;
+        numbers.reserve(addresses.size());
         for (const IpAddress& each : addresses) {
             numbers.push_back(number_of(each));
         }
         return sdbus::Variant{numbers};
     }
     std::vector<std::vector<std::uint8_t>> all;
+    all.reserve(addresses.size());
     for (const IpAddress& each : addresses) {
         all.push_back(octets_of(each));
     }
