@@ -79,6 +79,10 @@ void look_at_traffic(Context& context, Sa& sa) {
 void on_traffic(Context& context, Sa& sa, const TrafficCounted& event) {
     sa.watch.asked = false;
     const bool asks = sa.state == State::established && is_to_be_asked(context, sa, event.traffic);
+    if (!event.traffic && !asks && sa.connection->liveness > Duration::zero()) {
+        // A kernel that can't tell is asked again when it is time to ask the peer, and not later.
+        sa.watch.look_at = std::max(context.now, sa.heard_at + sa.connection->liveness);
+    }
     const bool waits =
         std::ranges::any_of(sa.waiting, [](const Task& task) { return std::holds_alternative<Liveness>(task); });
     if (asks && !waits && !sa.window.outstanding && sa.connection->liveness > Duration::zero()) {

@@ -42,15 +42,17 @@ class PcapFile {
     ~PcapFile() { std::fclose(file_); }
 
     void add(const Packet& sent) {
-        constexpr std::size_t kHeaders = 20 + 8;
-        const auto size = static_cast<std::uint16_t>(kHeaders + sent.bytes.size());
+        // RFC 7296 section 2.23: on port 4500 four octets of zero stand before a message.
+        const wire::Octets marker(sent.to.port == Settings().nat_port ? 4 : 0, 0);
+        const std::size_t headers = 20 + 8 + marker.size();
+        const auto size = static_cast<std::uint16_t>(headers + sent.bytes.size());
         Writer packet;
         packet.be(++count_).be(std::uint32_t{0}).be(std::uint32_t{size}).be(std::uint32_t{size});
         packet.be(std::uint8_t{0x45}).be(std::uint8_t{0}).be(size).be(std::uint32_t{0});
         packet.be(std::uint8_t{64}).be(std::uint8_t{17}).be(std::uint16_t{0});
         packet.raw(sent.from.address.octets()).raw(sent.to.address.octets());
         packet.be(sent.from.port).be(sent.to.port).be(static_cast<std::uint16_t>(size - 20)).be(std::uint16_t{0});
-        write(packet.raw(sent.bytes).view());
+        write(packet.raw(marker).raw(sent.bytes).view());
     }
 
    private:

@@ -2,7 +2,7 @@
 
 from support import checks
 from support.authority import Authority, for_keysluice, for_strongswan
-from support.scenario import Failure, eventually, expect, expect_raises, scenario
+from support.scenario import Failure, eventually, expect, expect_equal, expect_raises, scenario
 from support.traffic import streams
 from support.tunnel import Tunnel
 from ike.basics import SIDES, SMALL, both_have_it, gateways
@@ -95,6 +95,25 @@ def server(world):
 @scenario("eap: MSCHAPv2, strongSwan begins, and says that it is an address")
 def server_of_an_address(world):
     works(world, "strongSwan", as_server(world, identity="192.0.2.2"))
+
+
+@scenario("eap: MSCHAPv2, keysluice begins, and gets a virtual address, which it has again after a kill")
+def laptop(world):
+    settings = as_client(world, virtual_addresses=["0.0.0.0"], interface="ks-left")
+    settings["sluice"]["child"] = {"local_ts": ["0.0.0.0/0"]}
+    settings["swan"]["connection"]["pools"] = ["laptops"]
+    settings["swan"]["child"] = {"remote_ts": ["dynamic"]}
+    settings["swan"]["credentials"].append(("load-pool", {"laptops": {"addrs": "10.9.0.0/24"}}))
+    tunnel = Tunnel()
+    with gateways(world, tunnel, "keysluice", **settings) as (place, both):
+        ours, swan = both["keysluice"], both["strongSwan"]
+        place.right.namespace.ip(f"route add 10.9.0.0/24 via {place.left.outer[4]}")
+        both_have_it(world, both)
+        checks.traffic_flows(world, place.with_host("left", "10.9.0.1", 4), tunnel, swan, SMALL)
+        ours.replace()
+        both_have_it(world, both)
+        expect_equal(ours.sas()[0]["virtual_addresses"], ["10.9.0.1"], "addresses")
+        checks.traffic_flows(world, place.with_host("left", "10.9.0.1", 4), tunnel, swan, SMALL)
 
 
 @scenario("eap: MSCHAPv2, a wrong password, keysluice begins")
