@@ -20,7 +20,7 @@ CHANGES = 50
 def roaming(world, initiator, nat=None, **more):
     """Both may be at any address; who begins may change it."""
     tunnel = Tunnel()
-    sluice = {"connection": {"local": "any", "liveness": "2s"} | more.pop("connection", {})}
+    sluice = {"connection": {"local": "any", "liveness": "2s", "liveness_idle": "2s"} | more.pop("connection", {})}
     swan = {"charon": {"retransmit_timeout": "1.0", "retransmit_base": "1.2"},
             "connection": {"local_addrs": ["%any"], "dpd_delay": "2"}}
     if initiator == "strongSwan":
