@@ -27,9 +27,9 @@ std::string word(ike::Offload offload) {
 
 Dictionary addresses_of(const control::IkeSaView& sa) {
     Dictionary more;
-    const auto add = [&](const char* key, std::vector<std::string> texts) {
+    const auto add = [&](const char* key, const std::vector<std::string>& texts) {
         if (!texts.empty()) {
-            more.emplace(key, sdbus::Variant{std::move(texts)});
+            more.emplace(key, sdbus::Variant{texts});
         }
     };
     add("virtual_addresses", control::texts(sa.given.addresses));
