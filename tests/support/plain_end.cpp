@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -43,6 +45,12 @@ void PlainEnd::pump() {
         write();
         read();
     }
+}
+
+bool PlainEnd::has_arrived() const {
+    int unacknowledged = 0;
+    REQUIRE(::ioctl(fd.get(), SIOCOUTQ, &unacknowledged) == 0);
+    return said_all() && unacknowledged == 0;
 }
 
 void PlainEnd::write() {

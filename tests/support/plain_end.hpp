@@ -39,6 +39,8 @@ class PlainEnd {
     /// What is possible now.
     void pump();
     [[nodiscard]] bool said_all() const { return unsent_.empty() && !ending_; }
+    /// All of it, the FIN too, is in the peer's socket: what is here still, a reset takes along.
+    [[nodiscard]] bool has_arrived() const;
     [[nodiscard]] std::size_t unsaid() const { return unsent_.size(); }
     [[nodiscard]] bool over() const { return ended || error != 0; }
 

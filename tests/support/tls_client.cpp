@@ -26,14 +26,19 @@ void TlsClient::take_output() {
 
 void TlsClient::pump() {
     wire_.pump();
+    take_input();
+    take_output();
+    wire_.pump();
+    take_input();  // or it could be over before all that came is seen
+}
+
+void TlsClient::take_input() {
     if (!established()) {
         handshake();
     }
     if (established() && failure.empty()) {
         decrypt();
     }
-    take_output();
-    wire_.pump();
 }
 
 void TlsClient::handshake() {

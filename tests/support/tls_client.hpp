@@ -40,6 +40,7 @@ class TlsClient {
     std::string_view failure;  ///< the reason of the session's failure: the peer's alert
 
    private:
+    void take_input();
     void take_output();
     void handshake();
     void decrypt();

@@ -301,7 +301,7 @@ TEST_CASE(
     relayed.plain.reads = false;
     relayed.plain.say(answer);
     relayed.plain.say_end();
-    CHECK(relayed.turn_until([&] { return relayed.plain.said_all() && relayed.client->said_all(); }));
+    CHECK(relayed.turn_until([&] { return relayed.plain.has_arrived() && relayed.client->said_all(); }));
     relayed.turn_for(std::chrono::milliseconds(50));
     CHECK_FALSE(relayed.over());
     relayed.plain.fd.reset();  // with unread input: a reset
