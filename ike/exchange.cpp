@@ -74,15 +74,19 @@ void send_init_request(Context& context, Sa& sa, const Payloads& payloads) {
     make_outstanding(context, sa, wire::ExchangeType::ike_sa_init, {std::move(datagram)});
 }
 
+Ends way_back(const Context& context, const Sa& sa) {
+    // RFC 4555 section 3.10: by which way a request and its response get through says something about that way alone,
+    // so the response goes back by it. Without MOBIKE, IKE is to go where ESP goes, and to end where that ends. A
+    // response that comes late goes to where the peer is now.
+    return sa.mobility.agreed ? context.came_by.value_or(sa.ends()) : sa.ends();
+}
+
 void send_response(Context& context, Sa& sa, const Incoming& request, const Payloads& payloads) {
     auto datagrams = seal(context, sa, header_of(sa, request.exchange, true, request.id), payloads);
     if (sa.state == State::dead && datagrams.empty()) {
         return;
     }
-    // RFC 4555 section 3.10: by which way a request and its response get through says something about that way alone,
-    // so the response goes back by it. Without MOBIKE, IKE is to go where ESP goes, and to end where that ends. A
-    // response that comes late goes to where the peer is now.
-    const Ends way = sa.mobility.agreed ? context.came_by.value_or(sa.ends()) : sa.ends();
+    const Ends way = way_back(context, sa);
     send_datagrams(context, way.local, way.remote, datagrams);
     sa.sent_at = context.now;
     sa.window.given = GivenResponse{.id = request.id, .request = request.digest, .datagrams = std::move(datagrams)};

@@ -12,6 +12,8 @@ namespace keysluice::ike {
 void send_request(Context& context, Sa& sa, wire::ExchangeType exchange, const Payloads& payloads);
 /// Sends IKE_SA_INIT in the clear.
 void send_init_request(Context& context, Sa& sa, const Payloads& payloads);
+/// Where the response to a request goes, or goes again.
+[[nodiscard]] Ends way_back(const Context& context, const Sa& sa);
 /// Answers a request, and remembers the answer. INVALID_SYNTAX ends the IKE SA.
 void send_response(Context& context, Sa& sa, const Incoming& request, const Payloads& payloads);
 /// Sends what is outstanding again.

@@ -159,10 +159,16 @@ Result<void> accept_answer(Sa& sa, const wire::Outer& message) {
     return {};
 }
 
-/// An answer that may have been anybody's comes to nothing: another one is waited for.
-void drop_answer(Context& context, Sa& sa, Error error) {
+void forget_answer(Sa& sa) {
     sa.responder_spi = IkeSpi{};
     sa.negotiation->peer_first_message.clear();
+    sa.negotiation->exchanging = false;
+    sa.negotiation->asked = false;
+}
+
+/// An answer that may have been anybody's comes to nothing: another one is waited for.
+void drop_answer(Context& context, Sa& sa, Error error) {
+    forget_answer(sa);
     note_refusal(context, sa, std::move(error));
 }
 
@@ -222,14 +228,19 @@ std::unique_ptr<Sa> initiate(Context& context, ConnectionPtr connection, const C
 }
 
 void send_init_from_here(Context& context, Sa& sa) {
-    if (sa.negotiation->key_pair && !sa.negotiation->exchanging) {
-        send_request(context, sa);
+    if (!sa.negotiation->key_pair) {
+        return;  // the first request is still to come
     }
+    // What the peer has answered was sent from elsewhere: we would take our move for a NAT, which the peer does not
+    // see.
+    forget_answer(sa);
+    send_request(context, sa);
 }
 
 void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Bytes datagram) {
-    if (sa.negotiation->exchanging) {
-        return;  // one answer is looked at, and no other until that comes to nothing
+    const bool from_here = !context.came_by || context.came_by->local.address == sa.local.address;
+    if (sa.negotiation->exchanging || !from_here) {
+        return;  // one answer is looked at, and no other until that comes to nothing; none to what we sent elsewhere
     }
     if (wire::critical_unknown(message.payloads)) {
         Error error = critical_error(message.payloads);

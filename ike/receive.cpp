@@ -27,7 +27,8 @@ bool answer_repetition(Context& context, const Sa& sa, const wire::Header& heade
     if (!given || header.message_id != given->id || crypto::sha256(datagram.bytes) != given->request) {
         return false;
     }
-    send_datagrams(context, datagram.local, datagram.remote, given->datagrams);
+    const Ends way = way_back(context, sa);
+    send_datagrams(context, way.local, way.remote, given->datagrams);
     return true;
 }
 

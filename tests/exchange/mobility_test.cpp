@@ -56,6 +56,8 @@ struct Roaming : Ends {
     /// One packet gets to where it goes, or is lost.
     void cross_one() {
         Packet& packet = this->wire.front();
+        // Nobody gets behind a NAT by the address that is there.
+        const bool passed_by = nat && packet.to.address == this->a.address.address;
         if (nat && packet.from.address == this->a.address.address) {
             packet.from.address = *nat;
         } else if (nat && packet.to.address == *nat) {
@@ -63,7 +65,7 @@ struct Roaming : Ends {
         }
         const bool from_here = packet.from.address == this->a.address.address || of_z.contains(packet.from.address) ||
                                packet.from.address == nat;
-        if (from_here && packet.to.address == this->a.address.address) {
+        if (from_here && !passed_by && packet.to.address == this->a.address.address) {
             this->deliver();
         } else if (from_here && of_z.contains(packet.to.address)) {
             deliver_to_z();
@@ -162,6 +164,30 @@ TEST_SUITE("exchange: mobility") {
         ends.check_path(address("192.0.2.2"), kZ);
     }
 
+    TEST_CASE("another address while keys are computed from the peer's answer: both agree whether there is a NAT") {
+        Roamers ends({}, [](Connection& of_a, Connection& of_z) {
+            of_a.proposals = {*parse_ike_proposal("aes128gcm16-prfsha256-x448", {})};
+            of_z.proposals = of_a.proposals;
+            of_z.mobike = false;
+        });
+        ends.event(ends.a, Terminate{"a-z"});
+        ends.cross();
+        ends.live(std::chrono::seconds(35));
+        ends.initiate(ends.a);
+        ends.deliver();  // to z
+        ends.a.holds_errands = true;
+        ends.deliver();  // z's answer
+        REQUIRE(ends.a.errands.size() == 1);
+        const Event late = ends.a.answer(ends.a.errands.front());
+        ends.move_a("192.0.2.2");
+        ends.a.holds_errands = false;
+        ends.event(ends.a, late);
+        ends.live(std::chrono::seconds(35));  // until z has given up what came from the other address
+        ends.check_path(address("192.0.2.2"), kZ);
+        CHECK_FALSE(ends.a.sa()->nat_here);
+        CHECK_FALSE(ends.z.sa()->nat_there);
+    }
+
     TEST_CASE_TEMPLATE("one of them does not: nobody goes anywhere", Ends, Roamers, RewrittenRoamers) {
         Ends ends({}, [](Connection& /*of_a*/, Connection& of_z) { of_z.mobike = false; });
         CHECK_FALSE(ends.a.sa()->mobility.agreed);
@@ -175,6 +201,15 @@ TEST_SUITE("exchange: mobility") {
         ends.move_a("192.0.2.2");
         CHECK(ends.a.standing() == 0);
         CHECK(ends.a.last_reason() == "address-gone");
+    }
+
+    TEST_CASE_TEMPLATE("a NAT appears, and one of them does not speak it: IKE ends where ESP does", Ends, Roamers,
+                       RewrittenRoamers) {
+        Ends ends({}, [](Connection& /*of_a*/, Connection& of_z) { of_z.mobike = false; });
+        ends.nat = address("203.0.113.5");
+        ends.event(ends.a, Rekey{.connection = "a-z", .child = ""});
+        ends.live(std::chrono::minutes(5));
+        CHECK(ends.a.last_reason() == "peer-silent");
     }
 
     TEST_CASE_TEMPLATE("another address: the same SAs go on, at both ends", Ends, Roamers, RewrittenRoamers) {
