@@ -99,7 +99,6 @@ struct Connection {
     std::string auth = {};
     std::string remote_auth = {};
     std::string start = {};
-    std::string interface = {};
     std::vector<std::string> children = {};
     std::vector<RefusedChild> refused = {};
     std::vector<std::string> gateways = {};

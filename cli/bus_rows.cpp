@@ -124,7 +124,6 @@ Connection connection_from(const bus::Dictionary& properties) {
                           .auth = value_of<std::string>(properties, "Auth"),
                           .remote_auth = value_of<std::string>(properties, "RemoteAuth"),
                           .start = value_of<std::string>(properties, "Start"),
-                          .interface = value_of<std::string>(properties, "Interface"),
                           .children = value_of<std::vector<std::string>>(properties, "Children"),
                           .refused = {},
                           .gateways = value_of<std::vector<std::string>>(properties, "Gateways"),

@@ -82,8 +82,12 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName&
             owners_[child.spec.inbound] = adopted.own_spi();
         }
         for_offers(adopted, [&](const ChildOffer& offer) { offered_.insert(offer.inbound); });
+        if (adopted.given) {
+            given_[adopted.connection->name] = adopted.given->addresses;
+        }
         deadlines_.set(adopted, ike::next_deadline(adopted, settings_));
     }
+    heed_addresses(settings_.addresses);
     touched_.clear();
 }
 
@@ -202,15 +206,13 @@ void Endpoint::forget_others(const Sa& sa, Instant began_at) {
 
 std::vector<IpAddress> Endpoint::wishes(const Connection& connection) {
     std::vector<IpAddress> wishes = connection.virtual_addresses;
-    const auto given = given_.find(connection.name);
+    const auto found = given_.find(connection.name);
+    std::vector<IpAddress> given = found == given_.end() ? std::vector<IpAddress>{} : found->second;
     for (IpAddress& wish : wishes) {
-        if (given == given_.end() || !wish.unspecified()) {
-            continue;
-        }
-        const auto known = std::ranges::find(given->second, wish.family(), &IpAddress::family);
-        if (known != given->second.end()) {
+        const auto known = std::ranges::find(given, wish.family(), &IpAddress::family);
+        if (known != given.end() && wish.unspecified()) {
             wish = *known;
-            given->second.erase(known);  // of several of a family, each is asked for once
+            given.erase(known);  // of several of a family, each is asked for once
         }
     }
     return wishes;
@@ -550,8 +552,15 @@ void Endpoint::handle(Context& context, const PeerMoved& event) {
     }
 }
 
+void Endpoint::heed_addresses(std::vector<IpAddress> own) {
+    for (const auto& [name, given] : given_) {
+        std::erase_if(own, [&](const IpAddress& each) { return std::ranges::find(given, each) != given.end(); });
+    }
+    settings_.addresses = std::move(own);
+}
+
 void Endpoint::handle(Context& context, const OwnAddresses& event) {
-    settings_.addresses = event.addresses;
+    heed_addresses(event.addresses);
     std::vector<IkeSpi> concerned;
     for (const auto& [spi, sa] : sas_) {
         if (heeds_addresses(context, *sa)) {

@@ -91,6 +91,9 @@ class Endpoint final : private Registry {
     std::vector<IpAddress> wishes(const Connection& connection) override;
     Sa* twin_of(const Sa& sa) override;
 
+    /// The host's own; but what is there by a tunnel is no way to a tunnel's peer.
+    void heed_addresses(std::vector<IpAddress> own);
+
     void handle(Context& context, const DatagramReceived& datagram);
     void handle(Context& context, const TimePassed& event);
     void handle(Context& context, const Initiate& event);

@@ -49,15 +49,13 @@ Passed take_note(const Context& context, Sa& sa, const Traffic& traffic) {
 
 bool is_to_be_asked(const Context& context, Sa& sa, const std::optional<Traffic>& traffic) {
     const Connection& rules = *sa.connection;
-    if (is_unseen(sa) && context.now >= sa.established_at + rules.liveness) {
-        return true;  // once, however much is heard
-    }
+    const bool unseen = is_unseen(sa) && context.now >= sa.established_at + rules.liveness;  // however much is heard
     if (!traffic) {
-        return context.now >= sa.heard_at + rules.liveness;
+        return unseen || context.now >= sa.heard_at + rules.liveness;
     }
     const Passed passed = take_note(context, sa, *traffic);
     const auto& unanswered = sa.watch.unanswered_since;
-    return (unanswered && context.now >= *unanswered + rules.liveness / 2) ||
+    return unseen || (unanswered && context.now >= *unanswered + rules.liveness / 2) ||
            (!passed.in && context.now >= sa.heard_at + rules.liveness_idle);
 }
 

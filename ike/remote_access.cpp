@@ -79,6 +79,12 @@ Result<void> take_addresses(Context& context, Sa& sa, const Payloads& payloads) 
     }
     const auto* reply = configuration_in(payloads, wire::ConfigurationType::reply);
     Assignment given = reply != nullptr ? assignment_in(*reply) : Assignment{};
+    // Section 3.15.1: "The responder MAY only send up to the number of addresses requested."
+    const auto& wishes = sa.connection->virtual_addresses;
+    std::erase_if(given.addresses, [&](const IpAddress& each) {
+        return std::ranges::find(wishes, each.family(), &IpAddress::family) == wishes.end();
+    });
+    given.addresses.resize(std::min(given.addresses.size(), wishes.size()));
     if (given.addresses.empty()) {
         const auto* error = find_error(payloads);
         return fail("no-virtual-address",

@@ -486,7 +486,9 @@ void IkeService::take(ike::Event event) {
         interfaces_touched_ |=
             interfaces_ && !interfaces_->none() && std::ranges::any_of(endpoint_.changed(), [this](ike::IkeSpi spi) {
                 const auto sa = endpoint_.sas().find(spi);
-                return sa == endpoint_.sas().end() || sa->second->connection->interface.id != 0;
+                // Peers with addresses of a pool change nothing: see wanted_interfaces().
+                return sa != endpoint_.sas().end() && sa->second->connection->interface.id != 0 &&
+                       sa->second->connection->pools.empty();
             });
         perform(std::move(actions));
     }

@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
 #include "ike/wire/codec.hpp"
 #include "ike/wire/message.hpp"
 #include "ike/wire/transform.hpp"
@@ -15,6 +20,54 @@
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 namespace keysluice::ike::wire {
+
+namespace {
+
+/// RFC 7296 section 3.10.1 and the registry's names.
+constexpr std::array kNames = std::to_array<std::pair<NotifyType, std::string_view>>({
+    {NotifyType::unsupported_critical_payload, "UNSUPPORTED_CRITICAL_PAYLOAD"},
+    {NotifyType::invalid_ike_spi, "INVALID_IKE_SPI"},
+    {NotifyType::invalid_major_version, "INVALID_MAJOR_VERSION"},
+    {NotifyType::invalid_syntax, "INVALID_SYNTAX"},
+    {NotifyType::invalid_message_id, "INVALID_MESSAGE_ID"},
+    {NotifyType::invalid_spi, "INVALID_SPI"},
+    {NotifyType::no_proposal_chosen, "NO_PROPOSAL_CHOSEN"},
+    {NotifyType::invalid_ke_payload, "INVALID_KE_PAYLOAD"},
+    {NotifyType::authentication_failed, "AUTHENTICATION_FAILED"},
+    {NotifyType::single_pair_required, "SINGLE_PAIR_REQUIRED"},
+    {NotifyType::no_additional_sas, "NO_ADDITIONAL_SAS"},
+    {NotifyType::internal_address_failure, "INTERNAL_ADDRESS_FAILURE"},
+    {NotifyType::failed_cp_required, "FAILED_CP_REQUIRED"},
+    {NotifyType::ts_unacceptable, "TS_UNACCEPTABLE"},
+    {NotifyType::invalid_selectors, "INVALID_SELECTORS"},
+    {NotifyType::temporary_failure, "TEMPORARY_FAILURE"},
+    {NotifyType::child_sa_not_found, "CHILD_SA_NOT_FOUND"},
+    {NotifyType::initial_contact, "INITIAL_CONTACT"},
+    {NotifyType::set_window_size, "SET_WINDOW_SIZE"},
+    {NotifyType::additional_ts_possible, "ADDITIONAL_TS_POSSIBLE"},
+    {NotifyType::ipcomp_supported, "IPCOMP_SUPPORTED"},
+    {NotifyType::nat_detection_source_ip, "NAT_DETECTION_SOURCE_IP"},
+    {NotifyType::nat_detection_destination_ip, "NAT_DETECTION_DESTINATION_IP"},
+    {NotifyType::cookie, "COOKIE"},
+    {NotifyType::use_transport_mode, "USE_TRANSPORT_MODE"},
+    {NotifyType::http_cert_lookup_supported, "HTTP_CERT_LOOKUP_SUPPORTED"},
+    {NotifyType::rekey_sa, "REKEY_SA"},
+    {NotifyType::esp_tfc_padding_not_supported, "ESP_TFC_PADDING_NOT_SUPPORTED"},
+    {NotifyType::non_first_fragments_also, "NON_FIRST_FRAGMENTS_ALSO"},
+    {NotifyType::unacceptable_addresses, "UNACCEPTABLE_ADDRESSES"},
+    {NotifyType::unexpected_nat_detected, "UNEXPECTED_NAT_DETECTED"},
+    {NotifyType::mobike_supported, "MOBIKE_SUPPORTED"},
+    {NotifyType::additional_ip4_address, "ADDITIONAL_IP4_ADDRESS"},
+    {NotifyType::additional_ip6_address, "ADDITIONAL_IP6_ADDRESS"},
+    {NotifyType::no_additional_addresses, "NO_ADDITIONAL_ADDRESSES"},
+    {NotifyType::update_sa_addresses, "UPDATE_SA_ADDRESSES"},
+    {NotifyType::cookie2, "COOKIE2"},
+    {NotifyType::no_nats_allowed, "NO_NATS_ALLOWED"},
+    {NotifyType::fragmentation_supported, "FRAGMENTATION_SUPPORTED"},
+    {NotifyType::signature_hash_algorithms, "SIGNATURE_HASH_ALGORITHMS"},
+});
+
+}  // namespace
 
 Result<NotifyPayload> parse_notify(Bytes body) {
     Reader reader(body);
@@ -54,87 +107,9 @@ std::string print_body(const NotifyPayload& payload) {
 }
 
 std::string name_of(NotifyType type) {
-    switch (type) {
-        case NotifyType::unsupported_critical_payload:
-            return "UNSUPPORTED_CRITICAL_PAYLOAD";
-        case NotifyType::invalid_ike_spi:
-            return "INVALID_IKE_SPI";
-        case NotifyType::invalid_major_version:
-            return "INVALID_MAJOR_VERSION";
-        case NotifyType::invalid_syntax:
-            return "INVALID_SYNTAX";
-        case NotifyType::invalid_message_id:
-            return "INVALID_MESSAGE_ID";
-        case NotifyType::invalid_spi:
-            return "INVALID_SPI";
-        case NotifyType::no_proposal_chosen:
-            return "NO_PROPOSAL_CHOSEN";
-        case NotifyType::invalid_ke_payload:
-            return "INVALID_KE_PAYLOAD";
-        case NotifyType::authentication_failed:
-            return "AUTHENTICATION_FAILED";
-        case NotifyType::single_pair_required:
-            return "SINGLE_PAIR_REQUIRED";
-        case NotifyType::no_additional_sas:
-            return "NO_ADDITIONAL_SAS";
-        case NotifyType::internal_address_failure:
-            return "INTERNAL_ADDRESS_FAILURE";
-        case NotifyType::failed_cp_required:
-            return "FAILED_CP_REQUIRED";
-        case NotifyType::ts_unacceptable:
-            return "TS_UNACCEPTABLE";
-        case NotifyType::invalid_selectors:
-            return "INVALID_SELECTORS";
-        case NotifyType::temporary_failure:
-            return "TEMPORARY_FAILURE";
-        case NotifyType::child_sa_not_found:
-            return "CHILD_SA_NOT_FOUND";
-        case NotifyType::initial_contact:
-            return "INITIAL_CONTACT";
-        case NotifyType::set_window_size:
-            return "SET_WINDOW_SIZE";
-        case NotifyType::additional_ts_possible:
-            return "ADDITIONAL_TS_POSSIBLE";
-        case NotifyType::ipcomp_supported:
-            return "IPCOMP_SUPPORTED";
-        case NotifyType::nat_detection_source_ip:
-            return "NAT_DETECTION_SOURCE_IP";
-        case NotifyType::nat_detection_destination_ip:
-            return "NAT_DETECTION_DESTINATION_IP";
-        case NotifyType::cookie:
-            return "COOKIE";
-        case NotifyType::use_transport_mode:
-            return "USE_TRANSPORT_MODE";
-        case NotifyType::http_cert_lookup_supported:
-            return "HTTP_CERT_LOOKUP_SUPPORTED";
-        case NotifyType::rekey_sa:
-            return "REKEY_SA";
-        case NotifyType::esp_tfc_padding_not_supported:
-            return "ESP_TFC_PADDING_NOT_SUPPORTED";
-        case NotifyType::non_first_fragments_also:
-            return "NON_FIRST_FRAGMENTS_ALSO";
-        case NotifyType::unacceptable_addresses:
-            return "UNACCEPTABLE_ADDRESSES";
-        case NotifyType::unexpected_nat_detected:
-            return "UNEXPECTED_NAT_DETECTED";
-        case NotifyType::mobike_supported:
-            return "MOBIKE_SUPPORTED";
-        case NotifyType::additional_ip4_address:
-            return "ADDITIONAL_IP4_ADDRESS";
-        case NotifyType::additional_ip6_address:
-            return "ADDITIONAL_IP6_ADDRESS";
-        case NotifyType::no_additional_addresses:
-            return "NO_ADDITIONAL_ADDRESSES";
-        case NotifyType::update_sa_addresses:
-            return "UPDATE_SA_ADDRESSES";
-        case NotifyType::cookie2:
-            return "COOKIE2";
-        case NotifyType::no_nats_allowed:
-            return "NO_NATS_ALLOWED";
-        case NotifyType::fragmentation_supported:
-            return "FRAGMENTATION_SUPPORTED";
-        case NotifyType::signature_hash_algorithms:
-            return "SIGNATURE_HASH_ALGORITHMS";
+    const auto* const known = std::ranges::find(kNames, type, &std::pair<NotifyType, std::string_view>::first);
+    if (known != kNames.end()) {
+        return std::string(known->second);
     }
     return fmt::format("{} {}", is_error(type) ? "error" : "status", static_cast<unsigned>(type));
 }

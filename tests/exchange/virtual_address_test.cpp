@@ -44,6 +44,14 @@ void check_selectors(const TwoEnds& ends, const TrafficSelectors& of_a) {
     }
 }
 
+/// z's answer to IKE_AUTH is on its way.
+void until_answer(TwoEnds& ends) {
+    ends.initiate(ends.a);
+    ends.deliver();
+    ends.deliver();
+    ends.deliver();
+}
+
 std::vector<IpAddress> held(const End& end) {
     std::vector<IpAddress> addresses;
     for (const auto& [each, lease] : end.endpoint->leases().all()) {
@@ -133,9 +141,7 @@ TEST_SUITE("exchange: virtual addresses") {
         bool asked = false;
         ends.tamper(ends.a, [&](Payloads& payloads) {
             const auto* request = find_in<wire::ConfigurationPayload>(payloads);
-            // A process that takes over between the two has no IKE SA that would tell it.
-            asked = request != nullptr &&
-                    wishes_in(*request) == std::vector{ends.rewriting ? address("0.0.0.0") : address("10.9.0.1")};
+            asked = request != nullptr && wishes_in(*request) == std::vector{address("10.9.0.1")};
         });
         CHECK(asked);
         ends.settle();
@@ -211,10 +217,7 @@ TEST_SUITE("exchange: virtual addresses") {
     TEST_CASE_TEMPLATE("traffic selectors wider than the address are narrowed to it", Ends, TwoEnds, RewrittenEnds) {
         Ends ends;
         ends.configure(with_addresses);
-        ends.initiate(ends.a);
-        ends.deliver();
-        ends.deliver();
-        ends.deliver();
+        until_answer(ends);
         ends.tamper(ends.z, [](Payloads& payloads) {
             find_in<wire::TsInitiatorPayload>(payloads)->selectors = {*parse_selector("0.0.0.0/0")};
         });
@@ -225,15 +228,63 @@ TEST_SUITE("exchange: virtual addresses") {
     TEST_CASE_TEMPLATE("an address that the selectors don't have is no use", Ends, TwoEnds, RewrittenEnds) {
         Ends ends;
         ends.configure(with_addresses);
-        ends.initiate(ends.a);
-        ends.deliver();
-        ends.deliver();
-        ends.deliver();
+        until_answer(ends);
         ends.tamper(ends.z, [](Payloads& payloads) {
             find_in<wire::TsInitiatorPayload>(payloads)->selectors = {*parse_selector("10.9.0.2")};
         });
         ends.settle();
         CHECK(ends.a.last_reason() == "ts-unacceptable");
         CHECK(ends.a.installed() == 0);
+    }
+
+    TEST_CASE_TEMPLATE("addresses that nobody asked for are not taken", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        ends.configure(with_addresses);
+        until_answer(ends);
+        ends.tamper(ends.z, [](Payloads& payloads) {
+            auto& attributes = find_in<wire::ConfigurationPayload>(payloads)->attributes;
+            const Assignment more{
+                .addresses = {address("10.9.0.2"), address("fd00:9::2")}, .dns = {}, .domains = {}, .subnets = {}};
+            for (auto& each : reply_with(more, {}).attributes) {
+                attributes.push_back(std::move(each));
+            }
+        });
+        ends.settle();
+        CHECK(ends.a.sa()->given->addresses == std::vector{address("10.9.0.1")});
+    }
+
+    TEST_CASE_TEMPLATE("a virtual address is no way to the peer", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        ends.configure([](Connection& of_a, Connection& of_z) {
+            with_addresses(of_a, of_z);
+            of_a.local.reset();
+        });
+        ends.initiate(ends.a);
+        ends.settle();
+        const std::uint32_t asked = ends.a.sa()->window.next_request.value;
+        const auto has = [&](const std::vector<IpAddress>& all) {
+            ends.a.settings.addresses = all;  // as the next process finds them
+            ends.event(ends.a, OwnAddresses{all});
+            ends.settle();
+        };
+        has({ends.a.address.address, address("10.9.0.1")});
+        CHECK(ends.a.sa()->window.next_request.value == asked);  // nothing to announce
+        has({ends.a.address.address, address("10.9.0.1"), address("192.0.2.77")});
+        CHECK(ends.z.sa()->mobility.peer_addresses == std::vector{address("192.0.2.77")});
+    }
+
+    TEST_CASE_TEMPLATE("an attempt that came to nothing does not make it forget what it had", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Ends ends;
+        ends.configure(with_addresses);
+        ends.initiate(ends.a);
+        ends.settle();
+        CHECK(ends.a.sa()->given->addresses == std::vector{address("10.9.0.1")});
+        for (int attempt = 0; attempt < 2; ++attempt) {
+            ends.event(ends.a, Rekey{.connection = "a-z", .child = ""});
+            ends.settle();
+            ends.pass(std::chrono::seconds(10));
+        }
+        CHECK(ends.a.sa()->given->addresses == std::vector{address("10.9.0.1")});
     }
 }
