@@ -223,6 +223,11 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
            "Of the groups in key_exchange_groups none is left on this machine, or for the versions of TLS that the "
            "service allows. Add one; X25519 and P-256 are everywhere."},
     Reason{"not-a-choice", ReasonArea::configuration, "A key takes one of a few words; the sentence lists them."},
+    Reason{"not-importable", ReasonArea::configuration,
+           "A connection of NetworkManager's can't be all that a file for nmcli connection import says; the sentence "
+           "has "
+           "the line and the key. NetworkManager's connections are one [[ike.connection]] with one child, and "
+           "nm-keysluice-service(8) lists what vpn.data has keys for."},
     Reason{"not-in-this-version", ReasonArea::configuration,
            "This version of keysluice can't do that yet; the sentence says what it takes instead."},
     Reason{"not-one-connection", ReasonArea::configuration,

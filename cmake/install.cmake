@@ -6,6 +6,11 @@ set(KEYSLUICE_LIBEXECDIR ${CMAKE_INSTALL_FULL_LIBEXECDIR}/keysluice)
 install(TARGETS keysluiced keysluice-engine keysluice-relay keysluice-keeper
         DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)
 install(TARGETS nm-keysluice-service DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)
+# For NetworkManager's clients; where there was no libnm to build it with, they hear that the file is missing.
+set(KEYSLUICE_FULL_NM_PLUGINDIR ${CMAKE_INSTALL_FULL_LIBDIR}/NetworkManager)
+if(TARGET nm-vpn-plugin-keysluice)
+  install(TARGETS nm-vpn-plugin-keysluice DESTINATION ${CMAKE_INSTALL_LIBDIR}/NetworkManager)
+endif()
 configure_file(units/nm-keysluice-service.name.in ${CMAKE_BINARY_DIR}/units/nm-keysluice-service.name @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/units/nm-keysluice-service.name DESTINATION lib/NetworkManager/VPN)
 install(PROGRAMS units/start-engines units/nm-keysluice-auth-dialog DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/keysluice)

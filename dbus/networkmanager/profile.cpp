@@ -11,15 +11,14 @@
 #include "base/json_text.hpp"
 #include "base/suggestion.hpp"
 #include "daemon/shared/quoted.hpp"
+#include "dbus/networkmanager/keys.hpp"
 
 namespace keysluice::networkmanager {
 namespace {
 
-using namespace std::string_view_literals;
-
 constexpr std::size_t kLongestKey = 256;
-/// Of the UUID, for the name of an interface: eight hexadecimal digits.
-constexpr std::size_t kOwnInterface = 8;
+/// Of a connection in a file.
+constexpr std::size_t kLongestName = 64;
 /// NMSettingSecretFlags.
 constexpr unsigned kNotRequired = 4;
 
@@ -32,43 +31,6 @@ struct SecretName {
     const GivenSecret& (*of)(const Request& request);
 };
 
-/// How the value of a key is written in TOML. `file` and `files` name what keysluiced opens.
-enum class Form : std::uint8_t { text, list, file, files, key_file };
-enum class Table : std::uint8_t { connection, child };
-
-struct Key {
-    std::string_view data;  ///< in vpn.data
-    std::string_view toml;
-    Form form;
-    Table table;
-};
-
-constexpr std::array kKeys = std::to_array<Key>({
-    {"gateway", "remote", Form::text, Table::connection},
-    {"local", "local", Form::text, Table::connection},
-    {"local-id", "local_id", Form::text, Table::connection},
-    {"remote-id", "remote_id", Form::text, Table::connection},
-    {"method", "auth", Form::text, Table::connection},
-    {"remote-method", "remote_auth", Form::text, Table::connection},
-    {"user", "eap_identity", Form::text, Table::connection},
-    {"certificate", "certificate", Form::file, Table::connection},
-    {"private-key", "private_key", Form::key_file, Table::connection},
-    {"ca", "ca", Form::file, Table::connection},
-    {"crl", "crl", Form::files, Table::connection},
-    {"proposals", "proposals", Form::list, Table::connection},
-    {"allow-weak", "allow_weak", Form::list, Table::connection},
-    {"rekey-time", "rekey_time", Form::text, Table::connection},
-    {"liveness", "liveness", Form::text, Table::connection},
-    {"virtual-addresses", "virtual_addresses", Form::list, Table::connection},
-    {"interface", "interface", Form::text, Table::connection},
-    {"mode", "mode", Form::text, Table::child},
-    {"local-ts", "local_ts", Form::list, Table::child},
-    {"remote-ts", "remote_ts", Form::list, Table::child},
-    {"esp", "esp", Form::list, Table::child},
-    {"esp-rekey-time", "rekey_time", Form::text, Table::child},
-    {"offload", "offload", Form::text, Table::child},
-});
-
 std::unexpected<Error> bad(std::string sentence) {
     return fail("bad-vpn-data", std::move(sentence));
 }
@@ -76,6 +38,12 @@ std::unexpected<Error> bad(std::string sentence) {
 std::string_view value_of(const Request& request, std::string_view key, std::string_view otherwise) {
     const auto found = request.data.find(std::string(key));
     return found == request.data.end() ? otherwise : found->second;
+}
+
+bool is_name_character(char each) {
+    constexpr std::string_view kOthers = "_.-";
+    return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || (each >= '0' && each <= '9') ||
+           kOthers.contains(each);
 }
 
 bool takes_psk(const Request& request) {
@@ -104,7 +72,7 @@ unsigned flags_of(const Request& request, const SecretName& secret) {
 Result<void> check_keys(const Request& request) {
     std::vector<std::string_view> known;
     std::ranges::transform(kSecrets, std::back_inserter(known), &SecretName::flags);
-    std::ranges::transform(kKeys, std::back_inserter(known), &Key::data);
+    std::ranges::transform(keys(), std::back_inserter(known), &Key::data);
     for (const auto& [key, value] : request.data) {
         if (std::ranges::find(known, key) == known.end()) {
             return bad(fmt::format("vpn.data: there is no key {}: expected {}{}", in_quotes(key), alternatives(known),
@@ -123,7 +91,7 @@ Result<void> check_keys(const Request& request) {
 /// No path of a private connection may reach keysluiced: it would open the file with rights that its owner may not
 /// have (as in CVE-2025-9615).
 Result<void> check_files(const Request& request) {
-    for (const Key& key : kKeys) {
+    for (const Key& key : keys()) {
         const bool names_files = key.form == Form::file || key.form == Form::files || key.form == Form::key_file;
         if (request.is_private && names_files && request.data.contains(std::string(key.data))) {
             return fail("vpn-files-private",
@@ -152,46 +120,54 @@ Result<void> check_secrets(const Request& request) {
     return {};
 }
 
-void append_list(std::string& into, std::string_view text) {
-    static constexpr std::string_view kBetween = " ,;\t\n"sv;
-    into += '[';
-    for (bool first = true; !text.empty(); first = false) {
-        text.remove_prefix(std::min(text.find_first_not_of(kBetween), text.size()));
-        const std::size_t size = std::min(text.find_first_of(kBetween), text.size());
-        if (size > 0) {
-            into += first ? "" : ", ";
-            append_json_text(into, text.substr(0, size));
-        }
-        text.remove_prefix(size);
+/// One identity is that of the only gateway; of several, who they are has to be said.
+Result<void> check_gateways(const Request& request) {
+    if (gateways_of(request) > 1 && !request.data.contains("remote-id")) {
+        return bad("vpn.data: remote-id is missing: expected the identity that matches all of the gateways");
     }
-    into += ']';
+    return {};
 }
 
-void append_value(std::string& into, const Key& key, std::string_view value) {
-    switch (key.form) {
-        case Form::text:
-        case Form::file:
-            append_json_text(into, value);
-            break;
-        case Form::list:
-        case Form::files:
-            append_list(into, value);
-            break;
-        case Form::key_file:
-            append_json_text(into, fmt::format("file:{}", value));
-            break;
-    }
+/// What stands in TOML for a secret that is needed.
+struct SecretPlaces {
+    std::string psk;
+    std::string password;
+};
+
+void append_line(std::string& into, std::string_view key, std::string_view text) {
+    into += fmt::format("{} = ", key);
+    append_json_text(into, text);
+    into += '\n';
 }
 
-void append_table(std::string& into, const Request& request, Table table) {
-    for (const Key& key : kKeys) {
-        const auto found = request.data.find(std::string(key.data));
-        if (key.table == table && found != request.data.end()) {
-            into += fmt::format("{} = ", key.toml);
-            append_value(into, key, found->second);
-            into += '\n';
-        }
+std::string toml_of(const Request& request, std::string_view name, const SecretPlaces& places) {
+    std::string toml = "[[ike.connection]]\n";
+    append_line(toml, "name", name);
+    append_line(toml, "start", "on-traffic");
+    append_table(toml, request.data, Table::connection);
+    if (!request.data.contains("remote-id")) {  // else anybody would do whom the authority has certified
+        append_line(toml, "remote_id", request.data.at("gateway"));
     }
+    if (request.data.contains("virtual-addresses") && !request.data.contains("interface")) {
+        append_line(toml, "interface", fmt::format("nm-{}", request.uuid.substr(0, kOwnInterface)));
+    }
+    if (takes_psk(request)) {
+        append_line(toml, "psk", places.psk);
+    }
+    if (takes_password(request)) {
+        append_line(toml, "eap_password", places.password);
+    }
+    toml += "[[ike.connection.child]]\n";
+    append_line(toml, "name", "vpn");
+    append_table(toml, request.data, Table::child);
+    return toml;
+}
+
+/// A name that keysluice takes, as near to `id` as may be.
+std::string name_for(std::string_view id) {
+    std::string name(id.substr(0, kLongestName));
+    std::ranges::replace_if(name, [](char each) { return !is_name_character(each); }, '-');
+    return name.empty() ? "vpn" : name;
 }
 
 }  // namespace
@@ -203,35 +179,37 @@ bool lacks_secrets(const Request& request) {
 }
 
 Result<Profile> read_profile(const Request& request) {
-    for (const auto check : {check_keys, check_files, check_secrets}) {
+    for (const auto check : {check_keys, check_gateways, check_files, check_secrets}) {
         if (auto checked = check(request); !checked) {
             return pass_on(std::move(checked));
         }
     }
     Profile profile{.name = "nm-" + request.uuid,
-                    .toml = "[[ike.connection]]\nname = ",
+                    .toml = {},
                     .takes_psk = takes_psk(request),
                     .takes_password = takes_password(request)};
-    append_json_text(profile.toml, profile.name);
-    profile.toml += "\nstart = \"on-traffic\"\n";
-    append_table(profile.toml, request, Table::connection);
-    if (!request.data.contains("remote-id")) {  // else anybody would do whom the authority has certified
-        profile.toml += "remote_id = ";
-        append_json_text(profile.toml, request.data.at("gateway"));
-        profile.toml += '\n';
-    }
-    if (request.data.contains("virtual-addresses") && !request.data.contains("interface")) {
-        profile.toml += fmt::format("interface = \"nm-{}\"\n", request.uuid.substr(0, kOwnInterface));
-    }
-    if (profile.takes_psk) {
-        profile.toml += "psk = \"option:psk\"\n";
-    }
-    if (profile.takes_password) {
-        profile.toml += "eap_password = \"option:eap_password\"\n";
-    }
-    profile.toml += "[[ike.connection.child]]\nname = \"vpn\"\n";
-    append_table(profile.toml, request, Table::child);
+    profile.toml = toml_of(request, profile.name, {.psk = "option:psk", .password = "option:eap_password"});
     return profile;
+}
+
+Result<std::string> export_profile(const Request& request) {
+    for (const auto check : {check_keys, check_gateways}) {
+        if (auto checked = check(request); !checked) {
+            return pass_on(std::move(checked));
+        }
+    }
+    const std::string name = name_for(request.id);
+    const SecretPlaces places{.psk = fmt::format("file:/etc/keysluice/{}.psk", name),
+                              .password = fmt::format("file:/etc/keysluice/{}.password", name)};
+    std::string text = "# A connection of NetworkManager's, for conf.d of keysluice.toml(5).";
+    if (takes_psk(request) || takes_password(request)) {
+        text += " Its secret is not here: put it\n# into the file that is named.";
+    }
+    return text + "\n" + toml_of(request, name, places);
+}
+
+std::size_t gateways_of(const Request& request) {
+    return items_of(value_of(request, "gateway", {})).size();
 }
 
 std::chrono::seconds patience_for(const Request& request) {

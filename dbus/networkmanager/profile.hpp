@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -44,6 +45,13 @@ struct Profile {
 /// Fails with "bad-vpn-data", "vpn-files-private" (a private connection names files, which keysluiced would open with
 /// its own rights instead of the user's) and "vpn-secret-missing". That values make sense is for keysluiced to say.
 [[nodiscard]] Result<Profile> read_profile(const Request& request);
+
+/// The same connection as a configuration file, without its secrets: it names files where they are to be. Fails with
+/// "bad-vpn-data".
+[[nodiscard]] Result<std::string> export_profile(const Request& request);
+
+/// How many gateways there are to try.
+[[nodiscard]] std::size_t gateways_of(const Request& request);
 
 /// How long NetworkManager's patience lets this service try: so much less that it can still say why it failed.
 [[nodiscard]] std::chrono::seconds patience_for(const Request& request);

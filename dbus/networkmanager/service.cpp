@@ -97,7 +97,7 @@ void Service::Connect(const Settings& connection) {
     }
     follow_caller();
     log_info("{} is wanted", request->id);
-    on(ConnectWanted{patience_for(*request)});
+    on(ConnectWanted{patience_for(*request), gateways_of(*request)});
 }
 
 void Service::follow_caller() {

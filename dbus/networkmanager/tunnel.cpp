@@ -39,6 +39,7 @@ void Tunnel::handle(const ConnectWanted& wanted) {
         return;
     }
     patience_ = wanted.patience;
+    gateways_ = wanted.gateways;
     phase_ = Phase::adding;
     show(State::starting);
     act(Arm{patience_});
@@ -58,6 +59,7 @@ void Tunnel::handle(const Added& added) {
 
 void Tunnel::negotiate() {
     phase_ = Phase::beginning;
+    refusals_ = 0;
     act(Begin{});
 }
 
@@ -104,10 +106,12 @@ void Tunnel::handle(const Seen& seen) {
 }
 
 void Tunnel::handle(const Failed& failed) {
-    if (phase_ == Phase::beginning || phase_ == Phase::negotiating) {
-        give_up(failed.why);
-    } else {
+    if (phase_ != Phase::beginning && phase_ != Phase::negotiating) {
         handle(Changed{});
+    } else if (++refusals_ < gateways_) {
+        act(Note{failed.why.reason, failed.why.sentence + "; the next gateway is tried"});
+    } else {
+        give_up(failed.why);
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ enum class Failure : std::uint32_t { login_failed, connect_failed, bad_ip_config
 /// NetworkManager wants the tunnel, and waits so long.
 struct ConnectWanted {
     Duration patience;
+    std::size_t gateways = 1;  ///< that keysluiced tries in turn
 };
 /// It does not any more, or it is gone.
 struct DisconnectWanted {};
@@ -159,7 +161,9 @@ class Tunnel {
     Phase phase_ = Phase::idle;
     State shown_ = State::init;
     Duration patience_{};
-    bool settled_ = false;  ///< while it is up: it has stood for a while
+    std::size_t gateways_ = 1;
+    std::size_t refusals_ = 0;  ///< of this negotiation
+    bool settled_ = false;      ///< while it is up: it has stood for a while
     std::optional<Failure> failure_;
     Standing configured_;  ///< as NetworkManager knows it
     Actions actions_;

@@ -31,11 +31,11 @@ class Bare(Sluice):
 
 
 @contextlib.contextmanager
-def laptop(world, kind="dbus-daemon", gateway=None):
-    """`gateway`: keys of its connection. Yields (NetworkManager, the keysluiced beside it, a client of its bus, the gateway)."""
+def laptop(world, kind="dbus-daemon", gateway=None, ike=None):
+    """`gateway`: keys of its connection; `ike`: of [ike] of the keysluiced beside NetworkManager. Yields (NetworkManager, the keysluiced beside it, a client of its bus, the gateway)."""
     place, tunnel = Network(swans=()), Tunnel()
     with Bus(world, kind, policies=POLICIES) as bus, NetworkManager(world, bus, place.left, place.right) as manager:
-        ours = Bare(world, place.left, place.right, tunnel, daemon={"bus": bus.address}, arguments=SILENT)
+        ours = Bare(world, place.left, place.right, tunnel, daemon={"bus": bus.address}, arguments=SILENT, ike=ike)
         theirs = Sluice(world, place.right, place.left, tunnel, connection=gateway, arguments=SILENT)
         with theirs, ours:
             bus.await_service()
@@ -88,6 +88,11 @@ def two(world):
         nothing_left(world, manager, client, gateway)
 
 
+def address_of(row):
+    """The peer's, of a row of ListSas."""
+    return str(row[6]).rpartition(":")[0]
+
+
 def names_of_objects(names):
     """As elements of paths."""
     return [name.replace("-", "_2d") for name in names]
@@ -121,6 +126,20 @@ def no_gateway(world):
         refused(world, manager, client, gateway, CONNECT, "host-not-found")
         office(manager, gateway, "silent", gateway="192.0.2.77", timeout=8)
         refused(world, manager, client, gateway, CONNECT, "vpn-timeout", "silent")
+
+
+@scenario("NetworkManager: of two gateways the first is silent, and the tunnel goes to the second")
+def two_gateways(world):
+    with laptop(world, ike={"retransmit_tries": 2, "retransmit_timeout": "500ms"}) as (manager, ours, client, gateway):
+        both = f"192.0.2.77 {gateway.end.outer[4]}"
+        name = office(manager, gateway, gateway=both)
+        manager.up("office")
+        expect_equal([address_of(row) for row in client.list_sas(connection=name)[0]], [gateway.end.outer[4]], "gateways")
+        expect("the next gateway is tried" in manager.log(), "the journal says so")
+        manager.down("office")
+        nothing_left(world, manager, client, gateway)
+        office(manager, gateway, "mistaken", gateway=both, secret="not that one")
+        refused(world, manager, client, gateway, LOGIN, "auth-refused", "mistaken")
 
 
 @scenario("NetworkManager: what the connection says wrongly is said by name")

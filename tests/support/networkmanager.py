@@ -69,7 +69,8 @@ class NetworkManager:
         template = (SOURCES / "units" / "nm-keysluice-service.name.in").read_text()
         (world.directory / "nm-keysluice-service.name").write_text(
             template.replace("@KEYSLUICE_LIBEXECDIR@/nm-keysluice-auth", str(SOURCES / "units" / "nm-keysluice-auth"))
-            .replace("@KEYSLUICE_LIBEXECDIR@", str(world.programs)))
+            .replace("@KEYSLUICE_LIBEXECDIR@", str(world.programs))
+            .replace("@KEYSLUICE_FULL_NM_PLUGINDIR@", str(world.programs)))
         self.connection = bus.connect()
         self.process = None
 

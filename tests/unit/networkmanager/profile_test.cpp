@@ -111,6 +111,20 @@ TEST_SUITE("networkmanager: profile") {
         CHECK_FALSE(named->toml.contains("nm-1ba5e8c4\"\ni"));
     }
 
+    TEST_CASE("several gateways share an identity, which has to be said") {
+        Texts data{{"gateway", "gw1.example gw2.example:500"}, {"gateway-order", "rotation"}, {"return", "never"}};
+        CHECK(gateways_of(request(data)) == 2);
+        CHECK(sentence_of(request(data)) ==
+              "vpn.data: remote-id is missing: expected the identity that matches all of the gateways");
+        data["remote-id"] = "*.example";
+        const auto profile = read_profile(request(data));
+        REQUIRE(profile);
+        CHECK(
+            profile->toml.contains("\nremote = [\"gw1.example\", \"gw2.example:500\"]\n"
+                                   "remote_order = \"rotation\"\nreturn = \"never\"\n"));
+        CHECK(gateways_of(request({{"gateway", "g"}})) == 1);
+    }
+
     TEST_CASE("a name and a password") {
         const Texts data{
             {"gateway", "vpn.example"}, {"method", "eap-mschapv2"}, {"user", "alice"}, {"ca", "/ca.pem"}};

@@ -57,6 +57,20 @@ TEST_SUITE("networkmanager: tunnel") {
         CHECK(on(Removed{}).empty());
     }
 
+    TEST_CASE_FIXTURE(Fixture, "of several gateways each may fail once before NetworkManager hears of it") {
+        on(ConnectWanted{kPatience, 2});
+        on(Added{});
+        on(Begun{});
+        CHECK(on(failed("timeout")) == Actions{Note{"timeout", "why; the next gateway is tried"}});
+        CHECK(on(Seen{kStanding}).size() == 3);
+        on(TimeUp{});
+        on(Changed{});
+        on(Seen{});  // begun anew, and so is the count
+        on(Begun{});
+        CHECK(on(failed("timeout")) == Actions{Note{"timeout", "why; the next gateway is tried"}});
+        CHECK(on(failed("auth-refused")) == Actions{Note{"auth-refused", "why"}, Arm{Tunnel::kRemoval}, Remove{}});
+    }
+
     TEST_CASE_FIXTURE(Fixture, "what fails is removed before NetworkManager hears of it") {
         on(ConnectWanted{kPatience});
         SUBCASE("refused as it is") {
