@@ -30,6 +30,9 @@ Session::Session(Loop& loop, Link& link, Inquiries& inquiries, const control::Se
     manager_.put(setup);
     tree_.put(setup);
     resolver_.put(setup);
+    for (const std::string& owner : setup.owners) {
+        owners_.watch(owner);
+    }
     follow();
     walk();
 }

@@ -113,8 +113,10 @@ std::expected<Proposal, Refusal> propose(const AddedTexts& now, const std::files
     proposal.file = configuration.parent_path() / "conf.d" / fmt::format("bus-{}.toml", proposal.name);
     std::error_code ignored;
     const bool kept = std::filesystem::exists(proposal.file, ignored);
-    const bool known = kept || now.contains(proposal.name);
-    if (change.verb == ConnectionChange::Verb::add && known) {
+    const auto before = proposal.texts.extract(proposal.name);
+    const bool known = kept || before;
+    const bool claimed = before && before.mapped().awaited && before.mapped().owner == change.owner;
+    if (change.verb == ConnectionChange::Verb::add && known && !claimed) {
         return refuse(added_title(proposal.name), {{}, 1, 1}, "duplicate-name",
                       fmt::format("a connection with the name \"{}\" was added already: UpdateConnection changes it",
                                   proposal.name));
@@ -122,14 +124,13 @@ std::expected<Proposal, Refusal> propose(const AddedTexts& now, const std::files
     if (change.verb != ConnectionChange::Verb::add && !known) {
         return not_added(proposal.name);
     }
-    const auto before = proposal.texts.extract(proposal.name);
     if (change.verb == ConnectionChange::Verb::remove) {
         return proposal;
     }
     if (change.persist.value_or(kept)) {
         proposal.kept = change.text;
     } else if (proposal.texts.size() < ConnectionChange::kMostOfOneRun) {
-        AddedText added = before ? before.mapped() : AddedText{.text = {}, .owner = change.owner};
+        AddedText added = before && !claimed ? before.mapped() : AddedText{.text = {}, .owner = change.owner};
         added.text = change.text;
         if (change.given.psk) {
             added.given.psk = change.given.psk;

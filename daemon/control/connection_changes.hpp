@@ -38,6 +38,7 @@ struct AddedText {
     std::string text;
     GivenSecrets given = {};
     std::string owner = {};
+    bool awaited = false;  ///< a process before this one had it: its owner has yet to add it here, with its secrets
 
     bool operator==(const AddedText&) const = default;
 };
@@ -58,8 +59,9 @@ struct Proposal {
 };
 
 /// Fails with diagnostics where the text is not one connection ("not-one-connection" beside those of
-/// parse_configuration()) or one of that name was added already, and with "not-added" and "too-many-added". Reads no
-/// more of the configuration at `configuration` than whether such a file is there.
+/// parse_configuration()) or one of that name was added already, but for one that is awaited from this owner, and
+/// with "not-added" and "too-many-added". Reads no more of the configuration at `configuration` than whether such a
+/// file is there.
 [[nodiscard]] std::expected<Proposal, Refusal> propose(const AddedTexts& now,
                                                        const std::filesystem::path& configuration,
                                                        const ConnectionChange& change);

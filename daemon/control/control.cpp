@@ -12,6 +12,7 @@
 #include "daemon/control/ike_kernel.hpp"
 #include "daemon/control/listeners.hpp"
 #include "daemon/control/metrics_server.hpp"
+#include "daemon/control/owned_connections.hpp"
 #include "daemon/control/policy_service.hpp"
 #include "daemon/control/reloader.hpp"
 #include "daemon/control/status_server.hpp"
@@ -398,6 +399,25 @@ std::vector<std::uint16_t> ports_of(const IkeConfiguration& ike) {
     return {static_cast<std::uint16_t>(ike.settings.port), static_cast<std::uint16_t>(ike.settings.nat_port)};
 }
 
+/// Connections of programs on the bus that the process before had come into the configuration as they were, if they
+/// can.
+AddedTexts take_over(const OwnedConnections& owned, const ConfigurationFile& file, Configuration& configuration) {
+    AddedTexts added = owned.inherited();
+    if (added.empty()) {
+        return added;
+    }
+    auto complete = Reloader::read_now(file.path, file.credentials, added);
+    if (complete) {
+        configuration.ike = std::move(complete->ike);
+        return added;
+    }
+    const auto* const wrong = std::get_if<Diagnostics>(&complete.error());
+    const std::string why = wrong != nullptr ? to_string(wrong->front()) : std::get<Error>(complete.error()).sentence;
+    log_warning("{} connections of programs on the bus are not taken over from the process before: {}", added.size(),
+                why);
+    return {};
+}
+
 }  // namespace
 
 int serve(Configuration configuration, const ConfigurationFile& file, IkeService::Kernel ike_kernel,
@@ -406,6 +426,8 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
     prctl(PR_SET_DUMPABLE, 0);
     DescriptorStore store = DescriptorStore::from_environment();
     open_journal();
+    OwnedConnections owned(store);
+    AddedTexts added = take_over(owned, file, configuration);
     Loop loop;
     int status = 0;
     const auto fail_for_good = [&] {
@@ -437,12 +459,12 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
             manager.ready();
         }
     };
-    Reloader reloader(
-        loop, file.path, file.credentials,
-        [&](Configuration fresh, Occasion occasion, Reloader::Used used) {
-            control.reload(std::move(fresh), occasion, std::move(used));
-        },
-        reloaded);
+    Reloader reloader(loop, file.path, file.credentials,
+                      [&](Configuration fresh, Occasion occasion, Reloader::Used used) {
+                          control.reload(std::move(fresh), occasion, std::move(used));
+                      },
+                      reloaded,
+                      {.added = std::move(added), .save = [&owned](const AddedTexts& all) { owned.save(all); }});
     PolicyService policies(loop, {file.path, file.credentials, state_directory}, kernel_databases(), ike_ports,
                            control.changes(), control);
     FrontDesk desk(loop, control, reloader, policies);

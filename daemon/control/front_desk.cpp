@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/control/control.hpp"
+#include "daemon/shared/clock.hpp"
 #include "daemon/shared/log.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "ike/wire/message.hpp"
@@ -92,7 +93,13 @@ void look_at_touched(Control& control, News& news) {
 }  // namespace
 
 FrontDesk::FrontDesk(Loop& loop, Control& control, Reloader& reloader, PolicyService& policies)
-    : loop_(loop), control_(control), reloader_(reloader), policies_(policies) {}
+    : loop_(loop), control_(control), reloader_(reloader), policies_(policies), claims_(loop, [this] {
+          remove_awaited();
+      }) {
+    if (!reloader_.awaited().empty()) {
+        claims_.arm(now() + kClaim);
+    }
+}
 
 FrontDesk::~FrontDesk() = default;
 
@@ -104,7 +111,8 @@ Setup FrontDesk::setup() const {
                 .null_kernel = ike != nullptr && ike->null_kernel(),
                 .connections = {},
                 .services = {},
-                .removed = {}};
+                .removed = {},
+                .owners = reloader_.owners()};
     const std::size_t services = std::min(configuration.services.size(), Setup::kMostListed);
     setup.services.reserve(services);
     for (std::size_t index = 0; index < services; ++index) {
@@ -251,21 +259,34 @@ void FrontDesk::change(ConnectionChange change, Reloaded answer) {
 
 void FrontDesk::remove_all_of(const std::string& owner) {
     for (const std::string& name : reloader_.owned_by(owner)) {
-        command(
-            {.verb = Command::Verb::down, .name = name, .among = Command::Among::connections, .sa = {}, .child = {}},
-            [](const Result<std::uint32_t>&) {});  // there may be none
-        change({.verb = ConnectionChange::Verb::remove, .name = name, .text = {}},
-               [name](const std::expected<std::uint32_t, Refusal>& removed) {
-                   if (removed) {
-                       log_info("connection {}: removed, since who added it has left the bus", in_quotes(name));
-                   } else {
-                       log_warning(
-                           "connection {}: who added it has left the bus, but it can't be removed as long as "
-                           "the rest of the configuration has mistakes",
-                           in_quotes(name));
-                   }
-               });
+        remove(name, "who added it has left the bus");
     }
+}
+
+void FrontDesk::remove_awaited() {
+    if (reloader_.busy()) {  // perhaps with one of them
+        claims_.arm(now() + std::chrono::seconds(1));
+        return;
+    }
+    for (const std::string& name : reloader_.awaited()) {
+        remove(name, "who added it to the process before has not added it to this one");
+    }
+}
+
+void FrontDesk::remove(const std::string& name, std::string_view why) {
+    command({.verb = Command::Verb::down, .name = name, .among = Command::Among::connections, .sa = {}, .child = {}},
+            [](const Result<std::uint32_t>&) {});  // there may be none
+    change({.verb = ConnectionChange::Verb::remove, .name = name, .text = {}},
+           [name, why](const std::expected<std::uint32_t, Refusal>& removed) {
+               if (removed) {
+                   log_info("connection {}: removed, since {}", in_quotes(name), why);
+               } else {
+                   log_warning(
+                       "connection {}: {}, but it can't be removed as long as the rest of the configuration "
+                       "has mistakes",
+                       in_quotes(name), why);
+               }
+           });
 }
 
 }  // namespace keysluice::control

@@ -6,7 +6,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/control/change_collector.hpp"
@@ -17,6 +19,7 @@
 #include "daemon/control/reloader.hpp"
 #include "daemon/control/sa_counters.hpp"
 #include "daemon/control/tls_sessions.hpp"
+#include "daemon/shared/timer.hpp"
 
 namespace keysluice::control {
 
@@ -56,6 +59,7 @@ struct Setup {
     std::vector<ConnectionView> connections;  ///< the first kMostListed
     std::vector<ServiceView> services;        ///< the first kMostListed
     std::vector<std::string> removed;         ///< services that are configured no more, and have connections
+    std::set<std::string> owners;             ///< callers whose connections go with them
 
     static constexpr std::size_t kMostListed = 4096;
 };
@@ -146,6 +150,8 @@ class FrontDesk {
     void policies(PolicyRequest request, PolicyService::Answer answer);
     /// As Reloader::change().
     void change(ConnectionChange change, Reloaded answer);
+    /// How long owners of connections of the process before may take to add them here.
+    static constexpr Duration kClaim = std::chrono::seconds(30);
     /// What this owner has added goes, and the IKE SAs of it are closed. The log says what does not work.
     void remove_all_of(const std::string& owner);
 
@@ -167,6 +173,8 @@ class FrontDesk {
     void begin(UnderWay fresh);
     void close_services(std::vector<ServiceId> services, UnderWay fresh);
     void open_services(const std::vector<ServiceId>& services, UnderWay& fresh);
+    void remove(const std::string& name, std::string_view why);
+    void remove_awaited();
     void work();
     void work_on(UnderWay& now, const ike::Connection& rules);
     [[nodiscard]] Reloader::Outcome counting(Reloaded answer) const;
@@ -176,6 +184,7 @@ class FrontDesk {
     Reloader& reloader_;
     PolicyService& policies_;
     std::deque<UnderWay> under_way_;
+    Timer claims_;
 };
 
 }  // namespace keysluice::control

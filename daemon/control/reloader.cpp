@@ -10,14 +10,17 @@
 #include "daemon/control/preparation.hpp"
 #include "daemon/control/stapling.hpp"
 #include "daemon/shared/log.hpp"
+#include "daemon/shared/quoted.hpp"
 
 namespace keysluice::control {
 
-Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended)
+Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended, KeptTexts kept)
     : file_(std::move(file)),
       credentials_(std::move(credentials)),
       use_(std::move(use)),
       ended_(std::move(ended)),
+      save_(std::move(kept.save)),
+      added_(std::move(kept.added)),
       thread_(loop, 1, 1) {}
 
 void Reloader::reload(Outcome then) {
@@ -50,6 +53,30 @@ std::vector<std::string> Reloader::owned_by(const std::string& owner) const {
         }
     }
     return names;
+}
+
+std::set<std::string> Reloader::owners() const {
+    std::set<std::string> owners;
+    for (const auto& [name, added] : added_) {
+        owners.insert(added.owner);
+    }
+    owners.erase("");
+    return owners;
+}
+
+std::vector<std::string> Reloader::awaited() const {
+    std::vector<std::string> names;
+    for (const auto& [name, added] : added_) {
+        if (added.awaited) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+std::expected<Configuration, Refusal> Reloader::read_now(const std::string& file, const std::string& credentials,
+                                                         const AddedTexts& added) {
+    return read(file, credentials, added, std::nullopt).configuration;
 }
 
 void Reloader::begin() {
@@ -103,7 +130,13 @@ void Reloader::on_read(Read read) {
         log_warning("{} ({})", to_string(warning), warning.reason);
     }
     if (read.configuration) {
+        for (const std::string& name : awaited()) {
+            if (const auto now = read.added.find(name); now != read.added.end() && !now->second.awaited) {
+                log_info("connection {}: who had added it to the process before has added it again", in_quotes(name));
+            }
+        }
         added_ = std::move(read.added);
+        save_(added_);  // before there are IKE SAs of it
         use_(*std::move(read.configuration), requests_.front().change ? Occasion::change : Occasion::reload,
              [this](Diagnostics left_out) {
                  for (const Diagnostic& each : left_out) {

@@ -5,6 +5,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,12 @@
 #include "daemon/control/worker_pool.hpp"
 
 namespace keysluice::control {
+
+/// What was added before this process, and what is to be done with all that is added whenever that changes.
+struct KeptTexts {
+    AddedTexts added = {};
+    std::function<void(const AddedTexts&)> save = [](const AddedTexts&) {};
+};
 
 /// Reads the configuration again while everything goes on: on a thread of its own, since names are looked up, which
 /// may take its time. What is wrong with it goes into the log, place by place, and then nothing of it is used.
@@ -29,7 +36,14 @@ class Reloader {
     using Ended = std::function<void(const Diagnostics& wrong)>;
 
     /// `credentials` as for read_configuration().
-    Reloader(Loop& loop, std::string file, std::string credentials, Use use, Ended ended = [](const Diagnostics&) {});
+    Reloader(
+        Loop& loop, std::string file, std::string credentials, Use use, Ended ended = [](const Diagnostics&) {},
+        KeptTexts kept = {});
+
+    /// Blocks: the configuration with what was added, as a reload would use it.
+    [[nodiscard]] static std::expected<Configuration, Refusal> read_now(const std::string& file,
+                                                                        const std::string& credentials,
+                                                                        const AddedTexts& added);
 
     /// The configuration is in use, or why not: as a whole, or what is said of its TLS services.
     using Outcome = std::move_only_function<void(const std::expected<void, Refusal>& outcome)>;
@@ -44,6 +58,11 @@ class Reloader {
 
     /// The names of what this owner has added.
     [[nodiscard]] std::vector<std::string> owned_by(const std::string& owner) const;
+    [[nodiscard]] std::set<std::string> owners() const;
+    /// The names of what a process before this one had, and whose owners have not added it here.
+    [[nodiscard]] std::vector<std::string> awaited() const;
+    /// Whether something is being read, or is to be.
+    [[nodiscard]] bool busy() const { return !requests_.empty(); }
 
    private:
     struct Request {
@@ -66,6 +85,7 @@ class Reloader {
     std::string credentials_;
     Use use_;
     Ended ended_;
+    std::function<void(const AddedTexts&)> save_;
     AddedTexts added_;
     std::deque<Request> requests_;  ///< the first one is under way
     WorkerPool thread_;

@@ -59,7 +59,7 @@ struct Failed {
     Error why;
 };
 struct Changed {};
-/// keysluiced has left the bus, and everything that was added with it; or it is there again.
+/// keysluiced has left the bus; or it, or its successor, is there.
 struct KeysluicedGone {};
 struct KeysluicedBack {};
 struct TimeUp {};
@@ -115,9 +115,10 @@ using Actions = std::vector<Action>;
 /// is one for each process, and a process for each activation.
 ///
 /// Whether the tunnel stands is looked up after each hint that it could be otherwise, so a hint that is lost or comes
-/// twice harms nothing. A tunnel that breaks after it has stood for a while is begun anew, and so is one whose
-/// keysluiced has gone, which the kernel's part of the tunnel outlives. NetworkManager hears nothing of that unless
-/// it fails: from StateChanged(starting) it finds no way back to an activated connection.
+/// twice harms nothing. A tunnel that breaks after it has stood for a while is begun anew. To a keysluiced that comes
+/// after one that has gone the connection is added again, and most often the tunnel stands there. NetworkManager
+/// hears nothing of that unless it fails: from StateChanged(starting) it finds no way back to an activated
+/// connection.
 class Tunnel {
    public:
     /// For NetworkManager to call Connect after it has started this process.

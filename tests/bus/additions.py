@@ -11,6 +11,8 @@ from support import keysluice
 from support.bus import KINDS, NAME, CallFailed
 from support.scenario import eventually, expect, expect_equal, expect_raises, scenario
 
+CLAIM = 30  # seconds
+
 
 def text_of(ours, name, **keys):
     """Its connection to the peer under another name."""
@@ -141,6 +143,31 @@ for kind in KINDS:
             eventually(lambda: names(client) == ["peer", "tablet"], world.patience(5), "the owned one is gone")
             eventually(lambda: not client.list_sas()[0] and not peer.ike_spis(), world.patience(5), "so are its IKE SAs")
 
+    @scenario(f"additions: {kind}: what has an owner outlives keysluiced with its IKE SA, and the owner brings the key again")
+    def claimed(world, kind=kind):
+        with gateways(world, kind) as (bus, ours, peer), bus.events() as events:
+            owner, text = bus.client(), text_of(ours, "laptop", psk="option:psk")
+            add = lambda client: client.manager("AddConnection", "sa{sv}", text,
+                                                {"psk": sealed(ours.tunnel.secret), "owned": True})
+            add(owner)
+            owner.manager("Up", "sa{sv}", "laptop", {})
+            events.await_kind("child-established")
+            before = peer.ike_spis()
+            ours.replace(signal.SIGKILL)
+            bus.await_service()
+            client = bus.client()
+            expect_equal([str(row[2]) for row in client.list_sas()[0]], ["laptop"], "connections with an IKE SA")
+            wrong = expect_raises(CallFailed, lambda: add(client), "AddConnection of somebody else").text
+            expect("(duplicate-name)" in wrong, wrong)
+            add(owner)
+            expect_equal(peer.ike_spis(), before, "IKE SAs after all that")
+            owner.manager("Down", "sa{sv}", "laptop", {})
+            eventually(lambda: not peer.ike_spis(), world.patience(5), "it is down")
+            owner.manager("Up", "sa{sv}", "laptop", {})
+            eventually(peer.ike_spis, world.patience(10), "it is up again, so the key was the right one")
+            owner.connection.close()
+            eventually(lambda: names(client) == ["peer"], world.patience(5), "the owned one is gone")
+
     @scenario(f"additions: {kind}: the bus goes, and what has an owner with it")
     def owned_on_a_bus(world, kind=kind):
         with gateways(world, kind) as (bus, ours, peer), bus.events() as events:
@@ -154,3 +181,18 @@ for kind in KINDS:
             bus.start()
             bus.await_service()
             expect_equal(names(bus.client()), ["peer", "tablet"], "connections")
+
+
+@scenario("additions: what has an owner that does not add it to the next keysluiced goes after half a minute")
+def not_claimed(world):
+    with gateways(world, KINDS[0]) as (bus, ours, peer), bus.events() as events:
+        owner = bus.client()
+        owner.manager("AddConnection", "sa{sv}", text_of(ours, "laptop"), {"owned": True})
+        owner.manager("Up", "sa{sv}", "laptop", {})
+        events.await_kind("child-established")
+        ours.replace(signal.SIGKILL)
+        bus.await_service()
+        client = bus.client()
+        expect_equal(names(client), ["laptop", "peer"], "connections of the next keysluiced")
+        eventually(lambda: names(client) == ["peer"], CLAIM + world.patience(10), "the owned one is gone")
+        eventually(lambda: not peer.ike_spis(), world.patience(5), "so is its IKE SA")

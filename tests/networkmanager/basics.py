@@ -155,24 +155,32 @@ def wrong_data(world):
         nothing_left(world, manager, client, gateway)
 
 
-@scenario("NetworkManager: keysluiced is killed in the middle, and the tunnel is there again without a word")
+@scenario("NetworkManager: keysluiced is killed in the middle, and the tunnel stands without a word, and without a handshake")
 def restarted(world):
     with laptop(world) as (manager, ours, client, gateway):
         name = office(manager, gateway)
         manager.up("office")
         service, = manager.services()
+        before = own_spis(client, name)
         ours.replace(signal.SIGKILL)
-        eventually(lambda: gateway_has_one(client, name), world.patience(30), "another IKE SA of the connection stands")
+        eventually(lambda: "has added it again" in ours.log(), world.patience(20), "its owner has added it again")
+        expect_equal(own_spis(client, name), before, "IKE SAs of the connection")
+        expect_equal(len(gateway.sas()), 1, "IKE SAs at the gateway")
         expect_equal(manager.state("office"), "activated", "state")
+        time.sleep(SETTLED)
+        client.manager("Down", "sa{sv}", name, {})
+        eventually(lambda: own_spis(client, name) not in ([], before), world.patience(20), "it is negotiated anew, so its key is there")
         expect_equal(manager.services(), [service], "the process of the connection")
         expect("state changed" not in manager.log().partition("keysluiced has gone")[2], "NetworkManager heard of it")
         manager.down("office")
         nothing_left(world, manager, client, gateway)
 
 
-def gateway_has_one(client, name):
+def own_spis(client, name):
+    """Of the connection's IKE SAs; none where keysluiced is not there."""
     with contextlib.suppress(CallFailed):
-        return client.list_sas(connection=name)[0]
+        return [int(row[0]) for row in client.list_sas(connection=name)[0]]
+    return []
 
 
 @scenario("NetworkManager: a key that is in no connection comes from a file, or from nowhere")

@@ -121,6 +121,27 @@ TEST_SUITE("connection changes") {
               AddedTexts{{"hq", {connection("hq"), {.psk = other}, ":1.7"}}});
     }
 
+    TEST_CASE_FIXTURE(Fixture, "what a process before had is its owner's to add again, and nobody else's") {
+        const auto unknown = std::make_shared<const ike::SharedKey>(as_bytes("nobody knows"));
+        const auto key = std::make_shared<const ike::SharedKey>(as_bytes("swordfish"));
+        const AddedTexts now{
+            {"hq", {.text = connection("hq"), .given = {.psk = unknown}, .owner = ":1.7", .awaited = true}}};
+        ConnectionChange change{
+            .verb = Verb::add, .name = {}, .text = connection("hq"), .given = {.psk = key}, .owner = ":1.8"};
+        CHECK(word_of(propose(now, configuration, change)) == "bus:hq:1:1 duplicate-name");
+        change.owner = "";
+        CHECK(word_of(propose(now, configuration, change)) == "bus:hq:1:1 duplicate-name");
+        change.owner = ":1.7";
+        const auto claimed = propose(now, configuration, change);
+        REQUIRE(claimed);
+        CHECK(claimed->texts == AddedTexts{{"hq", {connection("hq"), {.psk = key}, ":1.7"}}});
+        CHECK(word_of(propose(claimed->texts, configuration, change)) == "bus:hq:1:1 duplicate-name");
+        change.given = {};  // a secret that does not come again is none
+        CHECK_FALSE(propose(now, configuration, change)->texts.at("hq").given.any());
+        CHECK(update("hq", {}, now)->texts == now);
+        CHECK(remove("hq", now)->texts.empty());
+    }
+
     TEST_CASE_FIXTURE(Fixture, "and so does a password") {
         const auto password = std::make_shared<const eap::Password>(as_bytes("sesame"));
         const auto key = std::make_shared<const ike::SharedKey>(as_bytes("swordfish"));
