@@ -40,9 +40,16 @@ constexpr auto kOthers = std::to_array<Reason>({
            "No application listens where connect says, or none accepts in time, so the connection was ended. The "
            "sentence says what each of them answered; with a socket's file, the user of the engines must be able to "
            "write to it."},
+    Reason{"auth-expired", ReasonArea::ike,
+           "An IKE SA was closed, because nobody had authenticated anew when reauth_time was over, or the time that the "
+           "peer had told (AUTH_LIFETIME). Whoever began the IKE SA is to do so: reauth-failed in its log says why it "
+           "did not succeed."},
     Reason{"auth-failed", ReasonArea::ike,
            "The peer proved another pre-shared key than the one that this connection has for it, or its signature is "
            "not that of its certificate. Compare the keys of both ends, line ends included."},
+    Reason{"auth-lifetime", ReasonArea::ike,
+           "The peer had told for how long our authentication counts, so another IKE SA has come in the place of the "
+           "one before. Nothing has to be done."},
     Reason{"auth-method", ReasonArea::ike,
            "The peer authenticates in another way than this connection expects, or signs in a way that is unknown or "
            "not for its key. Give both ends the same auth, or set remote_auth."},
@@ -476,6 +483,20 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"proxy-header-version", ReasonArea::tls,
            "The proxy in front sends the other version of the PROXY protocol than accept_proxy takes. Let both be "
            "the same, or set accept_proxy = \"any\"."},
+    Reason{"reauth-asked", ReasonArea::ike,
+           "An administrator wanted an IKE SA with new proofs in the place of another one. Nothing has to be done."},
+    Reason{"reauth-by-peer", ReasonArea::ike,
+           "Only the end that has begun an IKE SA can authenticate anew. Ask for it there, or set reauth_time here, "
+           "which tells the other end by when."},
+    Reason{"reauth-lacks-child", ReasonArea::ike,
+           "The peer authenticated anew and refused one of the children that it carries now, so the old IKE SA stays "
+           "for the time being. Compare the children of both ends."},
+    Reason{"reauth-refused", ReasonArea::ike,
+           "The peer ended the IKE SA that was to come in the place of another one, which stays for the time being. "
+           "Its log says why."},
+    Reason{"reauth-time", ReasonArea::ike,
+           "The reauth_time of the connection was over, so another IKE SA has come in the place of the one before. "
+           "Nothing has to be done."},
     Reason{"record-flood", ReasonArea::tls,
            "The TLS peer sent record after record that carry no data, so the connection was closed."},
     Reason{"record-layer-failed", ReasonArea::tls,

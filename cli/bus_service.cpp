@@ -213,6 +213,18 @@ Result<void> BusService::rekey(std::uint64_t ike_spi, const Wish& wish) {
     });
 }
 
+Result<std::uint32_t> BusService::reauthenticate(const std::string& name, const Wish& wish) {
+    return ask<std::uint32_t>(wish.interactive, [&](sdbus::IConnection& connection) {
+        return ManagerProxy(connection).Reauthenticate(name, options_of(wish));
+    });
+}
+
+Result<void> BusService::reauthenticate(std::uint64_t ike_spi, const Wish& wish) {
+    return ask<void>(wish.interactive, [&](sdbus::IConnection& connection) {
+        IkeSaProxy(connection, path_of(ike_spi)).Reauthenticate(options_of(wish));
+    });
+}
+
 Result<void> BusService::close_session(std::uint64_t id, const Wish& wish) {
     return ask<void>(wish.interactive, [&](sdbus::IConnection& connection) {
         ManagerProxy(connection).CloseTlsSession(id, options_of(wish));

@@ -36,6 +36,8 @@ class BusService final : public Service {
     [[nodiscard]] Result<std::uint32_t> rekey(const std::string& name, const Wish& wish) override;
     [[nodiscard]] Result<void> down(std::uint64_t ike_spi, const Wish& wish) override;
     [[nodiscard]] Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) override;
+    [[nodiscard]] Result<std::uint32_t> reauthenticate(const std::string& name, const Wish& wish) override;
+    [[nodiscard]] Result<void> reauthenticate(std::uint64_t ike_spi, const Wish& wish) override;
     [[nodiscard]] Result<void> close_session(std::uint64_t id, const Wish& wish) override;
     [[nodiscard]] Result<std::uint32_t> reload(const Wish& wish) override;
     [[nodiscard]] Result<std::string> policies(const PolicyCall& call) override;

@@ -101,6 +101,8 @@ class Service {
     [[nodiscard]] virtual Result<std::uint32_t> rekey(const std::string& name, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<void> down(std::uint64_t ike_spi, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<void> rekey(std::uint64_t ike_spi, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<std::uint32_t> reauthenticate(const std::string& name, const Wish& wish) = 0;
+    [[nodiscard]] virtual Result<void> reauthenticate(std::uint64_t ike_spi, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<void> close_session(std::uint64_t id, const Wish& wish) = 0;
     [[nodiscard]] virtual Result<std::uint32_t> reload(const Wish& wish) = 0;
 

@@ -212,6 +212,10 @@ void Manager::Rekey(sdbus::Result<std::uint32_t>&& result, std::string name, Dic
     command(control::Command::Verb::rekey, std::move(result), std::move(name), std::move(options));
 }
 
+void Manager::Reauthenticate(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) {
+    command(control::Command::Verb::reauthenticate, std::move(result), std::move(name), std::move(options));
+}
+
 void Manager::Reload(sdbus::Result<std::uint32_t>&& result, Dictionary options) {
     commands_.reload(call(std::move(options)), answer_count(std::move(result)));
 }

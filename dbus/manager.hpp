@@ -38,6 +38,7 @@ class Manager final : public Exported<org::keysluice1::Manager_adaptor> {
     void Up(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
     void Down(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
     void Rekey(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
+    void Reauthenticate(sdbus::Result<std::uint32_t>&& result, std::string name, Dictionary options) override;
     void Reload(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
 
     void AddConnection(sdbus::Result<std::uint32_t>&& result, std::string toml, Dictionary options) override;

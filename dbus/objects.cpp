@@ -55,6 +55,10 @@ void ConnectionObject::Rekey(sdbus::Result<std::uint32_t>&& result, Dictionary o
     commands_.command(call(std::move(options)), command(Verb::rekey), answer_count(std::move(result)));
 }
 
+void ConnectionObject::Reauthenticate(sdbus::Result<std::uint32_t>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)), command(Verb::reauthenticate), answer_count(std::move(result)));
+}
+
 TlsServiceObject::TlsServiceObject(sdbus::IConnection& connection, Commands& commands, Inquiries& inquiries,
                                    control::ServiceView view)
     : Exported(connection, fmt::format("{}/service/{}", kRoot, path_element(view.settings.name))),
@@ -136,6 +140,12 @@ void IkeSaObject::Down(sdbus::Result<>&& result, Dictionary options) {
 
 void IkeSaObject::Rekey(sdbus::Result<>&& result, Dictionary options) {
     commands_.command(call(std::move(options)), {.verb = Verb::rekey, .name = {}, .sa = view_.own, .child = {}},
+                      answer_done(std::move(result)));
+}
+
+void IkeSaObject::Reauthenticate(sdbus::Result<>&& result, Dictionary options) {
+    commands_.command(call(std::move(options)),
+                      {.verb = Verb::reauthenticate, .name = {}, .sa = view_.own, .child = {}},
                       answer_done(std::move(result)));
 }
 

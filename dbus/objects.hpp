@@ -83,6 +83,7 @@ class ConnectionObject final : public Exported<org::keysluice1::Connection_adapt
     void Up(sdbus::Result<>&& result, Dictionary options) override;
     void Down(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
     void Rekey(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
+    void Reauthenticate(sdbus::Result<std::uint32_t>&& result, Dictionary options) override;
     [[nodiscard]] control::Command command(control::Command::Verb verb) const;
 
     Commands& commands_;
@@ -161,6 +162,7 @@ class IkeSaObject final : public Exported<org::keysluice1::IkeSa_adaptor> {
     void GetCounters(sdbus::Result<CountersRows>&& result) override;
     void Down(sdbus::Result<>&& result, Dictionary options) override;
     void Rekey(sdbus::Result<>&& result, Dictionary options) override;
+    void Reauthenticate(sdbus::Result<>&& result, Dictionary options) override;
 
     Commands& commands_;
     Inquiries& inquiries_;

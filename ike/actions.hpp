@@ -167,6 +167,8 @@ struct Report {
         failed,            ///< a negotiation; `error` tells why
         refused,           ///< a peer's request; `error` tells why
         gateway_changed,   ///< from `from` to `peer`, which is in use or tried from now on; `error` tells why
+        reauthenticated,   ///< `sa` is in the place of `from_sa`; `error` tells why
+        reauth_failed,     ///< `sa` was to come in the place of `from_sa`, which stays; `error` tells why
     };
     Kind kind = Kind::failed;
     std::string connection;  ///< empty where none is known yet
@@ -177,6 +179,7 @@ struct Report {
     std::optional<Ends> before = {};  ///< of moved and path_changed
     std::optional<Ends> after = {};
     std::optional<UdpEndpoint> from = {};  ///< of gateway_changed: the one before
+    std::optional<IkeSpi> from_sa = {};    ///< of reauthenticated and reauth_failed
 };
 
 using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "ike/auth_lifetime.hpp"
 #include "ike/create_child.hpp"
 #include "ike/eap_auth.hpp"
 #include "ike/informational.hpp"
@@ -12,6 +13,7 @@
 #include "ike/peer_certificate.hpp"
 #include "ike/proof.hpp"
 #include "ike/remote_access.hpp"
+#include "ike/turns.hpp"
 #include "ike/wire/text.hpp"
 
 namespace keysluice::ike {
@@ -202,6 +204,7 @@ void send_auth_request(Context& context, Sa& sa, std::optional<wire::AuthPayload
     assert(child);
     add_request(context, sa, payloads);
     add_offer(payloads, sa, *child);
+    prepare_child(context, sa);
     offer_mobility(context, sa, payloads);
     sa.negotiation->until = Instant::max();
     become(context, sa, State::auth_sent);
@@ -235,6 +238,7 @@ void admit_initiator(Context& context, Sa& sa, const Incoming& message, Payloads
     enter_established(context, sa);
     agree_on_mobility(context, sa, message.payloads);
     offer_mobility(context, sa, payloads);
+    announce_lifetime(sa, payloads);
     if (auto none = assign_addresses(context, sa, message.payloads, payloads)) {
         report(context, sa, Report::Kind::refused, std::move(none->error));
         payloads.emplace_back(notify(none->notify));
@@ -249,6 +253,7 @@ void accept_responder(Context& context, Sa& sa, const Payloads& payloads) {
     const auto negotiation = std::move(sa.negotiation);
     enter_established(context, sa);
     agree_on_mobility(context, sa, payloads);
+    heed_lifetime(context, sa, payloads);
     if (auto taken = take_addresses(context, sa, payloads); !taken) {
         report(context, sa, Report::Kind::failed, std::move(taken).error());
         sa.waiting.clear();
@@ -259,6 +264,7 @@ void accept_responder(Context& context, Sa& sa, const Payloads& payloads) {
     auto& child = negotiation->child;
     assert(child);
     finish_child_offer(context, sa, *std::move(child), payloads, nonces, nullptr);
+    drop_prepared(context, sa);
     start_next(context, sa);
 }
 
@@ -389,6 +395,7 @@ void enter_established(Context& context, Sa& sa) {
     sa.established_at = context.now;
     sa.heard_at = context.now;
     sa.rekey_at = early(context, sa.connection->rekey_time);
+    begin_lifetime(context, sa);
     report(context, sa, Report::Kind::established);
 }
 

@@ -7,6 +7,7 @@
 #include "ike/child_install.hpp"
 #include "ike/delay.hpp"
 #include "ike/remote_access.hpp"
+#include "ike/turns.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -146,6 +147,8 @@ ChildSa child_of(Context& context, const Sa& sa, const Fit& fit, const ChildSa* 
     child.complete = old == nullptr;
     if (old != nullptr) {
         child.replaces = old->spec.inbound;
+    } else if (context.registry.stands_beside(sa, child)) {
+        wait_for_turn(context, child);
     }
     apply_rule(context, sa, child);
     return child;

@@ -153,6 +153,7 @@ struct Connection {
     std::vector<ProposalRule> proposals;
     std::vector<ChildRule> children;
     Duration rekey_time = std::chrono::hours(4);
+    Duration reauth_time = Duration::zero();           ///< after which both ends prove anew who they are; zero: never
     Duration liveness = std::chrono::seconds(30);      ///< silence after which the peer is asked; zero: never
     Duration liveness_idle = std::chrono::minutes(5);  ///< the same where nothing is sent either
     bool mobike = true;                                ///< RFC 4555 is offered and accepted

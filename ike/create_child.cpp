@@ -8,6 +8,7 @@
 #include "ike/child_install.hpp"
 #include "ike/delay.hpp"
 #include "ike/rekey_ike.hpp"
+#include "ike/turns.hpp"
 #include "ike/twins.hpp"
 
 namespace keysluice::ike {
@@ -114,7 +115,7 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
                     fmt::format("{} answered child {} with {}, and gave us {}", peer_text(sa), offer.child,
                                 wire::print(traffic.local), wire::print(local_selectors(sa, *rule))));
     }
-    child.complete = true;
+    child.complete = !sa.reauth.old;  // else it waits for its turn
     child.ours = true;
     child.replaces = offer.rekeys;
     return child;
@@ -302,6 +303,9 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
         sa.waiting.emplace_back(DeleteChildren{{offer.inbound}});
         return;
     }
+    if (take_prepared(context, sa, *child)) {
+        return;
+    }
     apply_rule(context, sa, *child);
     child->inbound_keys = std::move(keys->responder);
     child->outbound_keys = std::move(keys->initiator);
@@ -312,6 +316,10 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
 void on_child_installed(Context& context, Sa& sa, EspSpi inbound, Result<void> result) {
     ChildSa* child = sa.find_child(inbound);
     if (child == nullptr || child->state != ChildState::installing) {
+        return;
+    }
+    if (is_prepared(*child)) {
+        on_prepared(sa, inbound, result.has_value());
         return;
     }
     const std::string name = child->spec.child;

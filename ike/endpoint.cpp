@@ -88,6 +88,7 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName&
         deadlines_.set(adopted, ike::next_deadline(adopted, settings_));
     }
     heed_addresses(settings_.addresses);
+    restore_reauthentications();
     touched_.clear();
 }
 
@@ -109,6 +110,7 @@ Actions Endpoint::on(const Event& event, Instant now) {
     context_ = &context;
     gateways_changed_ = false;
     std::visit([&](const auto& each) { handle(context, each); }, event);
+    follow_reauthentications(context);
     follow_gateways(context);
     context_ = nullptr;
     for (const Action& action : actions) {
@@ -234,6 +236,13 @@ Sa* Endpoint::twin_of(const Sa& sa) {
     return found == others.end() ? nullptr : find(*found);
 }
 
+bool Endpoint::stands_beside(const Sa& sa, const ChildSa& child) {
+    return std::ranges::any_of(of_same_peer(sa), [&](IkeSpi spi) {
+        const Sa& other = *sas_.at(spi);
+        return !other.mobility.leads && ike::twin_of(other, child) != nullptr;
+    });
+}
+
 // ---- events
 
 void Endpoint::handle(Context& context, const DatagramReceived& datagram) {
@@ -343,6 +352,7 @@ void Endpoint::handle(Context& context, const TimePassed& /*event*/) {
     for (const IkeSpi spi : due) {
         if (Sa* sa = find(spi); sa != nullptr && ike::next_deadline(*sa, settings_) <= context.now) {
             on_time(context, *sa);
+            look_at_lifetime(context, *sa);
         }
     }
     while (!twins_.empty() && twins_.begin()->first <= context.now) {
@@ -365,7 +375,13 @@ void Endpoint::settle_twins(Context& context, IkeSpi spi) {
     if (survivor == nullptr || survivor->state != State::established) {
         return;
     }
+    if (survivor->reauth.old || survivor->reauth.fresh) {
+        twins_.emplace(context.now + look_again_after(settings_), spi);
+        return;
+    }
     auto others = of_same_peer(*survivor);
+    // What comes in the place of another one is no twin of it.
+    std::erase_if(others, [&](IkeSpi each) { return sas_.at(each)->reauth.old || sas_.at(each)->reauth.fresh; });
     for (IkeSpi& each : others) {
         if (Sa* other = find(each); outlives(*other, *survivor)) {
             each = survivor->own_spi();
@@ -443,7 +459,7 @@ Sa* Endpoint::standing(const std::string& connection) {
     const auto use = gateways_.find(connection);
     const IkeSpi tried = use == gateways_.end() ? IkeSpi{} : use->second.probe.value_or(IkeSpi{});
     for (const IkeSpi spi : index_.of_connection(connection)) {
-        if (spi != tried && alive(*sas_.at(spi))) {
+        if (spi != tried && alive(*sas_.at(spi)) && !comes_in_place(*sas_.at(spi))) {
             return find(spi);
         }
     }
@@ -482,7 +498,9 @@ void Endpoint::handle(Context& context, const Terminate& event) {
     }
     forget_gateways(event);
     for (const IkeSpi spi : index_.of_connection(event.connection)) {
-        if (event.sa.value_or(spi) == spi) {
+        const Sa& sa = *sas_.at(spi);
+        const bool meant = event.sa.value_or(spi) == spi;
+        if (meant || (sa.reauth.old && sa.reauth.old == event.sa)) {
             close(context, *find(spi));
         }
     }

@@ -90,6 +90,7 @@ class Endpoint final : private Registry {
     }
     std::vector<IpAddress> wishes(const Connection& connection) override;
     Sa* twin_of(const Sa& sa) override;
+    bool stands_beside(const Sa& sa, const ChildSa& child) override;
 
     /// The host's own; but what is there by a tunnel is no way to a tunnel's peer.
     void heed_addresses(std::vector<IpAddress> own);
@@ -113,6 +114,17 @@ class Endpoint final : private Registry {
     void handle(Context& context, const KeysExchanged& event);
     void handle(Context& context, const NoWay& event);
     void handle(Context& context, const TrafficCounted& event);
+    void handle(Context& context, const Reauthenticate& event);
+    // reauthentication.cpp
+    void restore_reauthentications();
+    void look_at_lifetime(Context& context, Sa& sa);
+    void begin_reauthentication(Context& context, Sa& old, ReauthCause cause);
+    void follow_reauthentications(Context& context);
+    void settle_reauthentication(Context& context, IkeSpi old, IkeSpi fresh);
+    void hand_over_to_fresh(Context& context, Sa& old, Sa& fresh);
+    void finish_reauthentication(Context& context, Sa& old, Sa& fresh);
+    void on_reauthentication_failed(Context& context, Sa& old, IkeSpi fresh);
+    [[nodiscard]] bool comes_in_place(const Sa& sa) const;
     // failover.cpp
     void configure_gateways(const std::vector<ConnectionPtr>& connections);
     [[nodiscard]] GatewayUse* use_of(const std::string& connection);

@@ -54,6 +54,12 @@ struct Rekey {
     std::optional<IkeSpi> sa = {};  ///< of that one
 };
 
+/// Put other IKE SAs, with proofs of their own, in the place of those that we began.
+struct Reauthenticate {
+    std::string connection;
+    std::optional<IkeSpi> sa = {};  ///< of that one
+};
+
 /// The kernel's answer to InstallChild.
 struct ChildInstalled {
     EspSpi inbound;
@@ -129,8 +135,9 @@ struct KeysExchanged {
     Result<Exchanged> result;
 };
 
-using Event = std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled,
-                           OutboundInstalled, ChildLost, ChildSpent, OffloadLost, OffloadRegained, PeerMoved,
-                           OwnAddresses, PathsFound, Signed, PeerVerified, KeysExchanged, NoWay, TrafficCounted>;
+using Event =
+    std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, OutboundInstalled,
+                 ChildLost, ChildSpent, OffloadLost, OffloadRegained, PeerMoved, OwnAddresses, PathsFound, Signed,
+                 PeerVerified, KeysExchanged, NoWay, TrafficCounted, Reauthenticate>;
 
 }  // namespace keysluice::ike

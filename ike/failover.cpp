@@ -295,7 +295,7 @@ void Endpoint::look_for_better(Context& context, const std::string& connection) 
         return;
     }
     const auto better = better_than(rules->gateways, use->current);
-    if (sa == nullptr || sa->state != State::established || use->probe || better.empty()) {
+    if (sa == nullptr || sa->state != State::established || use->probe || sa->reauth.fresh || better.empty()) {
         return;  // another one that is established brings us here again
     }
     if (use->probed) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ike/auth_lifetime.hpp"
 #include "ike/create_child.hpp"
 #include "ike/mobility.hpp"
 #include "ike/rekey_ike.hpp"
@@ -109,6 +110,7 @@ void on_informational_request(Context& context, Sa& sa, const Incoming& message)
         delete_ike(context, sa, message);
         return;
     }
+    heed_lifetime(context, sa, message.payloads);
     Payloads answer = answer_mobility(context, sa, message);
     wire::DeletePayload deleted{.protocol = wire::Protocol::esp, .spis = {}};
     for (const wire::Payload& payload : message.payloads) {

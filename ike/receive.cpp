@@ -14,6 +14,7 @@
 #include "ike/mobility.hpp"
 #include "ike/peer_address.hpp"
 #include "ike/rekey_ike.hpp"
+#include "ike/turns.hpp"
 #include "ike/wire/rules.hpp"
 
 namespace keysluice::ike {
@@ -285,6 +286,7 @@ void on_established_time(Context& context, Sa& sa) {
             rekey_child(context, sa, child);
         }
     }
+    take_due_turns(context, sa);
     if (context.now >= next_look(sa)) {
         look_at_traffic(context, sa);
     }

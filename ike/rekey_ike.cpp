@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "ike/auth_lifetime.hpp"
 #include "ike/delay.hpp"
 #include "ike/mobility.hpp"
 
@@ -12,8 +13,6 @@ namespace keysluice::ike {
 namespace {
 
 constexpr unsigned kMostAttempts = 4;
-/// How long the initiator of a rekeying may take to delete the old IKE SA.
-constexpr Duration kDeletePatience = std::chrono::minutes(3);
 
 /// An IKE SA that inherits all but its keys and names (section 2.18: "The new IKE SA MUST reset its
 /// message counters to 0.").
@@ -321,6 +320,7 @@ void hand_over(Context& context, Sa& from, Sa& to) {
     from.rekey_at = Instant::max();
     to.watch = from.watch;
     to.watch.asked = false;
+    hand_over_lifetime(context, from, to);
     report(context, to, Report::Kind::ike_rekeyed);
 }
 

@@ -4,6 +4,9 @@
 
 namespace keysluice::ike {
 
+/// How long whoever has put an IKE SA in the place of another one may take to delete that.
+inline constexpr Duration kDeletePatience = std::chrono::minutes(3);
+
 // Rekeying the IKE SA itself (RFC 7296 sections 1.3.2, 2.8.2, 2.18).
 
 [[nodiscard]] IkeOffer new_ike_offer(Context& context, const Sa& sa);

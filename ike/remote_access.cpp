@@ -69,7 +69,10 @@ NoAddress none_left(const Sa& sa, const std::vector<IpAddress>& wishes) {
 
 void add_request(Context& context, const Sa& sa, Payloads& payloads) {
     if (asks_for_addresses(sa)) {
-        payloads.emplace_back(request_for(context.registry.wishes(*sa.connection)));
+        // In the place of another one: for the addresses that packets have.
+        const Sa* old = sa.reauth.old ? context.registry.find(*sa.reauth.old) : nullptr;
+        payloads.emplace_back(request_for(old != nullptr && old->given ? old->given->addresses
+                                                                       : context.registry.wishes(*sa.connection)));
     }
 }
 

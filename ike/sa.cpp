@@ -7,6 +7,7 @@
 
 #include "ike/liveness.hpp"
 #include "ike/mobility.hpp"
+#include "ike/turns.hpp"
 
 namespace keysluice::ike {
 
@@ -67,6 +68,9 @@ const char* inconsistency(const Sa& sa) {
         if (child.state == ChildState::installed && child.rekey_at == Instant::max() &&
             sa.connection->child(child.spec.child) != nullptr) {
             return "a CHILD SA is never rekeyed";
+        }
+        if (waits_for_turn(child) && child.sends_at == Instant::max() && !sa.reauth.old) {
+            return "a CHILD SA waits for a turn that never comes";
         }
     }
     const bool timed = next_deadline(sa, Settings{}) != Instant::max();
@@ -148,6 +152,8 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
     }
     if (sa.state == State::established) {
         at(sa.rekey_at);
+        at(sa.reauth.begin_at);
+        at(sa.reauth.over_at);
         at(next_look(sa));
         if (sa.nat_here) {
             at(sa.sent_at + settings.keepalive);
@@ -157,6 +163,9 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
         at(child.remove_at);
         if (sa.state == State::established && child.state == ChildState::installed) {
             at(child.rekey_at);
+        }
+        if (sa.state == State::established && waits_for_turn(child)) {
+            at(child.sends_at);
         }
     }
     return next;

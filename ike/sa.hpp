@@ -41,6 +41,7 @@ struct ChildSa {
     bool ours = false;                       ///< we were the initiator of the exchange that made it
     Instant rekey_at = Instant::max();
     Instant remove_at = Instant::max();
+    Instant sends_at = Instant::max();  ///< inbound_only beside another IKE SA's: its turn, at the latest (turns.hpp)
 };
 
 /// The first half of making a CHILD SA: what we offered and wait to have answered.
@@ -177,6 +178,19 @@ struct Watch {
     bool asked = false;                       ///< and not answered yet; unwritten
 };
 
+/// Why an IKE SA is to be put in the place of another one.
+enum class ReauthCause : std::uint8_t { time, peers_lifetime, wish };
+
+/// How long its proofs count, and whether another IKE SA is to come in its place: see reauthentication.cpp.
+struct Reauthentication {
+    Instant begin_at = Instant::max();  ///< whoever began the first one: when to begin another
+    Instant over_at = Instant::max();   ///< when this one is closed, whatever stands in its place
+    ReauthCause cause = ReauthCause::time;
+    Duration pause{};             ///< behind the last try that failed
+    std::optional<IkeSpi> old;    ///< this one is to come in the place of that, by our SPI
+    std::optional<IkeSpi> fresh;  ///< that one is to come in the place of this
+};
+
 /// One IKE SA, whole: a plain value that can be written and read back (snapshot.hpp). Functions of init.hpp,
 /// auth.hpp, create_child.hpp, rekey_ike.hpp and informational.hpp move it.
 struct Sa {
@@ -217,6 +231,7 @@ struct Sa {
     Instant heard_at{};
     Instant sent_at{};
     Watch watch;
+    Reauthentication reauth;
 
     // The Endpoint's, and not part of what is written: where it is listed.
     static constexpr std::uint32_t kNoSlot = UINT32_MAX;
@@ -272,6 +287,8 @@ class Registry {
     [[nodiscard]] virtual std::vector<IpAddress> wishes(const Connection& connection) = 0;
     /// Another IKE SA with the same peer that carries all that this one does; null where there is none.
     [[nodiscard]] virtual Sa* twin_of(const Sa& sa) = 0;
+    /// Whether another IKE SA that the same peer leads carries what this CHILD SA is to carry.
+    [[nodiscard]] virtual bool stands_beside(const Sa& sa, const ChildSa& child) = 0;
 };
 
 /// What the functions that move an SA work with. Valid for one event.

@@ -141,7 +141,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 14;
+constexpr std::uint16_t kVersion = 15;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -196,7 +196,7 @@ void describe(Archive& archive, T& value) {
 template <typename Archive, Like<ChildSa> T>
 void describe(Archive& archive, T& value) {
     archive(value.state, value.spec, value.inbound_keys, value.outbound_keys, value.complete, value.replaces,
-            value.takes_over, value.sends, value.ours, value.rekey_at, value.remove_at);
+            value.takes_over, value.sends, value.ours, value.rekey_at, value.remove_at, value.sends_at);
 }
 template <typename Archive, Like<PacketSelectors> T>
 void describe(Archive& archive, T& value) {
@@ -282,6 +282,10 @@ template <typename Archive, Like<Watch> T>
 void describe(Archive& archive, T& value) {
     archive(value.counted, value.look_at, value.quiet_since, value.unanswered_since);
 }
+template <typename Archive, Like<Reauthentication> T>
+void describe(Archive& archive, T& value) {
+    archive(value.begin_at, value.over_at, value.cause, value.pause, value.old, value.fresh);
+}
 template <typename Archive, Like<Sa> T>
 void describe(Archive& archive, T& value) {
     archive(value.state, value.initiator, value.initiator_spi, value.responder_spi, value.local, value.remote,
@@ -289,7 +293,7 @@ void describe(Archive& archive, T& value) {
             value.peer_id, value.window, value.negotiation, value.children, value.current, value.waiting,
             value.awaited, value.delayed, value.replacement, value.we_replace, value.predecessor, value.busy_since,
             value.established_at, value.rekey_at, value.close_at, value.heard_at, value.sent_at, value.given,
-            value.assigned, value.watch);
+            value.assigned, value.watch, value.reauth);
 }
 
 SecretBuffer write_snapshot(const Sa& sa) {

@@ -4,6 +4,7 @@
 
 #include "ike/child_answer.hpp"
 #include "ike/create_child.hpp"
+#include "ike/turns.hpp"
 
 namespace keysluice::ike {
 namespace {
@@ -13,12 +14,17 @@ EspSpi name_of(const ChildSa& child) {
     return child.ours ? child.spec.inbound : child.spec.outbound;
 }
 
-/// In the kernel, both halves of it.
+}  // namespace
+
 bool carries(const ChildSa& child) {
     return child.state == ChildState::installed && child.sends && !child.outbound_keys;
 }
 
-}  // namespace
+bool covers(const ChildSa& child, const ChildSa& other) {
+    return child.spec.child == other.spec.child && child.spec.mode == other.spec.mode &&
+           covers(child.spec.local_selectors, other.spec.local_selectors) &&
+           covers(child.spec.remote_selectors, other.spec.remote_selectors);
+}
 
 bool quiet(const Sa& sa) {
     const bool settled = std::ranges::all_of(
@@ -29,10 +35,8 @@ bool quiet(const Sa& sa) {
 const ChildSa* twin_of(const Sa& in, const ChildSa& child) {
     const ChildSa* twin = nullptr;
     for (const ChildSa& each : in.children) {
-        const bool same_kind = each.spec.child == child.spec.child && each.spec.mode == child.spec.mode &&
-                               covers(each.spec.local_selectors, child.spec.local_selectors) &&
-                               covers(each.spec.remote_selectors, child.spec.remote_selectors);
-        if (&each != &child && carries(each) && same_kind && (twin == nullptr || name_of(*twin) < name_of(each))) {
+        if (&each != &child && carries(each) && covers(each, child) &&
+            (twin == nullptr || name_of(*twin) < name_of(each))) {
             twin = &each;
         }
     }
@@ -41,7 +45,8 @@ const ChildSa* twin_of(const Sa& in, const ChildSa& child) {
 
 bool stands_for(const Sa& sa, const Sa& other) {
     return std::ranges::all_of(other.children, [&](const ChildSa& child) {
-        return child.state == ChildState::lingering || twin_of(sa, child) != nullptr;
+        return child.state == ChildState::lingering || twin_of(sa, child) != nullptr ||
+               std::ranges::any_of(sa.children, [&](const ChildSa& next) { return is_next(next, child); });
     });
 }
 
@@ -57,6 +62,11 @@ void retire_into(Context& context, Sa& from, Sa& to) {
     for (ChildSa& child : from.children) {
         if (child.state == ChildState::installing) {
             context.actions.emplace_back(RemoveChild{child.spec});
+            continue;
+        }
+        ChildSa* const next = next_of(to, child);
+        if (next != nullptr && child.state != ChildState::lingering) {
+            follow_turn(context, to, *next, std::move(child));
             continue;
         }
         if (child.state != ChildState::lingering) {

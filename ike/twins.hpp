@@ -20,6 +20,10 @@ namespace keysluice::ike {
 // INITIAL_CONTACT is not sent while the peer is beginning at the same time, and says nothing of IKE SAs that were
 // established after the one that carries it had begun.
 
+/// In the kernel, both halves of it.
+[[nodiscard]] bool carries(const ChildSa& child);
+/// Whether it carries all that the other one does.
+[[nodiscard]] bool covers(const ChildSa& child, const ChildSa& other);
 /// The installed CHILD SA of `in` that carries all that `child` does, the surviving one of several; null: none.
 [[nodiscard]] const ChildSa* twin_of(const Sa& in, const ChildSa& child);
 /// Whether `sa` has twins for all that `other` carries.

@@ -14,6 +14,7 @@ namespace keysluice::cli {
 [[nodiscard]] Result<Outcome> run_up(Context& context);
 [[nodiscard]] Result<Outcome> run_down(Context& context);
 [[nodiscard]] Result<Outcome> run_rekey(Context& context);
+[[nodiscard]] Result<Outcome> run_reauth(Context& context);
 [[nodiscard]] Result<Outcome> run_policy(Context& context);
 [[nodiscard]] Result<Outcome> run_reload(Context& context);
 [[nodiscard]] Result<Outcome> run_monitor(Context& context);

@@ -113,6 +113,25 @@ Result<Outcome> run_rekey(Context& context) {
                 fmt::format("{}: {} being rekeyed", printable(name), counted(*rekeying, "IKE SA")));
 }
 
+Result<Outcome> run_reauth(Context& context) {
+    const std::string name = context.line.name();
+    const Wish wish = wish_of(context.line);
+    auto begun = context.service.reauthenticate(name, wish);
+    if (!begun) {
+        const auto called = sa_called(context, name, begun.error());
+        if (!called) {
+            return std::unexpected(called.error());
+        }
+        if (auto one = context.service.reauthenticate(called->sa.spi, wish); !one) {
+            return pass_on(std::move(one));
+        }
+        begun = 1;
+    }
+    return done(context, "ike_sas", *begun,
+                fmt::format("{}: {} being authenticated anew; keysluice monitor tells what comes of it",
+                            printable(name), counted(*begun, "IKE SA")));
+}
+
 Result<Outcome> run_reload(Context& context) {
     const auto connections = context.service.reload(wish_of(context.line));
     if (!connections) {

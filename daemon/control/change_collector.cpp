@@ -14,13 +14,25 @@ namespace keysluice::control {
 namespace {
 
 /// In the order of ike::Report::Kind.
-constexpr std::array<std::string_view, 14> kKindNames{
-    "ike-established", "child-established", "child-rekeyed", "ike-rekeyed",      "child-closed",       "ike-closed",
-    "peer-moved",      "path-changed",      "offload-lost",  "offload-regained", "addresses-assigned", "failed",
-    "refused",         "gateway-changed"};
+constexpr std::array<std::string_view, 16> kKindNames{
+    "ike-established", "child-established", "child-rekeyed",   "ike-rekeyed",      "child-closed",       "ike-closed",
+    "peer-moved",      "path-changed",      "offload-lost",    "offload-regained", "addresses-assigned", "failed",
+    "refused",         "gateway-changed",   "reauthenticated", "reauth-failed"};
 
 std::string text_of(const std::optional<ike::Ends>& ends) {
     return ends ? fmt::format("{} {}", ends->local.text(), ends->remote.text()) : std::string();
+}
+
+std::string from_of(const ike::Report& report) {
+    return report.from_sa ? fmt::format("{:016x}", report.from_sa->value)
+           : report.from  ? report.from->text()
+                          : text_of(report.before);
+}
+
+std::string to_of(const ike::Report& report) {
+    return report.from_sa ? fmt::format("{:016x}", report.sa.value)
+           : report.from  ? report.peer.text()
+                          : text_of(report.after);
 }
 
 }  // namespace
@@ -60,8 +72,8 @@ void ChangeCollector::note(std::string_view kind, const ike::Report& report, con
           .peer = report.peer.text(),
           .reason = std::string(report.error.reason),
           .sentence = report.error.sentence,
-          .from = report.from ? report.from->text() : text_of(report.before),
-          .to = report.from ? report.peer.text() : text_of(report.after)});
+          .from = from_of(report),
+          .to = to_of(report)});
 }
 
 void ChangeCollector::note(Happening happening) {

@@ -85,7 +85,7 @@ struct TlsFilter {
 
 /// Something that an administrator wants done.
 struct Command {
-    enum class Verb : std::uint8_t { up, down, rekey };
+    enum class Verb : std::uint8_t { up, down, rekey, reauthenticate };
     Verb verb = Verb::up;
     /// What may have the name: the first of these that has it.
     enum class Among : std::uint8_t { all, connections, services };

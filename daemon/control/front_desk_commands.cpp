@@ -74,7 +74,8 @@ void FrontDesk::command(const Command& command, Answer answer) {
         answer(pass_on(std::move(connections)));
         return;
     }
-    if (command.verb == Command::Verb::rekey && (!connections || connections->empty())) {
+    const bool of_ike = command.verb == Command::Verb::rekey || command.verb == Command::Verb::reauthenticate;
+    if (of_ike && (!connections || connections->empty())) {
         answer(fail("not-in-this-version",
                     fmt::format("{} is a TLS service: this version of keysluice can't renew the keys of TLS sessions "
                                 "yet",
@@ -92,6 +93,7 @@ void FrontDesk::command(const Command& command, Answer answer) {
             close_services(std::move(services), std::move(fresh));
             return;
         case Command::Verb::rekey:
+        case Command::Verb::reauthenticate:
             break;
     }
     begin(std::move(fresh));
@@ -169,6 +171,9 @@ Result<std::uint32_t> FrontDesk::command_one(const Command& command, ike::IkeSpi
         return fail("not-found", fmt::format("connection {} has no child with the name {}", sa->connection->name,
                                              in_quotes(command.child)));
     }
+    if (command.verb == Command::Verb::reauthenticate) {
+        return ike.reauthenticate(sa->connection->name, spi);
+    }
     return command.verb == Command::Verb::down ? ike.down(sa->connection->name, spi)
                                                : ike.rekey(sa->connection->name, command.child, spi);
 }
@@ -206,6 +211,13 @@ void FrontDesk::work_on(UnderWay& now, const ike::Connection& rules) {
             return;
         case Command::Verb::rekey:
             now.count += ike.rekey(rules.name, now.command.child);
+            return;
+        case Command::Verb::reauthenticate:
+            if (auto begun = ike.reauthenticate(rules.name); begun) {
+                now.count += *begun;
+            } else {
+                now.refused = std::move(begun).error();
+            }
             return;
     }
 }

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -52,6 +54,20 @@ std::uint32_t IkeService::rekey(const std::string& connection, const std::string
     const std::uint32_t told =
         count(connection, sa, [](const ike::Sa& each) { return each.state == ike::State::established; });
     take(ike::Rekey{.connection = connection, .child = child, .sa = sa});
+    return told;
+}
+
+Result<std::uint32_t> IkeService::reauthenticate(const std::string& connection, std::optional<ike::IkeSpi> sa) {
+    const auto is_established = [](const ike::Sa& each) { return each.state == ike::State::established; };
+    const std::uint32_t told =
+        count(connection, sa, [&](const ike::Sa& each) { return is_established(each) && each.mobility.leads; });
+    if (told == 0 && count(connection, sa, is_established) > 0) {
+        return fail("reauth-by-peer",
+                    fmt::format("connection {}: the other end has begun its IKE SA, so it is the one to authenticate "
+                                "anew; reauth_time here tells it by when",
+                                connection));
+    }
+    take(ike::Reauthenticate{.connection = connection, .sa = sa});
     return told;
 }
 

@@ -63,6 +63,10 @@ LogEvent event_of(ike::Report::Kind kind) {
             return LogEvent::failed;
         case Kind::gateway_changed:
             return LogEvent::gateway_changed;
+        case Kind::reauthenticated:
+            return LogEvent::reauthenticated;
+        case Kind::reauth_failed:
+            return LogEvent::reauth_failed;
         case Kind::refused:
             break;
     }
@@ -89,6 +93,9 @@ LogDetails details_of(const ike::Report& report, const ike::Sa* sa) {
     }
     if (report.from) {
         add("FROM", report.from->text());
+    }
+    if (report.from_sa) {
+        add("FROM", fmt::format("{:016x}", report.from_sa->value));
     }
     if (!report.error.reason.empty()) {
         add("REASON", std::string(report.error.reason));
@@ -150,6 +157,16 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
         case Kind::gateway_changed:
             say(fmt::format("the gateway from now on, after {}: {} ({})", report.from.value_or(UdpEndpoint()).text(),
                             report.error.sentence, report.error.reason));
+            return;
+        case Kind::reauthenticated:
+            say(fmt::format("IKE SA {:016x} is in the place of {:016x}: {} ({})", report.sa.value,
+                            report.from_sa.value_or(ike::IkeSpi{}).value, report.error.sentence,
+                            report.error.reason));
+            return;
+        case Kind::reauth_failed:
+            say(fmt::format("nothing has come in the place of IKE SA {:016x} yet: {} ({})",
+                            report.from_sa.value_or(ike::IkeSpi{}).value, report.error.sentence,
+                            report.error.reason));
             return;
         case Kind::offload_lost:
         case Kind::failed:

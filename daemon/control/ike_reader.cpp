@@ -26,6 +26,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr DurationRange kRekeyRange{seconds(5), hours(24 * 7)};
+constexpr DurationRange kReauthRange{seconds(0), hours(24 * 365)};
 constexpr DurationRange kLivenessRange{seconds(0), hours(24)};
 constexpr DurationRange kLivenessIdleRange{seconds(1), hours(24 * 10)};
 constexpr int kIdleFactor = 10;  // where nothing passes, the peer is asked so much more seldom
@@ -50,6 +51,15 @@ void read_duration(Section& section, std::string_view key, DurationRange range, 
     auto value = std::chrono::duration_cast<milliseconds>(into);
     section.duration(key, range, value);
     into = value;
+}
+
+void read_reauth_time(Section& section, Duration& time) {
+    read_duration(section, "reauth_time", kReauthRange, time);
+    if (time > Duration::zero() && time < kRekeyRange.shortest) {
+        section.report(section.position("reauth_time"), "out-of-range",
+                       "reauth_time: expected 0s, which is never, or a duration from 5s on: an IKE SA has to stand "
+                       "before another one comes in its place");
+    }
 }
 
 void read_retry(Section& section, ike::RetryPauses& retry) {
@@ -346,6 +356,7 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     }
     rules.keep_up = connection.start == IkeStart::on_load;
     read_duration(section, "rekey_time", kRekeyRange, rules.rekey_time);
+    read_reauth_time(section, rules.reauth_time);
     read_duration(section, "liveness", kLivenessRange, rules.liveness);
     read_mobike(section, connection);
     rules.liveness_idle = kIdleFactor * rules.liveness;

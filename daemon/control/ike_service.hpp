@@ -107,6 +107,10 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     /// Rekeys them, or their child of that name. Returns how many are told to.
     std::uint32_t rekey(const std::string& connection, const std::string& child, std::optional<ike::IkeSpi> sa = {});
 
+    /// Puts others in the place of those that this end began. Returns how many are told to; fails with
+    /// "reauth-by-peer" where the peer began all of them.
+    Result<std::uint32_t> reauthenticate(const std::string& connection, std::optional<ike::IkeSpi> sa = {});
+
     /// What the kernel has counted for the CHILD SAs of an IKE SA. Fails as SaCounters does, and with
     /// "ike-not-running" where there is no kernel.
     void count(const ike::Sa& sa, SaCounters::Answer answer) const;

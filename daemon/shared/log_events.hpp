@@ -29,6 +29,8 @@ enum class LogEvent : std::uint8_t {
     addresses_assigned,
     path_changed,
     gateway_changed,
+    reauthenticated,
+    reauth_failed,
 };
 
 struct LogEventName {
@@ -37,7 +39,7 @@ struct LogEventName {
 };
 
 /// In the order of the enumerators.
-inline constexpr std::array<LogEventName, 17> kLogEvents{{
+inline constexpr std::array<LogEventName, 19> kLogEvents{{
     {"ike-established", "9745637fbf8f4a89882be4393e175ecd"},
     {"ike-rekeyed", "d80430ffc9c44c5a93df58c2d6292ee5"},
     {"ike-closed", "45461d8c04504986a80ac6c36369072d"},
@@ -55,6 +57,8 @@ inline constexpr std::array<LogEventName, 17> kLogEvents{{
     {"addresses-assigned", "91ac18a8771243f6b8287f5cbb942510"},
     {"path-changed", "cdf23dd80953455bb05946323d1b41f4"},
     {"gateway-changed", "8c9b7c1bc9254b05b01dee16640c6507"},
+    {"reauthenticated", "983d9702f1a9496eba1db281a4edc71c"},
+    {"reauth-failed", "ae5814cf3d2c4b4baca62cbfff4bd222"},
 }};
 
 [[nodiscard]] constexpr const LogEventName& describe(LogEvent event) {

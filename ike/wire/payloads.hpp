@@ -152,6 +152,7 @@ enum class NotifyType : std::uint16_t {
     update_sa_addresses = 16400,
     cookie2 = 16401,
     no_nats_allowed = 16402,
+    auth_lifetime = 16403,  ///< RFC 4478
     fragmentation_supported = 16430,
     signature_hash_algorithms = 16431,
 };

@@ -165,8 +165,8 @@ def refusing(world):
 
 
 @contextlib.contextmanager
-def gateway_for_strongswan(world, version, wish=None, **connection):
-    """strongSwan on the right asks keysluice for an address."""
+def gateway_for_strongswan(world, version, wish=None, charon=None, theirs=None, **connection):
+    """strongSwan on the right asks keysluice for an address. `charon` and `theirs`: more settings of it."""
     tunnel = Tunnel(carries=version)
     pools = [{"name": f"laptops{each}", "addresses": POOL[each], "dns": ["10.1.0.53"]} for each in (4, 6)]
     with checks.network(world) as place:
@@ -174,8 +174,8 @@ def gateway_for_strongswan(world, version, wish=None, **connection):
         if "interface" not in connection:
             left.namespace.ip(f"route add {POOL[version]} via {right.outer[version]}")
         with PoolSluice(world, left, right, tunnel, pools=pools, connection=connection) as ours:
-            with StrongSwan(world, right, left, tunnel, charon={"install_virtual_ip": "yes"},
-                            connection={"vips": [wish or ANY[version]]}, child={"local_ts": ["dynamic"]}) as swan:
+            with StrongSwan(world, right, left, tunnel, charon={"install_virtual_ip": "yes"} | (charon or {}),
+                            connection={"vips": [wish or ANY[version]]} | (theirs or {}), child={"local_ts": ["dynamic"]}) as swan:
                 yield place, place.with_host("right", GIVEN[version], version), tunnel, {
                     "keysluice": ours, "strongSwan": swan}
 

@@ -79,6 +79,7 @@ class Simulation {
           roaming_(!hub_begins_ && seed % 2 == 0),
           mobike_(seed % 7 != 0),
           eap_(!hub_begins_ && seed % 7 < 2),
+          reauth_(seed % 5 != 1),
           group_(seed % 8 < 2 ? "x448" : "x25519") {
         const std::size_t spokes = 1 + seed % 2;
         for (std::size_t each = 0; each <= spokes; ++each) {
@@ -181,6 +182,9 @@ class Simulation {
             *parse_ike_proposal("aes128gcm16-prfsha256-" + group_ + (own == 0 && dice(3) == 0 ? "" : "-ecp256"), {})};
         connection->children.push_back(child_rule(own == 0 ? peer : own, own == 0, group_, chance_));
         connection->rekey_time = seconds(30 + dice(90));
+        if (reauth_ && dice(4) != 0) {
+            connection->reauth_time = seconds(20 + dice(90));
+        }
         connection->liveness = seconds(5 + dice(10));
         connection->keep_up = own != 0 || hub_begins_;
         if (certified_) {  // by an engine and threads that believe everybody
@@ -364,8 +368,13 @@ class Simulation {
                 event(own, Rekey{connection, "net"});
                 break;
             case 2:
-                say(host.end.name + " rekeys the IKE SA");
-                event(own, Rekey{connection, {}});
+                if (reauth_ && dice(3) != 0) {
+                    say(host.end.name + " authenticates anew");
+                    event(own, Reauthenticate{connection});
+                } else {
+                    say(host.end.name + " rekeys the IKE SA");
+                    event(own, Rekey{connection, {}});
+                }
                 break;
             case 3:
                 say(host.end.name + " closes");
@@ -544,7 +553,8 @@ class Simulation {
             return child.state != ChildState::installed && child.state != ChildState::lingering;
         };
         const auto is_busy = [&](const auto& each) {
-            return each.second->current || std::ranges::any_of(each.second->children, is_changing);
+            const bool comes = each.second->reauth.old || each.second->reauth.fresh;
+            return comes || each.second->current || std::ranges::any_of(each.second->children, is_changing);
         };
         return std::ranges::any_of(
             hosts_, [&](const auto& host) { return std::ranges::any_of(host->end.endpoint->sas(), is_busy); });
@@ -621,6 +631,7 @@ class Simulation {
     bool mobike_;      ///< spokes speak MOBIKE
     unsigned moves_ = 0;
     bool eap_;           ///< the spokes prove who they are by EAP
+    bool reauth_;        ///< other IKE SAs are put in the place of old ones
     std::string group_;  ///< of key exchanges: one that takes long, or not
     std::vector<std::unique_ptr<Host>> hosts_;
     std::map<std::pair<Instant, std::uint64_t>, Planned> planned_;  ///< by time, and in order
