@@ -10,6 +10,9 @@ namespace {
 
 using std::chrono::seconds;
 
+/// How long who leads may try beyond the time, at least.
+constexpr Duration kLeastGrace = std::chrono::minutes(1);
+
 }  // namespace
 
 void begin_lifetime(Context& context, Sa& sa) {
@@ -19,7 +22,7 @@ void begin_lifetime(Context& context, Sa& sa) {
     }
     if (sa.mobility.leads) {
         sa.reauth.begin_at = early(context, time);
-        sa.reauth.over_at = context.now + time + time / 10;
+        sa.reauth.over_at = context.now + time + std::max(time / 10, kLeastGrace);
     } else {
         sa.reauth.over_at = context.now + time;
     }

@@ -8,8 +8,8 @@ namespace keysluice::ike {
 // (RFC 4478). Rekeying an IKE SA proves nothing, so its successor has what is left.
 //
 // Who leads begins another IKE SA up to a tenth before the time is over, and earlier where the peer counts less: in
-// the ninth tenth of an AUTH_LIFETIME. It closes the old one when a tenth more has passed, or when the peer's time is
-// over. The other end tells its own time, and closes the IKE SA when that is over.
+// the ninth tenth of an AUTH_LIFETIME. It closes the old one when a tenth more has passed, at least a minute, or when
+// the peer's time is over. The other end tells its own time, and closes the IKE SA when that is over.
 
 /// Both ends are authenticated.
 void begin_lifetime(Context& context, Sa& sa);

@@ -58,7 +58,7 @@ void take_due_turns(Context& context, Sa& sa) {
 void follow_turn(Context& context, Sa& sa, const ChildSa& next, ChildSa old) {
     const EspSpi inbound = old.spec.inbound;
     sa.find_child(next.spec.inbound)->replaces = inbound;
-    sa.children.push_back(std::move(old));
+    sa.children.insert(sa.children.begin(), std::move(old));  // the newest is last
     retire_child(context, sa, inbound);
 }
 
@@ -70,10 +70,11 @@ bool is_prepared(const ChildSa& child) {
 
 void prepare_child(Context& context, Sa& sa) {
     const Sa* old = sa.reauth.old ? context.registry.find(*sa.reauth.old) : nullptr;
-    const ChildOffer& offer = *sa.negotiation->child;
-    if (old == nullptr) {
+    const auto& offered = sa.negotiation->child;
+    if (old == nullptr || !offered) {
         return;
     }
+    const ChildOffer& offer = *offered;
     const auto before = std::ranges::find_if(old->children, [&](const ChildSa& each) {
         return each.state == ChildState::installed && each.spec.child == offer.child;
     });

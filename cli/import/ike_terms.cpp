@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kLeastRekey = 5;
 constexpr std::uint64_t kMostRekey = std::uint64_t{7} * 24 * 3600;
+constexpr std::uint64_t kMostReauth = 365UL * 24 * 3600;
 constexpr std::size_t kLongestPsk = 256;
 
 Result<void> check_proposal(const std::string& text, ProposalOf of, const std::set<std::string>& weak) {
@@ -157,6 +158,13 @@ std::optional<std::string> rekey_time_of(std::uint64_t seconds) {
     return fmt::format("{}s", seconds);
 }
 
+std::optional<std::string> reauth_time_of(std::uint64_t seconds) {
+    if (seconds < kLeastRekey || seconds > kMostReauth) {
+        return {};
+    }
+    return fmt::format("{}s", seconds);
+}
+
 std::string identity_of(std::string_view text) {
     static constexpr std::array<std::string_view, 8> kPrefixes{
         "fqdn:", "dns:", "email:", "userfqdn:", "ipv4:", "ipv6:", "asn1dn:", "rfc822:"};
@@ -209,13 +217,19 @@ void set_ends(Table& table, const IkeEnds& ends) {
     table.set("remote", ends.remote);
     set("local_id", ends.local_id);
     set("remote_id", ends.remote_id);
-    table.set("auth", ends.local_certificate ? "certificate" : "psk");
-    table.set("remote_auth", ends.remote_certificate ? "certificate" : "psk");
-    if (ends.local_certificate) {
+    const auto method = [](bool eap, bool certificate) {
+        return eap ? "eap-mschapv2" : certificate ? "certificate" : "psk";
+    };
+    table.set("auth", method(ends.local_eap, ends.local_certificate));
+    table.set("remote_auth", method(ends.remote_eap, ends.remote_certificate));
+    if (ends.local_eap) {
+        set("eap_identity", ends.eap_identity);
+    }
+    if (ends.local_certificate && !ends.local_eap) {
         set("certificate", ends.certificate);
         set("private_key", ends.private_key.empty() ? "" : "file:" + ends.private_key);
     }
-    if (ends.remote_certificate) {
+    if (ends.remote_certificate && !ends.remote_eap) {
         set("ca", ends.ca);
     }
 }
@@ -243,13 +257,40 @@ PreSharedKey* KeyRing::find(const IkeEnds& ends) {
 }
 
 void KeyRing::set_psk(Table& table, const IkeEnds& ends, const std::string& name, const Remark& connection) {
-    const std::string file = name + ".psk";
+    set_key(table, "psk", find(ends), name + ".psk", "pre-shared key", connection);
+}
+
+void KeyRing::set_passwords(Table& table, const IkeEnds& ends, const std::string& name, const Remark& connection) {
+    if (ends.local_eap) {
+        const auto found = std::ranges::find_if(passwords_, [&ends](const PreSharedKey& each) {
+            return each.ids.empty() || std::ranges::find(each.ids, ends.eap_identity) != each.ids.end();
+        });
+        set_key(table, "eap_password", found == passwords_.end() ? nullptr : &*found, name + ".password", "password",
+                connection);
+        return;
+    }
+    const std::string folder = fmt::format("{}/{}.users", wishes_.keys.value_or("/etc/keysluice"), name);
+    table.set("eap_password", "directory:" + folder);
+    std::string users;
+    for (PreSharedKey& each : passwords_) {
+        each.used = true;
+        for (const std::string& id : each.ids) {
+            users += (users.empty() ? "" : ", ") + id;
+        }
+    }
+    table.remark({connection.place, connection.text,
+                  fmt::format("write each user's password to a file in {}, mode 0600, with the user's name{}{}",
+                              folder, users.empty() ? "" : ": ", users),
+                  Effect::loss});
+}
+
+void KeyRing::set_key(Table& table, std::string_view name, PreSharedKey* key, const std::string& file,
+                      std::string_view what, const Remark& connection) {
     const std::string path = fmt::format("{}/{}", wishes_.keys.value_or("/etc/keysluice"), file);
-    table.set("psk", "file:" + path);
-    PreSharedKey* const key = find(ends);
+    table.set(name, "file:" + path);
     if (key == nullptr) {
         return table.remark({connection.place, connection.text,
-                             fmt::format("no pre-shared key was found for it: write it to {}, mode 0600", path),
+                             fmt::format("no {} was found for it: write it to {}, mode 0600", what, path),
                              Effect::loss});
     }
     key->used = true;
@@ -260,7 +301,8 @@ void KeyRing::set_psk(Table& table, const IkeEnds& ends, const std::string& name
     }
     SecretBuffer contents = decode(*key);
     if (contents.empty() || contents.size() > kLongestPsk) {
-        return table.remark({key->place, said, fmt::format("a key has 1 to {} bytes", kLongestPsk), Effect::loss});
+        return table.remark(
+            {key->place, said, fmt::format("a {} has 1 to {} bytes", what, kLongestPsk), Effect::loss});
     }
     contents.push_back('\n');  // one of which is not part of the key
     draft_.add(KeyFile{file, std::move(contents)});
@@ -268,9 +310,11 @@ void KeyRing::set_psk(Table& table, const IkeEnds& ends, const std::string& name
 
 Table KeyRing::unused() const {
     Table comments;
-    for (const PreSharedKey& key : keys_) {
-        if (!key.used) {
-            comments.remark({key.place, "secret (not repeated)", "no connection has it", Effect::harmless});
+    for (const auto* all : {&keys_, &passwords_}) {
+        for (const PreSharedKey& key : *all) {
+            if (!key.used) {
+                comments.remark({key.place, "secret (not repeated)", "no connection has it", Effect::harmless});
+            }
         }
     }
     return comments;
@@ -282,7 +326,7 @@ void add_connection(Draft& draft, ConnectionDraft connection) {
         text += child.text();
     }
     if (connection.left_out.empty()) {
-        connection.leave_out(fault_in(text));
+        connection.leave_out(fault_in(connection.beside + text));
     }
     if (connection.left_out.empty()) {
         draft.add(std::move(connection.connection));

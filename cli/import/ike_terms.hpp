@@ -25,6 +25,8 @@ enum class ProposalOf { ike, esp };
 [[nodiscard]] std::optional<std::uint64_t> seconds_of(std::string_view text);
 /// As a key of keysluice that takes 5 s to 7 days.
 [[nodiscard]] std::optional<std::string> rekey_time_of(std::uint64_t seconds);
+/// The same of reauth_time, 5 s to 365 days.
+[[nodiscard]] std::optional<std::string> reauth_time_of(std::uint64_t seconds);
 
 /// An identity in keysluice's spelling: without "@" and prefixes for types; "*" for %any.
 [[nodiscard]] std::string identity_of(std::string_view text);
@@ -43,6 +45,9 @@ struct IkeEnds {
     std::string remote_id = {};
     bool local_certificate = false;
     bool remote_certificate = false;
+    bool local_eap = false;   ///< by MSCHAPv2, and not by a certificate
+    bool remote_eap = false;  ///< the same
+    std::string eap_identity = {};
     std::string certificate = {};
     std::string private_key = {};
     std::string ca = {};
@@ -66,17 +71,23 @@ class KeyRing {
     KeyRing(Draft& draft, const Wishes& wishes) : draft_(draft), wishes_(wishes) {}
 
     void add(PreSharedKey key) { keys_.push_back(std::move(key)); }
+    void add_password(PreSharedKey password) { passwords_.push_back(std::move(password)); }
     /// Names the key in the table. Without a folder for keys, or without a key, a comment says what to do.
     void set_psk(Table& table, const IkeEnds& ends, const std::string& name, const Remark& connection);
+    /// The same for passwords: our own, or those of the peers, which are to be files of a folder.
+    void set_passwords(Table& table, const IkeEnds& ends, const std::string& name, const Remark& connection);
     /// Comments on those that no connection has.
     [[nodiscard]] Table unused() const;
 
    private:
     PreSharedKey* find(const IkeEnds& ends);
+    void set_key(Table& table, std::string_view key, PreSharedKey* found, const std::string& file,
+                 std::string_view what, const Remark& connection);
 
     Draft& draft_;
     const Wishes& wishes_;
     std::vector<PreSharedKey> keys_;
+    std::vector<PreSharedKey> passwords_;
 };
 
 /// A connection with its children, before anybody has looked whether it holds.
@@ -86,6 +97,7 @@ struct ConnectionDraft {
     std::vector<Table> children = {};
     std::vector<Remark> lines = {};  ///< all of its source, for the case that it is left out
     std::string left_out = {};       ///< why
+    std::string beside = {};         ///< tables that it refers to
 
     void leave_out(const std::string& why) { left_out = left_out.empty() ? why : left_out; }
 };

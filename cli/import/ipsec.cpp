@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/address.hpp"
+#include "cli/import/address_pools.hpp"
 #include "cli/import/ike_terms.hpp"
 #include "cli/import/import.hpp"
 #include "cli/import/ipsec_file.hpp"
@@ -35,8 +36,13 @@ std::string file_in(std::string_view folder, const std::string& file) {
 class Connection {
    public:
     Connection(const IpsecSection& conn, std::vector<Parameter> parameters, std::string name, const Beside& beside,
-               Draft& draft, KeyRing& ring)
-        : conn_(conn), parameters_(std::move(parameters)), beside_(beside), draft_(draft), ring_(ring) {
+               Draft& draft, KeyRing& ring, AddressPools& pools)
+        : conn_(conn),
+          parameters_(std::move(parameters)),
+          beside_(beside),
+          draft_(draft),
+          ring_(ring),
+          pools_(pools) {
         result_.name = std::move(name);
         result_.lines.push_back({conn.place, conn.shown(), "", Effect::loss});
         for (const Parameter& parameter : parameters_) {
@@ -107,10 +113,13 @@ class Connection {
             const std::string kind = auth == nullptr ? "pubkey" : lower(auth->value);
             const bool key = kind == "secret" || kind == "psk";
             static constexpr std::array<std::string_view, 4> kSigned{"pubkey", "rsa", "ecdsa", "ed25519"};
-            const bool known = key || std::ranges::any_of(
-                                          kSigned, [&kind](std::string_view each) { return kind.starts_with(each); });
+            const bool eap = kind == "eap-mschapv2";
+            (local ? ends_.local_eap : ends_.remote_eap) = eap;
+            const bool known = key || eap || std::ranges::any_of(kSigned, [&kind](std::string_view each) {
+                                   return kind.starts_with(each);
+                               });
             if (!known) {
-                leave_out(*auth, "EAP is not taken over: see eap_password in keysluice.toml(5)");
+                leave_out(*auth, "of EAP, eap-mschapv2 alone is taken over: see eap_password in keysluice.toml(5)");
             }
             (local ? ends_.local_certificate : ends_.remote_certificate) = !key;
             const Parameter* raw = end(local, "rsasigkey");
@@ -143,6 +152,8 @@ class Connection {
             start_ = value == "start" || value == "up" || value == "keep"         ? Start::on_load
                      : value == "route" || value == "ondemand" || value == "trap" ? Start::on_traffic
                                                                                   : Start::manual;
+        } else if (parameter.key == "eap_identity") {
+            ends_.eap_identity = parameter.value.starts_with('%') ? "" : parameter.value;
         } else if (parameter.key == "dpdaction" || parameter.key == "closeaction") {
             lost_.push_back(&parameter);
         } else if (parameter.key != "authby") {
@@ -232,7 +243,9 @@ class Connection {
         const auto seconds = seconds_of(parameter.value);
         const auto time =
             seconds ? rekey_time_of(*seconds > 2 * before ? *seconds - before : *seconds / 2) : std::nullopt;
-        if (time) {
+        if (time && ike && value_of("reauth") == "yes") {
+            table().set("reauth_time", *time);
+        } else if (time) {
             (ike ? table() : child_).set("rekey_time", *time);
         } else {
             child_.remark(remark_of(parameter, "rekey_time is 5s to 168h"));
@@ -251,6 +264,8 @@ class Connection {
             take_certificate(parameter, local);
         } else if (key == "subnet" || key == "subnets") {
             take_subnets(parameter, local);
+        } else if (key == "sourceip" || (!local && key == "addresspool")) {
+            take_virtual(parameter, local);
         } else if (key == "protoport") {
             (local ? local_protoport_ : remote_protoport_) = &parameter;
         } else if (key != "auth") {
@@ -325,6 +340,43 @@ class Connection {
         }
     }
 
+    /// "%config", "%config4", "%config6" and addresses ask for some; of the other end, a pool gives them.
+    void take_virtual(const Parameter& parameter, bool local) {
+        const auto pieces_of = pieces(parameter.value, ',');
+        if (!local) {
+            return take_pool(parameter);
+        }
+        std::vector<std::string> wishes;
+        for (const std::string_view each : pieces_of) {
+            const bool any = each == "%config" || each == "%config4" || each == "%modeconfig" || each == "%modecfg";
+            if (any || each == "%config6") {
+                wishes.emplace_back(any ? "0.0.0.0" : "::");
+            } else if (IpAddress::parse(each)) {
+                wishes.emplace_back(each);
+            }
+        }
+        if (wishes.size() == pieces_of.size()) {
+            table().set("virtual_addresses", wishes);
+        } else {
+            child_.remark(remark_of(parameter, "an address is expected, or %config"));
+        }
+    }
+
+    void take_pool(const Parameter& parameter) {
+        PoolTerms terms{.addresses = parameter.value};
+        if (const Parameter* dns = end(false, "dns")) {
+            const auto all = pieces(dns->value, ',');
+            terms.dns = {all.begin(), all.end()};
+        }
+        if (pools_.find(parameter.value).empty()) {
+            if (const std::string fault = pools_.add(result_.name, parameter.value, terms); !fault.empty()) {
+                return child_.remark(remark_of(parameter, fault));
+            }
+        }
+        result_.beside = pools_.text();
+        table().set("pools", std::vector<std::string>{pools_.find(parameter.value)});
+    }
+
     void finish_selectors(bool local) {
         std::vector<std::string> subnets = local ? local_subnets_ : remote_subnets_;
         const Parameter* const protoport = local ? local_protoport_ : remote_protoport_;
@@ -367,10 +419,13 @@ class Connection {
     }
 
     void finish() {
-        if (ends_.local_certificate && ends_.certificate.empty()) {
+        if (ends_.local_eap && ends_.eap_identity.empty()) {
+            ends_.eap_identity = ends_.local_id;
+        }
+        if (ends_.local_certificate && !ends_.local_eap && ends_.certificate.empty()) {
             result_.leave_out("it has no certificate of ours (leftcert) that is a file");
         }
-        if (ends_.remote_certificate) {
+        if (ends_.remote_certificate && !ends_.remote_eap) {
             ends_.ca = beside_.authority.empty() ? std::string(kAuthorities) : beside_.authority;
             if (beside_.authority.empty()) {
                 table().remark(
@@ -386,7 +441,7 @@ class Connection {
         if (!weak_.empty()) {
             table().set("allow_weak", std::vector<std::string>(weak_.begin(), weak_.end()));
         }
-        set_start(table(), ends_.remote == "any" ? Start::manual : start_);
+        set_start(table(), ends_.remote == "any" || ends_.remote_eap ? Start::manual : start_);
         finish_selectors(true);
         finish_selectors(false);
         for (const Parameter* parameter : lost_) {
@@ -400,6 +455,9 @@ class Connection {
         if (ends_.has_psk() && result_.left_out.empty()) {
             ring_.set_psk(table(), ends_, result_.name, {conn_.place, conn_.shown(), "", Effect::loss});
         }
+        if ((ends_.local_eap || ends_.remote_eap) && result_.left_out.empty()) {
+            ring_.set_passwords(table(), ends_, result_.name, {conn_.place, conn_.shown(), "", Effect::loss});
+        }
     }
 
     const IpsecSection& conn_;
@@ -407,6 +465,7 @@ class Connection {
     const Beside& beside_;
     Draft& draft_;
     KeyRing& ring_;
+    AddressPools& pools_;
     ConnectionDraft result_;
     Table child_{"[[ike.connection.child]]"};
     IkeEnds ends_;
@@ -489,8 +548,12 @@ Result<Imported> import_ipsec(const SourcePtr& source, Surroundings& surrounding
     }
     draft.add(std::move(comments));
     KeyRing ring(draft, wishes);
+    AddressPools pools(draft);
     for (PreSharedKey& key : secrets->keys) {
         ring.add(std::move(key));
+    }
+    for (PreSharedKey& password : secrets->passwords) {
+        ring.add_password(std::move(password));
     }
     for (const IpsecSection& conn : file->sections) {
         if (conn.kind != "conn") {
@@ -506,7 +569,7 @@ Result<Imported> import_ipsec(const SourcePtr& source, Surroundings& surrounding
             draft.add(std::move(pattern));
             continue;
         }
-        Connection(conn, *std::move(parameters), draft.name(conn.name), beside, draft, ring).add();
+        Connection(conn, *std::move(parameters), draft.name(conn.name), beside, draft, ring, pools).add();
     }
     draft.add(ring.unused());
     return std::move(draft).finish();

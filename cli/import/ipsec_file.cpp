@@ -235,8 +235,9 @@ class SecretsReader {
     void add(const std::string& kind, std::string_view value, std::vector<std::string> ids, const Place& place,
              bool passphrase) {
         const bool file = kind == "rsa" || kind == "ecdsa" || kind == "pkcs8";
-        if (kind == "psk") {
-            secrets.keys.push_back({.ids = std::move(ids), .value = value, .escapes = false, .place = place});
+        if (kind == "psk" || kind == "eap") {
+            (kind == "psk" ? secrets.keys : secrets.passwords)
+                .push_back({.ids = std::move(ids), .value = value, .escapes = false, .place = place});
         } else if (file && !value.starts_with('{')) {
             secrets.private_keys.emplace_back(value);
             if (passphrase && !value.empty()) {

@@ -45,6 +45,7 @@ struct IpsecFile {
 /// What ipsec.secrets has.
 struct IpsecSecrets {
     std::vector<PreSharedKey> keys = {};
+    std::vector<PreSharedKey> passwords = {};
     std::vector<std::string> private_keys = {};  ///< files
     std::vector<Remark> remarks = {};
 };

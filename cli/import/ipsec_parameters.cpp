@@ -43,7 +43,7 @@ constexpr auto kParameters = std::to_array<Known>({
     {"rekey", "yes", kHarmless, "as here"},
     {"rekey", "", kLoss, "SAs are rekeyed at rekey_time, whoever has begun"},
     {"reauth", "no", kHarmless, "as here"},
-    {"reauth", "", kLoss, "IKE SAs are rekeyed and not authenticated anew"},
+    {"reauth", "", kHarmless, "reauth_time is the time of ikelifetime"},
     {"pfs", "", kLoss, "groups in esp say whether keys are exchanged anew when CHILD SAs are rekeyed"},
     {"pfsgroup", "", kLoss, "groups in esp say whether keys are exchanged anew when CHILD SAs are rekeyed"},
     {"phase2", "esp", kHarmless, "as here"},
@@ -68,8 +68,7 @@ constexpr auto kParameters = std::to_array<Known>({
     {"tfc", "", kLoss, "packets are not padded"},
     {"xauth", "", kHarmless, "says something of IKEv1 alone"},
     {"xauthby", "", kHarmless, "says something of IKEv1 alone"},
-    {"eap_identity", "", kLoss, "EAP is not taken over: see eap_password in keysluice.toml(5)"},
-    {"aaa_identity", "", kLoss, "EAP is not taken over: see eap_password in keysluice.toml(5)"},
+    {"aaa_identity", "", kLoss, "the gateway has the identity in remote_id"},
 });
 
 constexpr auto kEndParameters = std::to_array<Known>({
@@ -77,9 +76,7 @@ constexpr auto kEndParameters = std::to_array<Known>({
     {"sendcert", "always|yes|ifasked", kHarmless, "our certificate is sent"},
     {"sendcert", "", kLoss, "our certificate is sent"},
     {"rsasigkey", "%cert", kHarmless, "certificates have the keys"},
-    {"sourceip", "", kLoss, "addresses are neither asked for nor given, and routes have no source of ours"},
-    {"addresspool", "", kLoss, "addresses are neither asked for nor given"},
-    {"dns", "", kLoss, "addresses are neither asked for nor given"},
+    {"dns", "", kHarmless, "a gateway says its resolvers with the addresses, and a pool has its own"},
     {"updown", "", kLoss, "no program is called: keysluice monitor --json tells one what happens"},
     {"firewall", "no", kHarmless, "as here"},
     {"firewall", "", kLoss, "firewalls are left alone"},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/address.hpp"
+#include "cli/import/address_pools.hpp"
 #include "cli/import/ike_terms.hpp"
 #include "cli/import/import.hpp"
 #include "cli/import/swanctl_file.hpp"
@@ -40,9 +41,10 @@ std::string file_in(const std::string& folder, const std::string& file) {
 
 class Connection {
    public:
-    Connection(const Node& node, std::string name, Draft& draft, KeyRing& ring)
-        : node_(node), draft_(draft), ring_(ring) {
+    Connection(const Node& node, std::string name, Draft& draft, KeyRing& ring, const AddressPools& pools)
+        : node_(node), draft_(draft), ring_(ring), pools_(pools) {
         result_.name = std::move(name);
+        result_.beside = pools.text();
         collect_lines(node, result_.lines);
     }
 
@@ -85,13 +87,15 @@ class Connection {
         const std::string kind = auth == nullptr ? "pubkey" : lower(auth->value());
         (local ? ends_.local_certificate : ends_.remote_certificate) = kind != "psk";
         static constexpr std::array<std::string_view, 6> kKeys{"pubkey", "rsa", "ecdsa", "ed25519", "ed448", "ike:"};
-        const bool known = kind == "psk" || std::ranges::any_of(kKeys, [&kind](std::string_view each) {
+        const bool eap = kind == "eap-mschapv2";
+        (local ? ends_.local_eap : ends_.remote_eap) = eap;
+        const bool known = kind == "psk" || eap || std::ranges::any_of(kKeys, [&kind](std::string_view each) {
                                return kind.starts_with(each);
                            });
         if (!known) {
             return result_.leave_out(fmt::format("{}: {}", auth->shown(), kNoEap));
         }
-        if (kind != "psk" && kind != "pubkey") {
+        if (kind != "psk" && kind != "pubkey" && !eap) {
             table().remark(remark_of(*auth, "which signatures a peer may make is not for the configuration to say"));
         }
         if (round == nullptr) {
@@ -112,6 +116,8 @@ class Connection {
         if (setting.key == "id") {
             const std::string id = identity_of(setting.value());
             (local ? ends_.local_id : ends_.remote_id) = local && id == "*" ? "" : id;
+        } else if (local && setting.key == "eap_id") {
+            ends_.eap_identity = setting.value();
         } else if (local && setting.key == "certs") {
             take_own_certificate(setting, list_of(setting.value()));
         } else if (!local && setting.key == "cacerts") {
@@ -171,6 +177,14 @@ class Connection {
             take_proposals(setting, ProposalOf::ike, table(), "proposals");
         } else if (setting.key == "rekey_time") {
             take_rekey_time(setting, table());
+        } else if (setting.key == "reauth_time") {
+            take_reauth_time(setting);
+        } else if (setting.key == "vips") {
+            table().set("virtual_addresses", list_of(value));
+        } else if (setting.key == "pools") {
+            take_pools(setting);
+        } else if (setting.key == "if_id_in" || setting.key == "if_id_out") {
+            take_interface(setting);
         } else if (setting.key == "dpd_delay") {
             const auto seconds = seconds_of(value);
             if (seconds && *seconds <= 24UL * 3600) {
@@ -183,6 +197,51 @@ class Connection {
         } else {
             const Known& known = judge(swanctl_connection_settings(), setting.key, value);
             table().remark(remark_of(setting, std::string(known.why), known.effect));
+        }
+    }
+
+    void take_reauth_time(const Setting& setting) {
+        const auto seconds = seconds_of(setting.value());
+        const auto time = seconds ? reauth_time_of(*seconds) : std::nullopt;
+        if (time) {
+            table().set("reauth_time", *time);
+        } else {
+            const bool never = seconds == 0U;
+            table().remark(remark_of(setting, never ? "as here" : "reauth_time is 5s to 8760h",
+                                     never ? Effect::harmless : Effect::loss));
+        }
+    }
+
+    void take_pools(const Setting& setting) {
+        std::vector<std::string> found;
+        for (const std::string& each : list_of(setting.value())) {
+            if (const std::string name = pools_.find(each); !name.empty()) {
+                found.push_back(name);
+            } else {
+                table().remark(remark_of(setting, fmt::format("there is no pool {} here", each)));
+            }
+        }
+        if (!found.empty()) {
+            table().set("pools", found);
+        }
+    }
+
+    /// Of the connection, or of a child: one for both directions and for all children.
+    void take_interface(const Setting& setting) {
+        const auto id = number(setting.value());
+        if (id == 0U) {
+            table().remark(remark_of(setting, "as here", Effect::harmless));
+        } else if (!id || (interface_ && interface_ != id)) {
+            table().remark(
+                remark_of(setting, "a connection has one interface, for both directions and all children"));
+        } else if (!std::exchange(interface_, id)) {
+            const std::string name = fmt::format("ks-{}", *id);
+            table().set("interface", name);
+            table().remark(remark_of(
+                setting,
+                fmt::format("keysluice makes the interface and its routes by itself: {} is in the place of the "
+                            "one with if_id {}, which is no longer needed",
+                            name, *id)));
         }
     }
 
@@ -294,6 +353,8 @@ class Connection {
             take_start(setting, lower(value), child);
         } else if (setting.key == "dpd_action" || setting.key == "close_action") {
             lost_.push_back(&setting);
+        } else if (setting.key == "if_id_in" || setting.key == "if_id_out") {
+            take_interface(setting);
         } else if (setting.key == "hw_offload") {
             take_offload(setting, lower(value), child);
         } else {
@@ -363,10 +424,13 @@ class Connection {
     }
 
     void finish() {
-        if (ends_.local_certificate && ends_.certificate.empty()) {
+        if (ends_.local_eap && ends_.eap_identity.empty()) {
+            ends_.eap_identity = ends_.local_id;
+        }
+        if (ends_.local_certificate && !ends_.local_eap && ends_.certificate.empty()) {
             result_.leave_out("it has no certificate of ours (certs) that is a file");
         }
-        if (ends_.remote_certificate && ends_.ca.empty()) {
+        if (ends_.remote_certificate && !ends_.remote_eap && ends_.ca.empty()) {
             ends_.ca = "/etc/swanctl/x509ca.pem";
             table().remark({node_.place, node_.name + " {",
                             fmt::format("swanctl trusts all authorities in x509ca; ca is one file: cat "
@@ -378,7 +442,7 @@ class Connection {
         if (!weak_.empty()) {
             table().set("allow_weak", std::vector<std::string>(weak_.begin(), weak_.end()));
         }
-        set_start(table(), ends_.remote == "any" ? Start::manual : start_);
+        set_start(table(), ends_.remote == "any" || ends_.remote_eap ? Start::manual : start_);
         for (const Setting* setting : lost_) {
             const bool same = after_loss(lower(setting->value())) == start_;
             table().remark(remark_of(*setting, "start says what comes of a connection that is lost, too",
@@ -387,31 +451,65 @@ class Connection {
         if (ends_.has_psk() && result_.left_out.empty()) {
             ring_.set_psk(table(), ends_, result_.name, {node_.place, node_.name + " {", "", Effect::loss});
         }
+        if ((ends_.local_eap || ends_.remote_eap) && result_.left_out.empty()) {
+            ring_.set_passwords(table(), ends_, result_.name, {node_.place, node_.name + " {", "", Effect::loss});
+        }
     }
 
     const Node& node_;
     Draft& draft_;
     KeyRing& ring_;
+    const AddressPools& pools_;
     ConnectionDraft result_;
     IkeEnds ends_;
     std::set<std::string> weak_;
     std::vector<const Setting*> lost_;
     Start start_ = Start::manual;
     bool started_ = false;
+    std::optional<std::uint64_t> interface_;
 };
 
-/// secrets { ike-hq { secret = …; id-1 = … } }: the others are commented on.
+/// pools { laptops { addrs = 10.9.0.0/24; dns = 10.1.0.53; 25 = corp.example } }
+void take_pool(const Node& node, AddressPools& pools, Table& comments) {
+    PoolTerms terms;
+    std::vector<Remark> remarks;
+    for (const Setting& setting : node.settings) {
+        const std::string value = setting.value();
+        if (setting.key == "addrs") {
+            terms.addresses = value;
+        } else if (setting.key == "dns") {
+            terms.dns = list_of(value);
+        } else if (setting.key == "25") {  // INTERNAL_DNS_DOMAIN, RFC 8598
+            terms.domains = list_of(value);
+        } else if (setting.key == "subnet") {
+            terms.subnets = list_of(value);
+        } else {
+            remarks.push_back(remark_of(setting, "peers are not told that"));
+        }
+    }
+    if (const std::string fault = pools.add(node.name, node.name, terms, remarks); !fault.empty()) {
+        std::vector<Remark> lines;
+        collect_lines(node, lines);
+        for (Remark& line : lines) {
+            line.why = fmt::format("this pool is left out: {}", fault);
+            comments.remark(std::move(line));
+        }
+    }
+}
+
+/// secrets { ike-hq { secret = …; id-1 = … } eap-carol { secret = …; id = … } }: the others are commented on.
 void take_secrets(const Node& secrets, KeyRing& ring, Table& comments) {
     for (const Node& section : secrets.sections) {
         const Setting* const secret = section.setting("secret");
-        if (section.name.starts_with("ike") && secret != nullptr) {
+        const bool password = section.name.starts_with("eap");
+        if ((section.name.starts_with("ike") || password) && secret != nullptr) {
             PreSharedKey key{.ids = {}, .value = secret->raw, .escapes = secret->quoted, .place = secret->place};
             for (const Setting& setting : section.settings) {
                 if (setting.key.starts_with("id")) {
                     key.ids.push_back(identity_of(setting.value()));
                 }
             }
-            ring.add(std::move(key));
+            password ? ring.add_password(std::move(key)) : ring.add(std::move(key));
             continue;
         }
         const bool file = section.setting("file") != nullptr;
@@ -439,15 +537,20 @@ Result<Imported> import_swanctl(const SourcePtr& source, Surroundings& surroundi
     for (const Setting& setting : root->settings) {
         comments.remark(remark_of(setting, "keysluice has nothing like it"));
     }
+    AddressPools pools(draft);
     for (const Node& section : root->sections) {
-        if (section.name == "pools" || section.name == "authorities") {
-            for (const Node& each : section.sections) {
-                comments.remark(
-                    {each.place, fmt::format("{}: {} {{", section.name, each.name),
-                     std::string(section.name == "pools" ? kNoVirtual : "ca and crl of a connection are files"),
-                     Effect::loss});
+        for (const Node& each : section.sections) {
+            if (section.name == "pools") {
+                take_pool(each, pools, comments);
+            } else if (section.name == "authorities") {
+                comments.remark({each.place, fmt::format("{}: {} {{", section.name, each.name),
+                                 "ca and crl of a connection are files", Effect::loss});
             }
-        } else if (section.name != "connections" && section.name != "secrets") {
+        }
+        if (section.name == "pools" || section.name == "authorities") {
+            continue;
+        }
+        if (section.name != "connections" && section.name != "secrets") {
             comments.remark(
                 {section.place, section.name + " {", "counts where another section takes it over", Effect::harmless});
         }
@@ -455,7 +558,7 @@ Result<Imported> import_swanctl(const SourcePtr& source, Surroundings& surroundi
     draft.add(std::move(comments));
     if (const Node* connections = root->section("connections")) {
         for (const Node& node : connections->sections) {
-            Connection(node, draft.name(node.name), draft, ring).add();
+            Connection(node, draft.name(node.name), draft, ring, pools).add();
         }
     }
     draft.add(ring.unused());

@@ -8,8 +8,8 @@
 namespace keysluice::importer {
 
 inline constexpr std::string_view kOnlyIkev2 = "only IKEv2 is spoken";
-inline constexpr std::string_view kNoVirtual = "addresses are neither asked for nor given";
-inline constexpr std::string_view kNoEap = "EAP is not taken over: see eap_password in keysluice.toml(5)";
+inline constexpr std::string_view kNoEap =
+    "of EAP, eap-mschapv2 alone is taken over: see eap_password in keysluice.toml(5)";
 
 /// What becomes of settings of swanctl.conf that have no equivalent.
 [[nodiscard]] std::span<const Known> swanctl_connection_settings();

@@ -65,6 +65,13 @@ struct FakeService : Service {
         write_down("rekey " + std::to_string(ike_spi), wish);
         return {};
     }
+    Result<std::uint32_t> reauthenticate(const std::string& name, const Wish& wish) override {
+        return note("reauthenticate " + name, wish);
+    }
+    Result<void> reauthenticate(std::uint64_t ike_spi, const Wish& wish) override {
+        write_down("reauthenticate " + std::to_string(ike_spi), wish);
+        return {};
+    }
     Result<void> close_session(std::uint64_t id, const Wish& wish) override {
         write_down("close " + std::to_string(id), wish);
         return {};

@@ -26,9 +26,10 @@ TEST_SUITE("cli: wishes") {
         CHECK(perform(service, {"up", "hq", "--child", "net", "--interactive"})->text.starts_with("hq: 2 coming up"));
         CHECK(perform(service, {"down", "hq", "--json"})->text == "{\"version\":1,\"closed\":2}\n");
         CHECK(perform(service, {"rekey", "--child=net", "hq"})->text == "hq: 2 IKE SAs being rekeyed\n");
+        CHECK(perform(service, {"reauth", "hq"})->text.starts_with("hq: 2 IKE SAs being authenticated anew"));
         CHECK(perform(service, {"reload", "--json"})->text == "{\"version\":1,\"connections\":2}\n");
-        CHECK(service.told ==
-              std::vector<std::string>{"up hq child net interactive", "down hq", "rekey hq child net", "reload"});
+        CHECK(service.told == std::vector<std::string>{"up hq child net interactive", "down hq", "rekey hq child net",
+                                                       "reauthenticate hq", "reload"});
     }
 
     TEST_CASE("by SPI, where nothing has that name") {
@@ -37,8 +38,9 @@ TEST_SUITE("cli: wishes") {
         CHECK(perform(service, {"down", "0x0000000000000def"}));
         CHECK(perform(service, {"rekey", "0000000000000abc", "--child", "net"}));
         CHECK(perform(service, {"rekey", "00000022"}));
-        CHECK(service.told ==
-              std::vector<std::string>{"down 2748", "down 2748", "rekey 2748 child net", "rekey 2748 child net"});
+        CHECK(perform(service, {"reauth", "00000022"}));
+        CHECK(service.told == std::vector<std::string>{"down 2748", "down 2748", "rekey 2748 child net",
+                                                       "rekey 2748 child net", "reauthenticate 2748"});
     }
 
     TEST_CASE("a TLS session by its id") {

@@ -157,6 +157,8 @@ TEST_SUITE("control: change collector") {
         CHECK(name_of(Kind::offload_lost) == "offload-lost");
         CHECK(name_of(Kind::offload_regained) == "offload-regained");
         CHECK(name_of(Kind::gateway_changed) == "gateway-changed");
+        CHECK(name_of(Kind::reauthenticated) == "reauthenticated");
+        CHECK(name_of(Kind::reauth_failed) == "reauth-failed");
         CHECK(name_of(Kind::failed) == "failed");
         CHECK(name_of(Kind::refused) == "refused");
     }

@@ -134,6 +134,7 @@ TEST_CASE("what is left out") {
     CHECK(made.start == IkeStart::manual);
     CHECK_FALSE(rules.keep_up);
     CHECK(rules.rekey_time == 4h);
+    CHECK(rules.reauth_time == 0h);
     CHECK(rules.liveness == 30s);
     CHECK(rules.mobike);
     CHECK(rules.liveness_idle == 5min);
@@ -149,6 +150,7 @@ TEST_CASE("every key that isn't at its default") {
         "groups = [\"x\", \"y\"]\nlocal = \"2001:db8::1\"\nremote = \"gw.example\"\nremote_id = \"*.example\"\n"
         "psk = \"directory:/keys\"\nallow_weak = [\"3des\", \"sha1\"]\n"
         "proposals = [\"3des-sha1-prfsha256-modp2048\"]\nstart = \"on-traffic\"\nrekey_time = \"30min\"\n"
+        "reauth_time = \"3h\"\n"
         "liveness = \"0s\"\nmobike = false",
         "mode = \"transport\"\nesp = [\"3des-sha1\"]\nrekey_time = \"5s\"\noffload = \"off\"\n"
         "rekey_bytes = 100000000000000\nrekey_packets = 1000"));
@@ -162,6 +164,7 @@ TEST_CASE("every key that isn't at its default") {
     CHECK(made.start == IkeStart::on_traffic);
     CHECK_FALSE(made.rules->keep_up);
     CHECK(made.rules->rekey_time == 30min);
+    CHECK(made.rules->reauth_time == 3h);
     CHECK(made.rules->liveness == 0s);
     CHECK_FALSE(made.rules->mobike);
     CHECK(made.rules->children[0].mode == ike::Mode::transport);
@@ -187,6 +190,8 @@ TEST_CASE("a key that came with the call is for the text that came with it") {
           "none "
           "came with this");
     CHECK(parse_configuration(text, "f", {}).error().at(0).reason == "psk-not-given");
+    CHECK(said(connection("psk = \"file:/k\"\nreauth_time = \"4s\""))
+              .find("reauth_time: expected 0s, which is never") != std::string::npos);
     CHECK(said(connection("psk = \"option:key\"")).starts_with("f:4:7: psk: expected \"file:/PATH\""));
     CHECK(said(connection("private_key = \"option:private_key\"")).starts_with("f:4:15: private_key: expected"));
 

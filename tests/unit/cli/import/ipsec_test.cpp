@@ -148,6 +148,42 @@ TEST_SUITE("import: ipsec.conf") {
                   "this is a name in NSS's database"));
     }
 
+    TEST_CASE("a laptop and its gateway: EAP, virtual addresses, reauthentication") {
+        const std::string text = toml_from(R"(conn laptop
+	left=%defaultroute
+	leftauth=eap-mschapv2
+	leftsourceip=%config4,%config6
+	eap_identity=carol
+	right=gw.example
+	rightid=@gw.example
+	rightauth=pubkey
+	rightsubnet=10.2.0.0/16
+	ikelifetime=3h
+	reauth=yes
+	mobike=no
+	auto=start
+
+conn gateway
+	left=192.0.2.1
+	leftcert=gw.pem
+	leftsubnet=10.2.0.0/16
+	right=%any
+	rightauth=eap-mschapv2
+	rightsourceip=10.9.0.0/24
+	rightdns=10.2.0.53
+	auto=start
+)",
+                                           "carol : EAP \"hushhush\"\n", {.keys = "/k"});
+        CHECK(has(text, "virtual_addresses = [\"0.0.0.0\", \"::\"]\nreauth_time = \"10260s\"\nmobike = false\n"));
+        CHECK(has(text, "auth = \"eap-mschapv2\"\nremote_auth = \"certificate\"\neap_identity = \"carol\"\n"));
+        CHECK(has(text, "eap_password = \"file:/k/laptop.password\"\n"));
+        CHECK(!has(text, "rekey_time"));
+        CHECK(has(text, "[[ike.pool]]\nname = \"gateway\"\naddresses = \"10.9.0.0/24\"\ndns = [\"10.2.0.53\"]\n"));
+        CHECK(has(text, "pools = [\"gateway\"]\n"));
+        CHECK(has(text, "start = \"manual\"\neap_password = \"directory:/k/gateway.users\"\n"));
+        CHECK(!has(text, "hushhush"));
+    }
+
     TEST_CASE("what can't be, is left out with its lines") {
         for (const char* more : {"\tkeyexchange=ikev1", "\tikev2=no", "\ttype=passthrough", "\tleftauth=eap",
                                  "\tah=sha256", "\tright=%group", "\trightrsasigkey=0sAQ\n\trightauth=rsasig"}) {
@@ -162,7 +198,9 @@ TEST_SUITE("import: ipsec.conf") {
     TEST_CASE("what changes nothing, and what does") {
         CHECK(complete("\tkeyexchange=ikev2\n\tcompress=no\n\tauto=add"));
         CHECK(!complete("\tcompress=yes"));
-        CHECK(!complete("\tleftsourceip=%config"));
+        CHECK(complete("\tleftsourceip=%config"));
+        CHECK(!complete("\tleftsourceip=everywhere"));
+        CHECK(!complete("\trightsourceip=%poolname"));
         CHECK(!complete("\tsomethingnew=1"));
     }
 

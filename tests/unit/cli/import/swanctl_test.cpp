@@ -133,6 +133,90 @@ TEST_SUITE("import: swanctl") {
         CHECK(!has(toml_from(connection_with("version = 1\nsecret = hushhush")), "hushhush"));
     }
 
+    TEST_CASE("a laptop: EAP, virtual addresses, an interface, reauthentication") {
+        const std::string text = R"(connections { laptop {
+    remote_addrs = 198.51.100.7
+    vips = 0.0.0.0, ::
+    reauth_time = 3h
+    if_id_in = 42
+    if_id_out = 42
+    mobike = no
+    local { auth = eap-mschapv2
+        id = carol.example
+    }
+    remote { auth = pubkey
+        id = gw.example
+        cacerts = ca.pem
+    }
+    children { net { remote_ts = 10.2.0.0/16
+        start_action = start
+        if_id_in = 43
+    } }
+} }
+secrets { eap-1 { id = carol.example
+        secret = hushhush
+} }
+)";
+        const auto imported = imported_from(text, {.keys = "/k"});
+        REQUIRE(imported);
+        const std::string& toml = imported->toml;
+        CHECK(fault_in(toml).empty());
+        CHECK(has(toml,
+                  "virtual_addresses = [\"0.0.0.0\", \"::\"]\nreauth_time = \"10800s\"\ninterface = \"ks-42\"\n"));
+        CHECK(has(toml, "mobike = false\n"));
+        CHECK(has(toml,
+                  "auth = \"eap-mschapv2\"\nremote_auth = \"certificate\"\neap_identity = \"carol.example\"\n"
+                  "ca = \"/etc/swanctl/x509ca/ca.pem\"\n"));
+        CHECK(has(toml, "eap_password = \"file:/k/laptop.password\"\n"));
+        CHECK(has(toml, "if_id_in = 43: a connection has one interface"));
+        CHECK(!has(toml, "hushhush"));
+        REQUIRE(imported->keys.size() == 1);
+        CHECK(imported->keys.front().name == "laptop.password");
+        CHECK(std::string(imported->keys.front().contents.begin(), imported->keys.front().contents.end()) ==
+              "hushhush\n");
+    }
+
+    TEST_CASE("a gateway: pools, and passwords of its users") {
+        const std::string text = toml_from(R"(connections { gate {
+    local_addrs = 192.0.2.1
+    pools = laptops, phones
+    local { auth = pubkey
+        certs = gw.pem
+    }
+    remote { auth = eap-mschapv2
+        id = %any
+    }
+    children { net { local_ts = 10.2.0.0/16
+        start_action = start
+    } }
+} }
+pools {
+    laptops { addrs = 10.9.0.0/24
+        dns = 10.2.0.53
+        25 = corp.example
+        subnet = 10.2.0.0/16
+        nbns = 10.2.0.54
+    }
+    phones { addrs = 10.9.0.128/25
+    }
+}
+secrets { eap-1 { id = carol
+        secret = hushhush
+} }
+)");
+        CHECK(has(text,
+                  "[[ike.pool]]\nname = \"laptops\"\naddresses = \"10.9.0.0/24\"\ndns = [\"10.2.0.53\"]\n"
+                  "domains = [\"corp.example\"]\nsubnets = [\"10.2.0.0/16\"]\n"));
+        CHECK(has(text, "nbns = 10.2.0.54: peers are not told that"));
+        CHECK(has(text, "this pool is left out"));  // two that share addresses
+        CHECK(has(text, "there is no pool phones here"));
+        CHECK(has(text, "pools = [\"laptops\"]\n"));
+        CHECK(has(text, "remote_auth = \"eap-mschapv2\"\n"));
+        CHECK(has(text, "start = \"manual\"\neap_password = \"directory:/etc/keysluice/gate.users\"\n"));
+        CHECK(has(text, "with the user's name: carol"));
+        CHECK(!has(text, "hushhush"));
+    }
+
     TEST_CASE("secrets in hexadecimal and base64") {
         const auto key_of = [](std::string_view secret) {
             const auto imported = imported_from(
@@ -172,15 +256,17 @@ TEST_SUITE("import: swanctl") {
             CHECK(!has(text, "[[ike.connection]]"));
             CHECK(has(text, "this connection is left out"));
         }
-        const std::string eap =
-            toml_from("connections { a { local { auth = eap-mschapv2\n}\nchildren { c { } } } }\n");
-        CHECK(has(eap, "this connection is left out: auth = eap-mschapv2"));
+        const std::string eap = toml_from("connections { a { local { auth = eap-md5\n}\nchildren { c { } } } }\n");
+        CHECK(has(eap, "this connection is left out: auth = eap-md5"));
     }
 
     TEST_CASE("what changes nothing, and what does") {
         CHECK(complete("version = 2\nfragmentation = yes\nreauth_time = 0"));
-        CHECK(!complete("reauth_time = 1h"));
-        CHECK(!complete("vips = 0.0.0.0"));
+        CHECK(complete("reauth_time = 1h"));
+        CHECK(complete("vips = 0.0.0.0\nif_id_in = 0"));
+        CHECK(!complete("reauth_time = 1s"));
+        CHECK(!complete("pools = nowhere"));
+        CHECK(!complete("if_id_in = 7"));
         CHECK(!complete("something_new = 1"));
         CHECK(!complete("proposals = aes-nonsense"));
     }
