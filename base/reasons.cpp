@@ -40,10 +40,11 @@ constexpr auto kOthers = std::to_array<Reason>({
            "No application listens where connect says, or none accepts in time, so the connection was ended. The "
            "sentence says what each of them answered; with a socket's file, the user of the engines must be able to "
            "write to it."},
-    Reason{"auth-expired", ReasonArea::ike,
-           "An IKE SA was closed, because nobody had authenticated anew when reauth_time was over, or the time that the "
-           "peer had told (AUTH_LIFETIME). Whoever began the IKE SA is to do so: reauth-failed in its log says why it "
-           "did not succeed."},
+    Reason{
+        "auth-expired", ReasonArea::ike,
+        "An IKE SA was closed, because nobody had authenticated anew when reauth_time was over, or the time that the "
+        "peer had told (AUTH_LIFETIME). Whoever began the IKE SA is to do so: reauth-failed in its log says why it "
+        "did not succeed."},
     Reason{"auth-failed", ReasonArea::ike,
            "The peer proved another pre-shared key than the one that this connection has for it, or its signature is "
            "not that of its certificate. Compare the keys of both ends, line ends included."},
@@ -520,6 +521,10 @@ constexpr auto kOthers = std::to_array<Reason>({
            "systemd-resolved did not take the resolvers that a peer gave us, for the interface of the connection; "
            "the sentence "
            "quotes it. Names behind the tunnel are not found until it does."},
+    Reason{
+        "route-changed", ReasonArea::ike,
+        "Packets of a CHILD SA go by another network device now, between the same addresses, and that one does its "
+        "part of ESP. Keys and counters are the same."},
     Reason{
         "sa-expired", ReasonArea::ike,
         "The kernel deleted an SA at its hard limit, far behind the time at which it should have been rekeyed. The "

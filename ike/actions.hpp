@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -163,6 +164,7 @@ struct Report {
         path_changed,      ///< as agreed by RFC 4555, or by ours alone; `error` tells why
         offload_lost,      ///< by a CHILD SA; `error` tells why
         offload_regained,  ///< by it, or its successor
+        offload_moved,     ///< from one device to another: `devices`
         assigned,          ///< virtual addresses, to us or to the peer
         failed,            ///< a negotiation; `error` tells why
         refused,           ///< a peer's request; `error` tells why
@@ -180,6 +182,7 @@ struct Report {
     std::optional<Ends> after = {};
     std::optional<UdpEndpoint> from = {};  ///< of gateway_changed: the one before
     std::optional<IkeSpi> from_sa = {};    ///< of reauthenticated and reauth_failed
+    std::optional<std::pair<std::string, std::string>> devices = {};
 };
 
 using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,

@@ -563,6 +563,18 @@ void Endpoint::handle(Context& context, const OffloadRegained& event) {
     }
 }
 
+void Endpoint::handle(Context& context, const OffloadMoved& event) {
+    if (const Sa* sa = owner_of(event.inbound)) {
+        report(
+            context, *sa, Report::Kind::offload_moved,
+            {"route-changed", fmt::format("packets go by the network device {} now, and not by {}: it does its part "
+                                          "of the same SAs",
+                                          event.to, event.from)},
+            sa->find_child(event.inbound)->spec.child);
+        std::get<Report>(context.actions.back()).devices.emplace(event.from, event.to);
+    }
+}
+
 void Endpoint::handle(Context& context, const PeerMoved& event) {
     if (Sa* sa = owner_of(event.inbound)) {
         learn_peer(context, *sa, event.remote);

@@ -106,6 +106,7 @@ class Endpoint final : private Registry {
     void handle(Context& context, const ChildSpent& event);
     void handle(Context& context, const OffloadLost& event);
     void handle(Context& context, const OffloadRegained& event);
+    void handle(Context& context, const OffloadMoved& event);
     void handle(Context& context, const PeerMoved& event);
     void handle(Context& context, const OwnAddresses& event);
     void handle(Context& context, const PathsFound& event);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <variant>
 
 #include "ike/actions.hpp"
@@ -96,6 +97,13 @@ struct OffloadRegained {
     EspSpi inbound;
 };
 
+/// Packets go by another device between the same addresses, and that one does what the other did.
+struct OffloadMoved {
+    EspSpi inbound;
+    std::string from;
+    std::string to;
+};
+
 /// An authentic packet that was not replayed came from elsewhere than before.
 struct PeerMoved {
     EspSpi inbound;
@@ -137,7 +145,7 @@ struct KeysExchanged {
 
 using Event =
     std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, OutboundInstalled,
-                 ChildLost, ChildSpent, OffloadLost, OffloadRegained, PeerMoved, OwnAddresses, PathsFound, Signed,
-                 PeerVerified, KeysExchanged, NoWay, TrafficCounted, Reauthenticate>;
+                 ChildLost, ChildSpent, OffloadLost, OffloadRegained, OffloadMoved, PeerMoved, OwnAddresses,
+                 PathsFound, Signed, PeerVerified, KeysExchanged, NoWay, TrafficCounted, Reauthenticate>;
 
 }  // namespace keysluice::ike

@@ -130,14 +130,6 @@ void put_encapsulation(Request& request, const UdpEncapsulation& ports) {
     request.attribute_of(XFRMA_ENCAP, raw);
 }
 
-void put_offload(Request& request, const Offload& offload) {
-    xfrm_user_offload raw{};
-    raw.ifindex = static_cast<int>(offload.device);
-    raw.flags = static_cast<std::uint8_t>((offload.inbound ? uapi::kOffloadInbound : 0U) |
-                                          (offload.packet ? uapi::kOffloadPacket : 0U));
-    request.attribute_of(XFRMA_OFFLOAD_DEV, raw);
-}
-
 Request encode_sa(std::uint16_t type, const Sa& sa, Dialect dialect) {
     const Replay replay = replay_of(sa, dialect);
     Request request{type};
@@ -236,6 +228,14 @@ Request encode_policy(std::uint16_t type, const Policy& policy) {
 }
 
 }  // namespace
+
+void put_offload(Request& request, const Offload& offload) {
+    xfrm_user_offload raw{};
+    raw.ifindex = static_cast<int>(offload.device);
+    raw.flags = static_cast<std::uint8_t>((offload.inbound ? uapi::kOffloadInbound : 0U) |
+                                          (offload.packet ? uapi::kOffloadPacket : 0U));
+    request.attribute_of(XFRMA_OFFLOAD_DEV, raw);
+}
 
 Request encode_add(const Sa& sa, Dialect dialect) {
     return encode_sa(XFRM_MSG_NEWSA, sa, dialect);

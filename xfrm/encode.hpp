@@ -21,6 +21,8 @@ struct Dialect {
 /// For an SA that is in the kernel: new limits, or new ports of its encapsulation. Its keys, addresses and sequence
 /// numbers stay as they are.
 [[nodiscard]] netlink::Request encode_update(const Sa& sa, Dialect dialect);
+/// XFRMA_OFFLOAD_DEV.
+void put_offload(netlink::Request& request, const Offload& offload);
 [[nodiscard]] netlink::Request encode_delete(const SaId& id);
 [[nodiscard]] netlink::Request encode_get(const SaId& id);
 [[nodiscard]] netlink::Request encode_sa_dump();

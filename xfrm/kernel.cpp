@@ -90,6 +90,11 @@ Result<void> Kernel::apply(const Transaction& transaction) {
             relocated = std::move(result);
         }
     }
+    for (const Rebinding& each : transaction.rebindings()) {
+        if (auto result = rebind(each); !result && relocated) {
+            relocated = std::move(result);
+        }
+    }
     if (auto added = add(transaction.additions()); !added) {
         return added;
     }
@@ -110,7 +115,14 @@ Result<void> Kernel::relocate(const Relocation& relocation) {
             return {};
         }
     }
-    auto replaced = replace(relocation);
+    std::optional<Request> again;
+    auto replaced = take_out(relocation.id, [&](Bytes deletion) {
+        again = encode_again(deletion, relocation).value_or(std::nullopt);
+        return again.has_value();
+    });
+    if (replaced) {
+        replaced = add_again(again, relocation.after());
+    }
     if (!replaced) {
         // Nobody looks for it at its old place any more.
         const std::array<Transaction::Removal, 1> rest{relocation.id};
@@ -119,17 +131,25 @@ Result<void> Kernel::relocate(const Relocation& relocation) {
     return replaced;
 }
 
-/// Deletes the SA and adds it again, as the kernel describes it at that moment: no packet can take a sequence number
-/// after it, so none comes twice. (XFRM_MSG_MIGRATE copies the SA first and deletes the old one a moment later. What
-/// leaves in between and what leaves next have the same number under the same key, and AES-GCM must never see that.)
-Result<void> Kernel::replace(const Relocation& relocation) {
-    auto again = take_out(relocation);
-    if (!again) {
-        return pass_on(std::move(again));
+Result<void> Kernel::rebind(const Rebinding& rebinding) {
+    std::optional<Request> again;
+    std::optional<Request> without;
+    auto taken = take_out(rebinding.id, [&](Bytes deletion) {
+        again = encode_again(deletion, rebinding).value_or(std::nullopt);
+        without = encode_again(deletion, Rebinding{.id = rebinding.id, .offload = {}}).value_or(std::nullopt);
+        return again && without;
+    });
+    if (!taken) {
+        return taken;
     }
-    std::array<Request, 1> request{*std::move(again)};
-    const std::string what = describe(relocation.after());
-    const auto answers = socket_.transact(request, what);
+    auto added = add_again(again, rebinding.id);
+    return added || !rebinding.offload ? added : add_again(without, rebinding.id);
+}
+
+Result<void> Kernel::add_again(std::optional<Request>& request, const SaId& id) {
+    const std::string what = describe(id);
+    std::array<Request, 1> requests{*std::exchange(request, {})};
+    const auto answers = socket_.transact(requests, what);
     if (!answers) {
         return std::unexpected(uncertain(answers.error()));
     }
@@ -163,38 +183,40 @@ Result<void> Kernel::check_movable(const SaId& id) {
     return {};
 }
 
-/// Returns what adds it again.
-Result<Request> Kernel::take_out(const Relocation& relocation) {
+/// The SA is added again as the kernel describes it at that moment: no packet can take a sequence number after it, so
+/// none comes twice. (XFRM_MSG_MIGRATE copies the SA first and deletes the old one a moment later. What leaves in
+/// between and what leaves next have the same number under the same key, and AES-GCM must never see that.)
+Result<void> Kernel::take_out(const SaId& id, const ReadNote& read) {
     constexpr int kGroup = XFRMNLGRP_SA;
     using Received = netlink::Listener::Received;
-    if (auto movable = check_movable(relocation.id); !movable) {
-        return pass_on(std::move(movable));
+    if (auto movable = check_movable(id); !movable) {
+        return movable;
     }
     if (auto joined = notes_.join(NETLINK_XFRM, kGroup); !joined) {
         return pass_on(std::move(joined));
     }
-    const std::string what = describe(relocation.id);
-    std::array<Request, 1> deletion{encode_delete(relocation.id)};
+    const std::string what = describe(id);
+    std::array<Request, 1> deletion{encode_delete(id)};
     const auto deleted = socket_.transact(deletion, what);
     notes_.leave(kGroup);
     // The note was there before the answer; what else is there is read, so that the next time begins with nothing.
-    std::optional<Request> again;
+    bool told = false;
     auto received = Result<Received>(Received::messages);
     while (received && *received != Received::nothing) {
         received = notes_.receive([&](const nlmsghdr& message) {
-            if (message.nlmsg_type == XFRM_MSG_DELSA && !again) {
-                again = encode_again(netlink::payload_of(message), relocation).value_or(std::nullopt);
+            if (message.nlmsg_type == XFRM_MSG_DELSA && !told) {
+                told = read(netlink::payload_of(message));
             }
         });
     }
     if (!deleted || deleted->front().error != 0) {
         return std::unexpected(deleted ? refusal(deleted->front(), what) : uncertain(deleted.error()));
     }
-    if (!again) {
+    if (!told) {
         return fail("xfrm-uncertain",
                     fmt::format("the kernel did not tell what {} was like when it was deleted", what));
     }
-    return *std::move(again);
+    return {};
 }
 
 Result<void> Kernel::add(std::span<const Transaction::Addition> additions) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -47,9 +48,12 @@ class Kernel {
         : socket_(std::move(socket)), notes_(std::move(notes)), dialect_(dialect) {}
 
     [[nodiscard]] Result<void> relocate(const Relocation& relocation);
-    [[nodiscard]] Result<void> replace(const Relocation& relocation);
+    [[nodiscard]] Result<void> rebind(const Rebinding& rebinding);
     [[nodiscard]] Result<void> check_movable(const SaId& id);
-    [[nodiscard]] Result<netlink::Request> take_out(const Relocation& relocation);
+    /// Deletes the SA, and has the kernel's note of that read; false: it is about another one.
+    using ReadNote = std::function<bool(Bytes deletion)>;
+    [[nodiscard]] Result<void> take_out(const SaId& id, const ReadNote& read);
+    [[nodiscard]] Result<void> add_again(std::optional<netlink::Request>& request, const SaId& id);
     [[nodiscard]] Result<void> add(std::span<const Transaction::Addition> additions);
     [[nodiscard]] std::string undo(std::span<const Transaction::Addition* const> done);
     [[nodiscard]] Result<void> remove(std::span<const Transaction::Removal> removals);

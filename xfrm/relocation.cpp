@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "netlink/attribute_set.hpp"
+#include "xfrm/encode.hpp"
 #include "xfrm/uapi.hpp"
 
 namespace keysluice::xfrm {
@@ -20,8 +21,9 @@ constexpr std::string_view kWhat = "the kernel's description of an SA that moves
 
 /// What the kernel says of an SA and does not take back, or what is not to be as it was.
 constexpr std::array kLeftOut{
-    static_cast<std::uint16_t>(XFRMA_SA),    static_cast<std::uint16_t>(XFRMA_LASTUSED),
-    static_cast<std::uint16_t>(XFRMA_ENCAP), static_cast<std::uint16_t>(XFRMA_OFFLOAD_DEV),
+    static_cast<std::uint16_t>(XFRMA_SA),
+    static_cast<std::uint16_t>(XFRMA_LASTUSED),
+    static_cast<std::uint16_t>(XFRMA_OFFLOAD_DEV),
     static_cast<std::uint16_t>(XFRMA_PAD),
 };
 
@@ -45,6 +47,44 @@ bool is_about(const xfrm_usersa_info& sa, const SaId& id) {
 bool is_zeros(Bytes description, std::size_t size) {
     const Bytes key = description.size() > size ? description.subspan(size) : Bytes{};
     return !key.empty() && std::ranges::all_of(key, [](std::uint8_t octet) { return octet == 0; });
+}
+
+/// A deleted SA as it was.
+struct Deleted {
+    xfrm_usersa_info sa{};
+    Bytes all;  ///< its attributes
+
+    [[nodiscard]] Request again(std::optional<std::uint16_t> left_out) const {
+        Request request{XFRM_MSG_NEWSA};
+        request.structure(sa);
+        Bytes rest = all;
+        while (const auto attribute = netlink::next_attribute(rest)) {
+            const bool kept = std::ranges::find(kLeftOut, attribute->type) == kLeftOut.end();
+            if (kept && attribute->type != left_out) {
+                request.attribute(attribute->type, attribute->payload);
+            }
+        }
+        // The structure has the counters too, and there the kernel does not read them.
+        request.attribute_of(XFRMA_LTIME_VAL, sa.curlft);
+        return request;
+    }
+};
+
+/// Nothing where the note is about another SA.
+Result<std::optional<Deleted>> parse_deletion(Bytes deletion, const SaId& id) {
+    static constexpr auto kWhole = std::to_array<AttributeRule>({{XFRMA_SA, sizeof(xfrm_usersa_info)}});
+    const Bytes all = netlink::behind(deletion, sizeof(xfrm_usersa_id));
+    const auto attributes = AttributeSet::parse(all, kWhole, kWhat);
+    if (!attributes) {
+        return std::unexpected(attributes.error());
+    }
+    const auto found = attributes->get<xfrm_usersa_info>(XFRMA_SA);
+    if (!found || !is_about(*found, id)) {
+        return std::optional<Deleted>{};
+    }
+    Deleted deleted{.sa = *found, .all = all};
+    deleted.sa.seq = 0;
+    return std::optional(deleted);
 }
 
 }  // namespace
@@ -94,33 +134,29 @@ Result<bool> hides_keys(Bytes payload) {
 }
 
 Result<std::optional<Request>> encode_again(Bytes deletion, const Relocation& relocation) {
-    static constexpr auto kWhole = std::to_array<AttributeRule>({{XFRMA_SA, sizeof(xfrm_usersa_info)}});
-    const Bytes all = netlink::behind(deletion, sizeof(xfrm_usersa_id));
-    const auto attributes = AttributeSet::parse(all, kWhole, kWhat);
-    if (!attributes) {
-        return std::unexpected(attributes.error());
+    auto deleted = parse_deletion(deletion, relocation.id);
+    if (!deleted || !*deleted) {
+        return deleted ? Result<std::optional<Request>>(std::nullopt) : std::unexpected(deleted.error());
     }
-    const auto found = attributes->get<xfrm_usersa_info>(XFRMA_SA);
-    if (!found || !is_about(*found, relocation.id)) {
-        return std::optional<Request>{};
-    }
-    xfrm_usersa_info sa = *found;
+    xfrm_usersa_info& sa = (*deleted)->sa;
     sa.id.daddr = uapi::address(relocation.destination);
     sa.saddr = uapi::address(relocation.source);
     sa.family = uapi::number(relocation.destination.family());
-    sa.seq = 0;
-    Request request{XFRM_MSG_NEWSA};
-    request.structure(sa);
-    Bytes rest = all;
-    while (const auto attribute = netlink::next_attribute(rest)) {
-        if (std::ranges::find(kLeftOut, attribute->type) == kLeftOut.end()) {
-            request.attribute(attribute->type, attribute->payload);
-        }
-    }
-    // The structure has the counters too, and there the kernel does not read them.
-    request.attribute_of(XFRMA_LTIME_VAL, sa.curlft);
+    Request request = (*deleted)->again(XFRMA_ENCAP);
     if (relocation.encapsulation) {
         put_encapsulation(request, relocation.encapsulation);
+    }
+    return std::optional(std::move(request));
+}
+
+Result<std::optional<Request>> encode_again(Bytes deletion, const Rebinding& rebinding) {
+    const auto deleted = parse_deletion(deletion, rebinding.id);
+    if (!deleted || !*deleted) {
+        return deleted ? Result<std::optional<Request>>(std::nullopt) : std::unexpected(deleted.error());
+    }
+    Request request = (*deleted)->again({});
+    if (rebinding.offload) {
+        put_offload(request, *rebinding.offload);
     }
     return std::optional(std::move(request));
 }

@@ -21,6 +21,14 @@ struct Relocation {
     [[nodiscard]] SaId after() const { return {destination, id.spi, id.protocol, id.mark}; }
 };
 
+/// The same SA with another network device that does a part of the work, or with none. Nothing else changes.
+struct Rebinding {
+    SaId id;
+    std::optional<Offload> offload;
+
+    auto operator<=>(const Rebinding&) const = default;
+};
+
 /// XFRM_MSG_MIGRATE_STATE (Linux 7): the kernel does it in one step. A device that did a part of the work does it no
 /// longer.
 [[nodiscard]] netlink::Request encode_migration(const Relocation& relocation);
@@ -36,5 +44,6 @@ struct Relocation {
 /// (XFRM_MSG_DELSA in the group XFRMNLGRP_SA), which has all of it, its last sequence number included. Nothing where
 /// that is about another SA. Fails with "netlink-malformed".
 [[nodiscard]] Result<std::optional<netlink::Request>> encode_again(Bytes deletion, const Relocation& relocation);
+[[nodiscard]] Result<std::optional<netlink::Request>> encode_again(Bytes deletion, const Rebinding& rebinding);
 
 }  // namespace keysluice::xfrm

@@ -49,6 +49,12 @@ class Transaction {
         relocations_.push_back(relocation);
         return *this;
     }
+    /// The same. Whether the device takes it, SaState says afterwards: where it refuses, the SA is the kernel's own
+    /// work.
+    Transaction& rebind(Rebinding rebinding) {
+        rebindings_.push_back(rebinding);
+        return *this;
+    }
     /// Both policies must have the same id. Adds the policy where there is none.
     Transaction& replace(Policy policy, std::optional<Policy> before) {
         additions_.emplace_back(Replacement{std::move(policy), std::move(before)});
@@ -79,13 +85,17 @@ class Transaction {
     /// Its SAs are the kernel's own business then.
     void forgo_offload();
 
-    [[nodiscard]] bool empty() const { return relocations_.empty() && additions_.empty() && removals_.empty(); }
+    [[nodiscard]] bool empty() const {
+        return relocations_.empty() && rebindings_.empty() && additions_.empty() && removals_.empty();
+    }
     [[nodiscard]] const std::vector<Relocation>& relocations() const { return relocations_; }
+    [[nodiscard]] const std::vector<Rebinding>& rebindings() const { return rebindings_; }
     [[nodiscard]] const std::vector<Addition>& additions() const { return additions_; }
     [[nodiscard]] const std::vector<Removal>& removals() const { return removals_; }
 
    private:
     std::vector<Relocation> relocations_;
+    std::vector<Rebinding> rebindings_;
     std::vector<Addition> additions_;
     std::vector<Removal> removals_;
 };

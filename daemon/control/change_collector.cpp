@@ -14,25 +14,26 @@ namespace keysluice::control {
 namespace {
 
 /// In the order of ike::Report::Kind.
-constexpr std::array<std::string_view, 16> kKindNames{
-    "ike-established", "child-established", "child-rekeyed",   "ike-rekeyed",      "child-closed",       "ike-closed",
-    "peer-moved",      "path-changed",      "offload-lost",    "offload-regained", "addresses-assigned", "failed",
-    "refused",         "gateway-changed",   "reauthenticated", "reauth-failed"};
+constexpr std::array<std::string_view, 17> kKindNames{
+    "ike-established", "child-established",  "child-rekeyed", "ike-rekeyed",  "child-closed",
+    "ike-closed",      "peer-moved",         "path-changed",  "offload-lost", "offload-regained",
+    "offload-moved",   "addresses-assigned", "failed",        "refused",      "gateway-changed",
+    "reauthenticated", "reauth-failed"};
 
 std::string text_of(const std::optional<ike::Ends>& ends) {
     return ends ? fmt::format("{} {}", ends->local.text(), ends->remote.text()) : std::string();
 }
 
-std::string from_of(const ike::Report& report) {
-    return report.from_sa ? fmt::format("{:016x}", report.from_sa->value)
-           : report.from  ? report.from->text()
-                          : text_of(report.before);
-}
-
-std::string to_of(const ike::Report& report) {
-    return report.from_sa ? fmt::format("{:016x}", report.sa.value)
-           : report.from  ? report.peer.text()
-                          : text_of(report.after);
+/// Of what goes another way: where it went before, and where it goes.
+std::pair<std::string, std::string> ends_of(const ike::Report& report) {
+    if (report.devices) {
+        return *report.devices;
+    }
+    if (report.from_sa) {
+        return {fmt::format("{:016x}", report.from_sa->value), fmt::format("{:016x}", report.sa.value)};
+    }
+    return report.from ? std::pair(report.from->text(), report.peer.text())
+                       : std::pair(text_of(report.before), text_of(report.after));
 }
 
 }  // namespace
@@ -62,6 +63,7 @@ void ChangeCollector::add(const ike::Report& report, const ike::Sa* sa) {
 
 void ChangeCollector::note(std::string_view kind, const ike::Report& report, const ike::Sa* sa) {
     const ike::ChildSa* child = newest_child(sa, report.child);
+    auto [from, to] = ends_of(report);
     note({.time = std::chrono::system_clock::now(),
           .kind = kind,
           .connection = report.connection,
@@ -72,8 +74,8 @@ void ChangeCollector::note(std::string_view kind, const ike::Report& report, con
           .peer = report.peer.text(),
           .reason = std::string(report.error.reason),
           .sentence = report.error.sentence,
-          .from = from_of(report),
-          .to = to_of(report)});
+          .from = std::move(from),
+          .to = std::move(to)});
 }
 
 void ChangeCollector::note(Happening happening) {

@@ -28,7 +28,7 @@ struct Happening {
     std::string peer;
     std::string reason;
     std::string sentence;
-    std::string from = {};  ///< of what goes another way: our end and the peer's, or the gateway
+    std::string from = {};  ///< of what goes another way: our end and the peer's, the gateway, or the device
     std::string to = {};
 };
 

@@ -69,6 +69,10 @@ class ChildInstaller {
     /// kernel goes on itself, until the feature is back; where less than a device will not do, the SAs are taken out,
     /// and it goes on as if the device were down.
     void hear(const netlink::LinkChange& change);
+    /// Routes or addresses have changed. Where packets to a peer go by another device now, between the same addresses
+    /// (a bond, VRRP), their SAs go along: keys and counters stay, and IKE does nothing. Where that device does less
+    /// than is asked for, it goes on as if the feature were lost.
+    void follow_routes();
 
     [[nodiscard]] bool idle() const { return kernel_.idle(); }
     /// Null where nothing is known: it was not installed, or no offload was asked for.
@@ -128,6 +132,13 @@ class ChildInstaller {
     using Features = std::map<std::uint32_t, netlink::Feature>;
     void on_features(const Features& features);
     void on_feature(Offloaded& offloaded, const SasOfChild& sas, netlink::Feature feature);
+    /// By inbound SPI, the device by which packets go now.
+    using Ways = std::vector<std::pair<ike::EspSpi, netlink::Device>>;
+    void on_ways(const Ways& ways);
+    void rebind(ike::EspSpi inbound, const OffloadWish& wish);
+    void on_rebound(ike::EspSpi inbound, const OffloadWish& wish, const OffloadState& state);
+    [[nodiscard]] SasOfChild sas_of(ike::EspSpi inbound) const;
+    void take_out(Offloaded& offloaded, const SasOfChild& sas, std::string why);
     void look_for_devices();
     /// By inbound SPI, the device to which packets go.
     using Found = std::vector<std::pair<ike::EspSpi, std::string>>;

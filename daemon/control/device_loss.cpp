@@ -167,18 +167,21 @@ void ChildInstaller::on_feature(Offloaded& offloaded, const SasOfChild& sas, net
         state.reason = fmt::format("{}: the kernel does ESP's cryptography itself", lacking(feature, state.device));
         owner_.on_kernel(ike::OffloadLost{.inbound = sas.first, .why = {"offload-lost", state.reason}});
     } else {
-        // The kernel would go on itself, and nobody wants that. Its policies hold up what a successor is to protect.
-        xfrm::Transaction taken_out;
-        for (const xfrm::SaId& id : sas.second) {
-            taken_out.remove(id);
-        }
-        submit(std::move(taken_out), "SAs whose device no longer does its part");
-        lose(offloaded, sas, true,
-             fmt::format(
-                 "{}, and no less than the device is asked for: {} is taken out of the kernel, and a new CHILD "
-                 "SA is negotiated",
-                 lacking(feature, state.device), xfrm::describe(sas.second.front())));
+        take_out(offloaded, sas, lacking(feature, state.device));
     }
+}
+
+/// The kernel would go on itself, and nobody wants that. Its policies hold up what a successor is to protect.
+void ChildInstaller::take_out(Offloaded& offloaded, const SasOfChild& sas, std::string why) {
+    xfrm::Transaction taken_out;
+    for (const xfrm::SaId& id : sas.second) {
+        taken_out.remove(id);
+    }
+    submit(std::move(taken_out), "SAs whose device no longer does its part");
+    lose(offloaded, sas, true,
+         fmt::format("{}, and no less than the device is asked for: {} is taken out of the kernel, and a new CHILD "
+                     "SA is negotiated",
+                     why, xfrm::describe(sas.second.front())));
 }
 
 // ---- devices that come back

@@ -57,6 +57,8 @@ LogEvent event_of(ike::Report::Kind kind) {
             return LogEvent::offload_lost;
         case Kind::offload_regained:
             return LogEvent::offload_regained;
+        case Kind::offload_moved:
+            return LogEvent::offload_moved;
         case Kind::assigned:
             return LogEvent::addresses_assigned;
         case Kind::failed:
@@ -96,6 +98,10 @@ LogDetails details_of(const ike::Report& report, const ike::Sa* sa) {
     }
     if (report.from_sa) {
         add("FROM", fmt::format("{:016x}", report.from_sa->value));
+    }
+    if (report.devices) {
+        add("FROM", report.devices->first);
+        add("TO", report.devices->second);
     }
     if (!report.error.reason.empty()) {
         add("REASON", std::string(report.error.reason));
@@ -146,6 +152,7 @@ void log_report(const ike::Report& report, const ike::Sa* sa) {
             say(fmt::format("the peer of IKE SA {:016x} is here now", report.sa.value));
             return;
         case Kind::path_changed:
+        case Kind::offload_moved:
             say(fmt::format("{} ({})", report.error.sentence, report.error.reason));
             return;
         case Kind::offload_regained:

@@ -379,6 +379,9 @@ void IkeService::follow_routes() {
         return;
     }
     take(ike::OwnAddresses{addresses_for_peers()});
+    if (kernel_) {
+        kernel_->follow_routes();
+    }
     for (const IkeConnection& connection : configuration_.connections) {
         const ike::Connection& rules = *connection.rules;
         const auto ends =

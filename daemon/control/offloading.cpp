@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -159,6 +161,16 @@ OffloadState found_offload(ike::Offload requested, const xfrm::SaState& inbound,
 Result<OffloadState> install_offloaded(Databases& databases, xfrm::Transaction transaction, const OffloadWish& wish) {
     return wish.requested == ike::Offload::automatic ? try_device(databases, std::move(transaction), wish)
                                                      : insist_on_device(databases, std::move(transaction), wish);
+}
+
+Result<OffloadState> rebind_offloaded(Databases& databases, const xfrm::Transaction& transaction,
+                                      const OffloadWish& wish) {
+    if (auto applied = databases.apply(transaction); !applied) {
+        return pass_on(std::move(applied));
+    }
+    std::vector<xfrm::SaId> ids;
+    std::ranges::transform(transaction.rebindings(), std::back_inserter(ids), &xfrm::Rebinding::id);
+    return compare(databases, ids, wish);
 }
 
 }  // namespace keysluice::control

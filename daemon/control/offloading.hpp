@@ -43,6 +43,11 @@ struct OffloadWish {
 [[nodiscard]] Result<OffloadState> install_offloaded(Databases& databases, xfrm::Transaction transaction,
                                                      const OffloadWish& wish);
 
+/// The same for SAs that it has already, with a transaction that binds them to that device. They stay, whatever it
+/// does of them. Fails as Databases::apply() does.
+[[nodiscard]] Result<OffloadState> rebind_offloaded(Databases& databases, const xfrm::Transaction& transaction,
+                                                    const OffloadWish& wish);
+
 /// Whether a device of that feature does what it has been given. Nothing is known: it does.
 [[nodiscard]] bool does_esp(std::optional<netlink::Feature> feature);
 /// Why it does not.

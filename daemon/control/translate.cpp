@@ -194,6 +194,22 @@ xfrm::Transaction Translator::move(const ike::MoveChild& action) {
     return transaction;
 }
 
+xfrm::Transaction Translator::rebind(ike::EspSpi inbound, const xfrm::Offload& offload) const {
+    xfrm::Transaction transaction;
+    const auto found = children_.find(inbound);
+    if (found == children_.end()) {
+        return transaction;
+    }
+    xfrm::Offload of_half = offload;
+    of_half.inbound = true;
+    transaction.rebind({.id = found->second.inbound, .offload = of_half});
+    if (found->second.outbound) {
+        of_half.inbound = false;
+        transaction.rebind({.id = *found->second.outbound, .offload = of_half});
+    }
+    return transaction;
+}
+
 /// The same SAs to the kernel, which takes other ports in an update.
 void Translator::move_ports(xfrm::Transaction& transaction, const Child& child, const ike::MoveChild& action) {
     const xfrm::ReqId reqid = child.shared->reqid;

@@ -36,6 +36,8 @@ class Translator {
     /// Empty where nothing is there any more: what was removed need not be moved. The policies that lead into the SAs
     /// follow them; a trap follows where it is set anew.
     [[nodiscard]] xfrm::Transaction move(const ike::MoveChild& action);
+    /// Empty where nothing is there any more. As install() takes `offload`.
+    [[nodiscard]] xfrm::Transaction rebind(ike::EspSpi inbound, const xfrm::Offload& offload) const;
     /// Empty where nothing is there any more.
     [[nodiscard]] xfrm::Transaction remove(const ike::RemoveChild& action);
     [[nodiscard]] xfrm::Transaction remove(const ike::RemoveOutbound& action);

@@ -26,6 +26,7 @@ enum class LogEvent : std::uint8_t {
     configuration_refused,
     offload_lost,
     offload_regained,
+    offload_moved,
     addresses_assigned,
     path_changed,
     gateway_changed,
@@ -39,7 +40,7 @@ struct LogEventName {
 };
 
 /// In the order of the enumerators.
-inline constexpr std::array<LogEventName, 19> kLogEvents{{
+inline constexpr std::array<LogEventName, 20> kLogEvents{{
     {"ike-established", "9745637fbf8f4a89882be4393e175ecd"},
     {"ike-rekeyed", "d80430ffc9c44c5a93df58c2d6292ee5"},
     {"ike-closed", "45461d8c04504986a80ac6c36369072d"},
@@ -54,6 +55,7 @@ inline constexpr std::array<LogEventName, 19> kLogEvents{{
     {"configuration-refused", "29e8c17a6265462f88cfa4dda0b2857b"},
     {"offload-lost", "92c004b4a1e2482695d8b6d85154acac"},
     {"offload-regained", "8c94e106aa6546f79c7be8234810f6ec"},
+    {"offload-moved", "3f0d6a2be97c4c3d8f52c0b8e1d7a964"},
     {"addresses-assigned", "91ac18a8771243f6b8287f5cbb942510"},
     {"path-changed", "cdf23dd80953455bb05946323d1b41f4"},
     {"gateway-changed", "8c9b7c1bc9254b05b01dee16640c6507"},

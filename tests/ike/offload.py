@@ -100,9 +100,15 @@ def lead(place, device):
                          f"route replace {other.network[4]} {via}dev {device}")
 
 
-def add_spare(place):
+SECOND = 2  # the number of a spare device that pretends, too
+
+
+def add_spare(place, simulated=False):
     left, right = place.ends
-    left.namespace.ip(f"link add spare type veth peer name spare netns {right.namespace.path}")
+    if simulated:
+        netdevsim.connect(left.namespace, right.namespace, "spare", SECOND)
+    else:
+        left.namespace.ip(f"link add spare type veth peer name spare netns {right.namespace.path}")
     for end in place.ends:
         end.namespace.ip(f"addr add {end.outer[4]}/32 dev lo", f"addr add {SPARE[end.name]}/24 dev spare",
                          "link set spare up")
@@ -124,14 +130,12 @@ def lost_and_regained(world):
         both_have_it(world, both)
         expect_equal(seen(ours), ON_WIRE, "offload")
         add_spare(place)
-        lead(place, "spare")
-        checks.traffic_flows(world, place, tunnel, swan, SMALL)
-        for counter in ("XfrmInNoStates", "XfrmOutNoStates"):
+        for counter in ("XfrmInNoStates", "XfrmOutNoStates", "XfrmInStateProtoError"):
             place.forgive(counter)
-        streams = [traffic.Stream(place, tunnel, forward, 0.02) for forward in (True, False)]
-        for each in streams:
-            each.flows(world)
+        streams = [traffic.Stream(place, tunnel, forward, 0.02) for forward in (False, True)]
+        streams[0].flows(world)  # netdevsim only pretends to encrypt what goes the other way
         netdevsim.unplug_left()
+        lead(place, "spare")
         world.note(ours.await_log(r"wire is down or gone, and with it the kernel has deleted the ESP SA .*\(offload-lost\)"))
         eventually(lambda: len(ours.children()) == 1 and seen(ours) == ON_SPARE, world.patience(20),
                    "the CHILD SA goes on in software")
@@ -148,6 +152,57 @@ def lost_and_regained(world):
         eventually(lambda: len(ours.children()) == 1 and seen(ours) == ON_WIRE, world.patience(20),
                    "the offload is back")
         both_have_it(world, both)
+
+
+# ---- packets that go by another device
+
+def by(device):
+    return ("auto", "crypto", device, "")
+
+
+def shown_by_kernel(ours, device):
+    """Both halves are with that device."""
+    shown = ours.end.namespace.run("ip xfrm state")
+    return all(f"crypto offload parameters: dev {device} dir {direction}" in shown for direction in ("in", "out"))
+
+
+@scenario("offload: packets go by another link between the same addresses, and the same SAs go along")
+def another_link(world):
+    """As with a bond or VRRP on one host. The peer, which knows no MOBIKE, has nothing to do, and IKE says nothing."""
+    tunnel = Tunnel()
+    with pretending(), Bus(world, "dbus-daemon") as bus, gateways(
+            world, tunnel, "keysluice", sluice={"daemon": {"bus": bus.address}}, swan={"connection": {"mobike": "no"}},
+            simulated=True) as (place, both):
+        bus.await_service()
+        ours = both["keysluice"]
+        ours.up()
+        both_have_it(world, both)
+        before = ours.children()
+        add_spare(place, simulated=True)
+        for counter in ("XfrmInNoStates", "XfrmInStateProtoError"):
+            place.forgive(counter)
+        forward, back = (traffic.Stream(place, tunnel, each, 0.02) for each in (True, False))
+        back.flows(world)
+        with bus.events() as events:
+            ways = (("spare", "wire", SECOND), ("wire", "spare", 0), ("spare", "wire", SECOND))
+            for count, (device, other, number) in enumerate(ways, 1):
+                given = netdevsim.given_to_left(number)
+                began = time.monotonic()
+                lead(place, device)
+                eventually(lambda: seen(ours) == by(device), world.patience(20), f"the SAs are with {device}")
+                world.note(f"with {device} after {time.monotonic() - began:.2f} s")
+                expect(shown_by_kernel(ours, device), f"the kernel shows {device} in both")
+                eventually(lambda: netdevsim.given_to_left(number) > given, world.patience(20), f"{device} is given packets")
+                moved = events.await_kind("offload-moved", count)
+                ends = [moved["more"][each]["data"] for each in ("from", "to")]
+                expect_equal((*ends, moved["reason"]), (other, device, "route-changed"), "the event")
+                back.flows(world)
+        expect_equal((ours.children(), both["strongSwan"].children()),
+                     (before, {(outbound, inbound) for inbound, outbound in before}), "the SAs at the end")
+        lost, twice = back.finish(world)
+        expect_equal(twice, 0, "packets that came twice")
+        forward.finish(world)
+        world.note(f"three changes: {lost} packets of {back.sent}, one each 20 ms, were lost {back.name}")
 
 
 # ---- a device that loses its feature
@@ -291,8 +346,8 @@ def give_feature(place):
 def take_device(place):
     """What goes to the peer takes another way, which does without."""
     add_spare(place)
-    lead(place, "spare")
     netdevsim.unplug_left()
+    lead(place, "spare")
 
 
 def give_device(place):

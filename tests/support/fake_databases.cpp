@@ -18,6 +18,13 @@ Result<void> FakeDatabases::apply(const xfrm::Transaction& transaction) {
         state.offload.reset();
         tables_.sas.insert_or_assign(state.id, state);
     }
+    for (const xfrm::Rebinding& each : transaction.rebindings()) {
+        xfrm::SaState& state = tables_.sas.at(each.id);
+        xfrm::Sa asked;
+        asked.direction = state.direction.value_or(xfrm::Direction::in);
+        asked.offload = each.offload;
+        state.offload = each.offload && tables_.takes(asked) ? each.offload : std::nullopt;
+    }
     for (const auto& addition : transaction.additions()) {
         std::visit([this](const auto& each) { add(each); }, addition);
     }

@@ -23,10 +23,10 @@ def available():
     return subprocess.run(["modprobe", "netdevsim"], capture_output=True).returncode == 0
 
 
-def connect(left, right, name):
-    """A device in each of the two namespaces, and a wire in between. They stay when their namespaces vanish: see
-    remove_all()."""
-    for number, namespace in enumerate((left, right)):
+def connect(left, right, name, first=0):
+    """A device in each of the two namespaces, and a wire in between, with this number and the next. They stay when their
+    namespaces vanish: see remove_all()."""
+    for number, namespace in enumerate((left, right), first):
         _create(namespace, number, name)
     _link(left, right, name)
 
@@ -55,11 +55,11 @@ def plug_left(left, right, name):
     _link(left, right, name)
 
 
-def given_to_left():
-    """How many packets the kernel has given to the left one for it to encrypt."""
+def given_to_left(number=0):
+    """How many packets the kernel has given to the left one (of that number) for it to encrypt."""
     if not (DEBUG / "netdevsim").exists():
         subprocess.run(["mount", "-t", "debugfs", "none", DEBUG], check=True)
-    text = (DEBUG / "netdevsim/netdevsim0/ports/0/ipsec").read_text()
+    text = (DEBUG / f"netdevsim/netdevsim{number}/ports/0/ipsec").read_text()
     return int(re.search(r"tx=(\d+)", text).group(1))
 
 

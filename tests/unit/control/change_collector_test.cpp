@@ -156,6 +156,7 @@ TEST_SUITE("control: change collector") {
         CHECK(name_of(Kind::path_changed) == "path-changed");
         CHECK(name_of(Kind::offload_lost) == "offload-lost");
         CHECK(name_of(Kind::offload_regained) == "offload-regained");
+        CHECK(name_of(Kind::offload_moved) == "offload-moved");
         CHECK(name_of(Kind::gateway_changed) == "gateway-changed");
         CHECK(name_of(Kind::reauthenticated) == "reauthenticated");
         CHECK(name_of(Kind::reauth_failed) == "reauth-failed");

@@ -425,6 +425,83 @@ TEST_CASE_FIXTURE(LostDevice, "the device comes back: the successor is rekeyed o
     }
 }
 
+TEST_CASE_FIXTURE(LostDevice, "packets go by another device that does it too: the same SAs go along") {
+    bring_up(ike::Offload::crypto);
+    installer->follow_routes();
+    await_idle();
+    CHECK(events.empty());  // it is the same one
+    tables.device = netlink::Device{9, "eth9"};
+    installer->follow_routes();
+    await_idle();
+    REQUIRE(events.size() == 1);
+    const auto& moved = std::get<ike::OffloadMoved>(events[0]);
+    CHECK(moved.inbound == ike::EspSpi{300});
+    CHECK(moved.from == "eth7");
+    CHECK(moved.to == "eth9");
+    CHECK(installer->offload({300})->device == "eth9");
+    CHECK(installer->offload({300})->in_force == ike::Offload::crypto);
+    CHECK(tables.sas.at(kInbound).offload == xfrm::Offload{.device = 9, .inbound = true});
+    CHECK(tables.sas.at(kOutbound).offload == xfrm::Offload{.device = 9, .inbound = false});
+    events.clear();
+    lose();  // eth7, which has nothing to do with it any more
+    tables.esp_feature = [] { return netlink::Feature::off; };
+    installer->hear(link(true));
+    await_idle();
+    CHECK(events.empty());
+}
+
+TEST_CASE_FIXTURE(LostDevice, "packets go by a device that does not do it") {
+    const auto go_elsewhere = [this] {
+        tables.takes = [](const xfrm::Sa& sa) { return sa.offload->device == 7; };
+        tables.device = netlink::Device{9, "eth9"};
+        installer->follow_routes();
+        await_idle();
+    };
+    SUBCASE("the same SAs go on in software, and the first device gets what comes after them") {
+        bring_up(ike::Offload::automatic);
+        go_elsewhere();
+        REQUIRE(events.size() == 1);
+        CHECK(std::get<ike::OffloadLost>(events[0]).why.sentence.starts_with(
+            "packets go by eth9 now, and not by eth7: eth9 does not take over ESP's cryptography"));
+        CHECK(installer->offload({300})->in_force == ike::Offload::off);
+        CHECK_FALSE(tables.sas.at(kInbound).offload.has_value());
+        events.clear();
+        tables.device = netlink::Device{7, "eth7"};
+        installer->follow_routes();
+        for (int i = 0; i < 1000 && events.empty(); ++i) {
+            loop.turn(std::chrono::milliseconds(10));
+        }
+        CHECK(count<ike::ChildSpent>() == 1);
+    }
+    SUBCASE("and no less is asked for: nothing passes in software") {
+        bring_up(ike::Offload::crypto);
+        go_elsewhere();
+        CHECK(count<ike::OffloadLost>() == 1);
+        CHECK(count<ike::ChildSpent>() == 1);
+        CHECK(tables.sas.empty());
+    }
+    SUBCASE("whole packets: there is a new CHILD SA") {
+        bring_up(ike::Offload::packet);
+        go_elsewhere();
+        CHECK(count<ike::OffloadLost>() == 1);
+        CHECK(count<ike::ChildLost>() == 1);
+    }
+    SUBCASE("the kernel has deleted the SAs with the first device, and this comes first") {
+        bring_up(ike::Offload::automatic);
+        tables.refuse = [](const xfrm::Transaction&) -> Result<void> { return fail("xfrm-missing", "gone"); };
+        go_elsewhere();
+        REQUIRE(events.size() == 2);
+        CHECK(std::get<ike::OffloadLost>(events[0]).why.sentence.starts_with("eth7 is down or gone"));
+        CHECK(std::holds_alternative<ike::ChildSpent>(events[1]));
+    }
+    SUBCASE("the kernel does not let it") {
+        bring_up(ike::Offload::automatic);
+        tables.refuse = [](const xfrm::Transaction&) -> Result<void> { return fail("xfrm-keys-hidden", "no"); };
+        go_elsewhere();
+        CHECK(count<ike::ChildLost>() == 1);
+    }
+}
+
 TEST_CASE_FIXTURE(LostDevice, "a feature is lost and comes back: the kernel keeps the SAs, and IKE hears it once") {
     bring_up(ike::Offload::automatic);
     const std::size_t before = tables.transactions;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <linux/netlink.h>
 #include <linux/xfrm.h>
+#include <net/if.h>
 
 #include <algorithm>
 #include <array>
@@ -135,6 +136,24 @@ TEST_SUITE("xfrm: relocation") {
         CHECK(encode_again(whole.first(whole.size() - 3), kRelocation).error().reason == "netlink-malformed");
     }
 
+    TEST_CASE("what the kernel says of a deleted SA adds it again, with another device") {
+        const netlink::Request deleted = deletion(0xc0000001, key_of(3, 20));
+        const SaId id = kRelocation.id;
+        auto again = encode_again(payload(deleted), Rebinding{.id = id, .offload = Offload{9, true, false}});
+        REQUIRE(again);
+        REQUIRE(again->has_value());
+        netlink::Request& request = **again;
+        xfrm_usersa_info sa{};
+        std::memcpy(&sa, payload(request).data(), sizeof(sa));
+        CHECK(uapi::address_of(sa.id.daddr, Family::ipv4) == id.destination);
+        CHECK(attribute_of<xfrm_replay_state>(request, XFRMA_REPLAY_VAL).oseq == 4711);
+        const auto offload = attribute_of<xfrm_user_offload>(request, XFRMA_OFFLOAD_DEV);
+        CHECK(offload.ifindex == 9);
+        CHECK(offload.flags == uapi::kOffloadInbound);
+        const SaId other{.destination = id.destination, .spi = {0xc0000002}};
+        CHECK_FALSE(encode_again(payload(deleted), Rebinding{.id = other, .offload = {}}).value().has_value());
+    }
+
     TEST_CASE("keys of zeros are none: the kernel does not show them") {
         const auto answer = [](const std::vector<std::uint8_t>& key) {
             xfrm_algo_aead aead{};
@@ -200,6 +219,34 @@ TEST_SUITE("xfrm: relocation") {
             CHECK(state_of(pair.left, pair.left.sending).sent == 11);
             CHECK(state_of(pair.left, pair.left.sending).encapsulation == UdpEncapsulation{});
         }
+    }
+
+    TEST_CASE("kernel: an SA for another device stays as it is, also where that does not take it") {
+        if (!kernel_has_esp()) {
+            return;
+        }
+        ProtectedPair pair{Protection{.algorithms = aes_gcm}};
+        pair.protect();
+        const auto packet = key_of(3, 1000);
+        for (int i = 0; i < 5; ++i) {
+            CHECK(send_datagram(pair.left, pair.right, packet) == packet);
+        }
+        const SaState before = state_of(pair.left, pair.left.sending);
+        const auto veth = pair.spaces.left.run([] { return ::if_nametoindex("veth"); });
+        for (const std::uint32_t device : {veth, veth + 1000}) {  // one of them there is not
+            Transaction changes;
+            changes.rebind({.id = pair.left.sending, .offload = Offload{.device = device}});
+            const auto applied = pair.left.kernel.apply(changes);
+            REQUIRE_MESSAGE(applied, (applied ? "" : applied.error().sentence));
+        }
+        const SaState after = state_of(pair.left, pair.left.sending);
+        CHECK(after.sent == before.sent);
+        CHECK(after.packets == before.packets);
+        CHECK(after.added_at == before.added_at);
+        CHECK(after.encapsulation == before.encapsulation);
+        CHECK(send_datagram(pair.left, pair.right, packet) == packet);
+        CHECK(state_of(pair.left, pair.left.sending).sent == 6);
+        CHECK(state_of(pair.right, pair.right.receiving).replayed == 0);
     }
 
     TEST_CASE("kernel: the request that moves an SA in one step is understood where the kernel has it") {
