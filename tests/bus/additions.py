@@ -3,11 +3,12 @@
 import fcntl
 import os
 import signal
+import time
 
 import dbus
 
 from bus.basics import gateways
-from support import keysluice
+from support import keysluice, processes
 from support.bus import KINDS, NAME, CallFailed
 from support.scenario import eventually, expect, expect_equal, expect_raises, scenario
 
@@ -181,6 +182,24 @@ for kind in KINDS:
             bus.start()
             bus.await_service()
             expect_equal(names(bus.client()), ["peer", "tablet"], "connections")
+
+
+@scenario("additions: an owner leaves while there is no keysluiced, and the next one removes what it had at once")
+def left_meanwhile(world):
+    with gateways(world, KINDS[0]) as (bus, ours, peer), bus.events() as events:
+        owner = bus.client()
+        owner.manager("AddConnection", "sa{sv}", text_of(ours, "laptop"), {"owned": True})
+        owner.manager("Up", "sa{sv}", "laptop", {})
+        events.await_kind("child-established")
+        processes.send_signal(ours.control(), signal.SIGSTOP)  # it hears nothing any more
+        owner.connection.close()
+        ours.replace(signal.SIGKILL)
+        bus.await_service()
+        began = time.monotonic()
+        client = bus.client()
+        eventually(lambda: names(client) == ["peer"], world.patience(10), "the owned one is gone")
+        expect(time.monotonic() - began < CLAIM, "it was awaited")
+        eventually(lambda: not peer.ike_spis(), world.patience(5), "so is its IKE SA")
 
 
 @scenario("additions: what has an owner that does not add it to the next keysluiced goes after half a minute")

@@ -1,6 +1,7 @@
 """Real traffic through tunnels of NetworkManager's, with strongSwan at the other end: on a kernel with ESP."""
 
 import dataclasses
+import signal
 import types
 
 from networkmanager.basics import Bare, connections
@@ -108,3 +109,27 @@ def virtual_address(world):
         eventually(lambda: not checks.left_in_kernel(left.namespace), world.patience(20), "so are SAs and policies")
         expect_equal(left.namespace.run("ip route show proto 107"), "", "routes that are left")
         expect("10.9.0.1" not in left.namespace.run("ip addr"), "the address is left nowhere")
+
+
+@scenario("traffic: keysluiced is killed, and the tunnel that NetworkManager shows is the same before and after")
+def killed(world):
+    tunnel = Tunnel()
+    with checks.network(world) as place, Bus(world, "dbus-daemon", policies=POLICIES) as bus, \
+            NetworkManager(world, bus, *place.ends) as manager, \
+            StrongSwan(world, place.right, place.left, tunnel) as swan, \
+            Bare(world, place.left, place.right, tunnel, daemon={"bus": bus.address}) as ours:
+        bus.await_service()
+        name = add(manager, swan, "office", place.left.identity, place)
+        manager.up("office")
+        before = swan.ike_spis(), swan.children()
+        ours.replace(signal.SIGKILL)
+        eventually(lambda: "has added it again" in ours.log(), world.patience(30), "its owner has added it again")
+        expect_equal((swan.ike_spis(), swan.children()), before, "IKE SA and CHILD SA at strongSwan")
+        expect_equal(manager.state("office"), "activated", "state")
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        bus.client().manager("Rekey", "sa{sv}", name, {"child": "vpn"})
+        eventually(lambda: swan.children() and not swan.children() & before[1], world.patience(20), "another CHILD SA stands")
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        manager.down("office")
+        checks.closed(world, swan)
+        eventually(lambda: not checks.left_in_kernel(place.left.namespace), world.patience(20), "nothing is left")
