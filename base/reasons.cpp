@@ -179,15 +179,18 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{"eap-malformed", ReasonArea::ike,
            "The peer sent a packet of EAP that can't be read, or another one than belonged there. Its implementation "
            "is at fault; its log and version tell more."},
-    Reason{"eap-method", ReasonArea::ike,
-           "The two ends have no method of EAP in common, or the server knows no such user. keysluice has MSCHAPv2."},
+    Reason{
+        "eap-method", ReasonArea::ike,
+        "The two ends have no method of EAP in common, or the server knows no such user. keysluice has MSCHAPv2 and "
+        "TLS."},
     Reason{"eap-password", ReasonArea::ike,
            "A user gave a wrong password by EAP; the peer is not told whether it was the password or the name."},
-    Reason{"eap-refused", ReasonArea::ike,
-           "The server of EAP does not accept our name with our password, or the peer does not accept that we know "
-           "its own. Compare both ends' passwords."},
-    Reason{"eap-rounds", ReasonArea::ike,
-           "The server of EAP goes on asking, for more than 50 rounds, so the negotiation was given up."},
+    Reason{
+        "eap-refused", ReasonArea::ike,
+        "The server of EAP does not accept our name with our password or our certificate, or the peer does not "
+        "accept that we know its password. Compare both ends' passwords; the server's log says what it has against "
+        "a certificate."},
+    Reason{"eap-rounds", ReasonArea::ike, "EAP goes on for more than 100 rounds, so the negotiation was given up."},
     Reason{"eap-server", ReasonArea::ike,
            "The server of EAP accepts our password and does not know it: it is not the server that we know. Nothing "
            "was sent through it."},
@@ -195,6 +198,14 @@ constexpr auto kOthers = std::to_array<Reason>({
         "eap-timeout", ReasonArea::ike,
         "EAP was not over within 60 seconds, so the negotiation was given up. Does the other end wait for somebody "
         "to type a password?"},
+    Reason{
+        "eap-tls-failed", ReasonArea::ike,
+        "The TLS in EAP-TLS came to nothing: the two ends have no version, cipher or kind of key in common, or what "
+        "came is not what was sent. The sentence has OpenSSL's words."},
+    Reason{"eap-tls-gone", ReasonArea::ike,
+           "The process that had a handshake of EAP-TLS is no more, or another keysluiced took over in the middle of "
+           "it. "
+           "Whoever keeps the connection up begins anew."},
     Reason{"eap-user", ReasonArea::ike,
            "A peer wants to prove by EAP that it is a user for whom there is no file in eap_password; it is not told "
            "whether it was the password or the name."},

@@ -71,6 +71,8 @@ std::string name_of(Type type) {
             return "Notification";
         case Type::nak:
             return "Nak";
+        case Type::tls:
+            return "TLS";
         case Type::mschapv2:
             return "MS-CHAP-V2";
     }

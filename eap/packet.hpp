@@ -19,6 +19,7 @@ enum class Type : std::uint8_t {
     identity = 1,
     notification = 2,
     nak = 3,
+    tls = 13,
     mschapv2 = 26,
 };
 

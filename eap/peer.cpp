@@ -32,6 +32,34 @@ Result<Answer> decline(const Rules& rules, const Peer& peer, const Packet& reque
     return answer_with(request, Type::nak, std::move(wanted));
 }
 
+Result<Answer> on_tls_request(Peer& peer, const Packet& request) {
+    const auto frame = parse_tls(request.data);
+    if (!frame) {
+        return std::unexpected(frame.error());
+    }
+    peer.tls.id = request.id;
+    if (frame->start != !peer.tls.begun || (frame->start && !frame->data.empty()) || !peer.msk.empty()) {
+        return fail("eap-malformed",
+                    fmt::format("EAP-TLS {}", peer.tls.begun ? "begins again, or goes on behind its end"
+                                                             : "goes on before it has begun"));
+    }
+    if (frame->start) {
+        peer.tls.begun = true;
+        return Answer{.kind = Answer::Kind::handshake, .turn = {.begins = true}};
+    }
+    auto heard = hear(peer.tls.turns, *frame);
+    if (!heard) {
+        return pass_on(std::move(heard));
+    }
+    if (heard->answer) {
+        return answer_with(request, Type::tls, *std::move(heard->answer));
+    }
+    if (heard->turn.empty()) {
+        return fail("eap-malformed", "EAP-TLS: a request with nothing in it");
+    }
+    return Answer{.kind = Answer::Kind::handshake, .turn = {.records = std::move(heard->turn)}};
+}
+
 Result<Answer> on_request(crypto::LegacyAlgorithms& legacy, Random& random, const Rules& rules, Peer& peer,
                           const Packet& request) {
     if (request.type == Type::identity) {
@@ -45,6 +73,9 @@ Result<Answer> on_request(crypto::LegacyAlgorithms& legacy, Random& random, cons
         return decline(rules, peer, request);
     }
     peer.method = request.type;
+    if (request.type == Type::tls) {
+        return on_tls_request(peer, request);
+    }
     auto data = answer(legacy, random, rules, peer.mschapv2, peer.msk, request.data);
     if (!data) {
         return pass_on(std::move(data));
@@ -58,9 +89,13 @@ Error refusal(const Rules& rules, const Peer& peer) {
                                           "know {}",
                                           names_of(rules.methods), rules.identity)};
     }
-    return {"eap-refused",
-            fmt::format("it does not accept {} by {}{}; is the password right?", rules.identity, name_of(peer.method),
-                        peer.mschapv2.refused > 1 ? fmt::format(", error {}", peer.mschapv2.refused) : "")};
+    return {
+        "eap-refused",
+        fmt::format("it does not accept {} by {}{}; {}", rules.identity, name_of(peer.method),
+                    peer.mschapv2.refused > 1 ? fmt::format(", error {}", peer.mschapv2.refused) : "",
+                    peer.method == Type::tls ? "does it trust the authority of our certificate, and is it made out "
+                                               "to this name?"
+                                             : "is the password right?")};
 }
 
 }  // namespace
@@ -87,6 +122,17 @@ Result<Answer> on_packet(crypto::LegacyAlgorithms& legacy, Random& random, const
             break;
     }
     return fail("eap-malformed", "a response came, where a request was expected");
+}
+
+Result<Octets> on_tls(Peer& peer, TlsProgress progress) {
+    if (!progress.why.reason.empty()) {
+        return std::unexpected(std::move(progress.why));
+    }
+    peer.msk = std::move(progress.msk);
+    return emit({.code = Code::response,
+                 .id = peer.tls.id,
+                 .type = Type::tls,
+                 .data = speak(peer.tls.turns, std::move(progress.records))});
 }
 
 }  // namespace keysluice::eap

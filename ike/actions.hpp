@@ -8,6 +8,7 @@
 
 #include "base/address.hpp"
 #include "base/result.hpp"
+#include "eap/tls.hpp"
 #include "ike/connection.hpp"
 #include "ike/keys.hpp"
 #include "ike/path.hpp"
@@ -112,6 +113,17 @@ struct VerifyPeer {
     std::shared_ptr<const crypto::Authorities> authorities;
 };
 
+/// Have TLS hear a turn of EAP-TLS, and find out whose certificate the peer shows in it: verify_chain(). Answer with
+/// TlsAnswered. The handshake goes by the name of the IKE SA, until that leaves State::eap.
+struct AnswerTls {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;  ///< to be given back
+    bool server = false;
+    eap::TlsTurn turn;
+    ConnectionPtr connection;  ///< whose certificate is ours, and whose authorities are believed
+    wire::Identity identity;   ///< to whom the peer's certificate has to be made out
+};
+
 /// Compute a key exchange in a group that takes too long for an event loop: exchange_keys(). Answer with
 /// KeysExchanged.
 struct ExchangeKeys {
@@ -185,8 +197,9 @@ struct Report {
     std::optional<std::pair<std::string, std::string>> devices = {};
 };
 
-using Action = std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,
-                            VerifyPeer, ExchangeKeys, FindPaths, SeekGateway, CountTraffic, StateChanged, Report>;
+using Action =
+    std::variant<SendDatagram, InstallChild, InstallOutbound, MoveChild, RemoveChild, RemoveOutbound, Sign,
+                 VerifyPeer, AnswerTls, ExchangeKeys, FindPaths, SeekGateway, CountTraffic, StateChanged, Report>;
 using Actions = std::vector<Action>;
 
 }  // namespace keysluice::ike

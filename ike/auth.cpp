@@ -55,6 +55,7 @@ std::string_view expected_of(const Connection& connection) {
         case Auth::certificate:
             return "a certificate";
         case Auth::eap_mschapv2:
+        case Auth::eap_tls:
             return "EAP";
     }
     std::unreachable();
@@ -77,6 +78,7 @@ bool is_method_of(const Connection& connection, const wire::AuthPayload* proof) 
         case Auth::certificate:
             return proof != nullptr && proof->method != wire::AuthMethod::shared_key;
         case Auth::eap_mschapv2:
+        case Auth::eap_tls:
             return proof == nullptr;
     }
     std::unreachable();
@@ -152,9 +154,17 @@ void answer_auth(Context& context, Sa& sa, const Incoming& message, wire::AuthPa
     }
 }
 
+/// RFC 5998 section 3: the initiator is content with what EAP proves about us, and so are we.
+bool by_eap_alone(const Connection& connection, const Payloads& payloads) {
+    return connection.eap_only && is_eap(connection.remote_auth) &&
+           find_notify(payloads, wire::NotifyType::eap_only_authentication) != nullptr;
+}
+
 /// The peer has proved who it is, or wants EAP; now we do.
 void prove_to_initiator(Context& context, Sa& sa, Incoming message) {
-    if (sa.connection->auth == Auth::certificate) {
+    if (by_eap_alone(*sa.connection, message.payloads)) {
+        offer_eap(context, sa, message, {wire::IdResponderPayload{sa.connection->local_id}});
+    } else if (sa.connection->auth == Auth::certificate) {
         sa.negotiation->auth = std::move(message);
         wait_for(context, sa, State::signing);
     } else if (auto proof = own_key_proof(context, sa, sa.peer_id)) {
@@ -169,9 +179,8 @@ void prove_to_initiator(Context& context, Sa& sa, Incoming message) {
 Result<void> identify_responder(Sa& sa, const Payloads& payloads) {
     const auto* id = find<wire::IdResponderPayload>(payloads);
     const auto* proof = find<wire::AuthPayload>(payloads);
-    if (id == nullptr || proof == nullptr) {
-        return fail("ike-malformed",
-                    fmt::format("{} answered IKE_AUTH without identity or proof of it", peer_text(sa)));
+    if (id == nullptr) {
+        return fail("ike-malformed", fmt::format("{} answered IKE_AUTH without its identity", peer_text(sa)));
     }
     sa.peer_id = id->identity;
     if (!sa.connection->remote_id.matches(sa.peer_id)) {
@@ -179,7 +188,8 @@ Result<void> identify_responder(Sa& sa, const Payloads& payloads) {
                     fmt::format("{} says that it is {}, and connection {} expects {}", sa.remote.text(),
                                 wire::print(sa.peer_id), sa.connection->name, sa.connection->remote_id.text()));
     }
-    if (!is_method_of(*sa.connection, proof)) {
+    const bool by_eap = proof == nullptr && sa.connection->eap_only && is_eap(sa.connection->auth);
+    if (!by_eap && !is_method_of(*sa.connection, proof)) {
         return wrong_method(sa, proof, *sa.connection);
     }
     return {};
@@ -196,6 +206,8 @@ void send_auth_request(Context& context, Sa& sa, std::optional<wire::AuthPayload
     }
     if (proof) {
         payloads.emplace_back(*std::move(proof));
+    } else if (sa.connection->eap_only) {
+        payloads.emplace_back(notify(wire::NotifyType::eap_only_authentication));
     }
     if (!context.registry.knows_peer(sa)) {
         payloads.emplace_back(notify(wire::NotifyType::initial_contact));
@@ -307,12 +319,15 @@ void start_auth(Context& context, Sa& sa) {
 
 void on_auth_response(Context& context, Sa& sa, const Incoming& message) {
     close_exchange(sa);
-    if (find<wire::AuthPayload>(message.payloads) == nullptr) {
+    const bool proves = find<wire::AuthPayload>(message.payloads) != nullptr;
+    if (!proves && find<wire::EapPayload>(message.payloads) == nullptr) {
         fail_and_end(context, sa, refused_auth(sa, message.payloads));
         return;
     }
     if (auto identified = identify_responder(sa, message.payloads); !identified) {
         distrust_responder(context, sa, std::move(identified).error());
+    } else if (!proves) {
+        begin_eap(context, sa, message);  // which proves both
     } else if (sa.connection->remote_auth == Auth::certificate) {
         sa.negotiation->auth = message;
         wait_for(context, sa, State::verifying);

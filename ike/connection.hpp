@@ -49,10 +49,10 @@ class IdentityPattern {
 [[nodiscard]] std::size_t hash_of(const wire::Identity& identity);
 
 /// How an end proves who it is. By EAP, only an initiator does.
-enum class Auth : std::uint8_t { shared_key, certificate, eap_mschapv2 };
+enum class Auth : std::uint8_t { shared_key, certificate, eap_mschapv2, eap_tls };
 
 [[nodiscard]] constexpr bool is_eap(Auth auth) {
-    return auth == Auth::eap_mschapv2;
+    return auth == Auth::eap_mschapv2 || auth == Auth::eap_tls;
 }
 
 /// Our own certificate. Its private key is somewhere else: whoever has it signs (see Sign).
@@ -150,6 +150,10 @@ struct Connection {
     std::shared_ptr<const crypto::Authorities> authorities;  ///< where the peer has
     bool allow_sha1 = false;                                 ///< in signatures of old peers
     eap::Rules eap_rules;                                    ///< where one of the two is EAP
+    /// EAP may be all that proves who the responder is (RFC 5998): only with methods in which it does.
+    bool eap_only = false;
+    /// With EAP-TLS, to whom the server's certificate is made out; nothing: to the responder.
+    std::optional<wire::Identity> eap_server_id;
     std::vector<ProposalRule> proposals;
     std::vector<ChildRule> children;
     Duration rekey_time = std::chrono::hours(4);
@@ -171,5 +175,10 @@ struct Connection {
 };
 
 using ConnectionPtr = std::shared_ptr<const Connection>;
+
+/// One of both ends proves itself by EAP-TLS, in which both show certificates.
+[[nodiscard]] constexpr bool proves_by_tls(const Connection& connection) {
+    return connection.auth == Auth::eap_tls || connection.remote_auth == Auth::eap_tls;
+}
 
 }  // namespace keysluice::ike

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "crypto/distinguished_name.hpp"
 #include "ike/auth.hpp"
 #include "ike/informational.hpp"
 #include "ike/proof.hpp"
@@ -30,6 +31,45 @@ void begin(Context& context, Sa& sa, const Incoming& first, std::unique_ptr<EapE
     become(context, sa, State::eap);
 }
 
+Error endless(const Sa& sa) {
+    return {"eap-rounds",
+            fmt::format("EAP with {} has not come to an end after {} rounds", peer_text(sa), kMostEapRounds)};
+}
+
+// ---- EAP-TLS
+
+/// Who a user says to be in EAP. With an anonymous identity, which only says who knows the user (RFC 7542 section
+/// 2.4), it is IDi that its certificate has to bear out. Fails with "peer-identity".
+Result<wire::Identity> user_of(const Sa& sa, const std::string& said) {
+    if (said.empty() || said.starts_with('@')) {
+        return sa.peer_id;
+    }
+    // strongSwan sends a distinguished name as it stands in the certificate.
+    wire::Identity user{.type = wire::IdType::dn, .data = {said.begin(), said.end()}};
+    if (crypto::print_name(user.data).empty()) {
+        user = parse_identity(said).value_or(wire::Identity{});
+    }
+    if (user.data.empty() || !sa.connection->remote_id.matches(user)) {
+        return fail("peer-identity", fmt::format("it is none of {}, whom connection {} expects",
+                                                 sa.connection->remote_id.text(), sa.connection->name));
+    }
+    return user;
+}
+
+/// To whom the certificate that the peer shows in EAP-TLS has to be made out.
+Result<wire::Identity> identity_in_tls(const Sa& sa) {
+    const auto* server = std::get_if<eap::Server>(&sa.negotiation->eap->side);
+    return server != nullptr ? user_of(sa, server->identity) : sa.connection->eap_server_id.value_or(sa.peer_id);
+}
+
+void take_progress(Context& context, Sa& sa, eap::TlsProgress progress);
+
+/// `request`: of the peer, which waits for what TLS says.
+void ask_tls(Context& context, Sa& sa, eap::TlsTurn turn, std::optional<Incoming> request) {
+    sa.negotiation->eap->handshake = {.turn = std::move(turn), .request = std::move(request)};
+    ask_tls_again(context, sa);
+}
+
 // ---- initiator
 
 void send_eap_proof(Context& context, Sa& sa) {
@@ -45,9 +85,7 @@ void send_eap_proof(Context& context, Sa& sa) {
 void answer_packet(Context& context, Sa& sa, const wire::EapPayload& payload) {
     EapExchange& exchange = *sa.negotiation->eap;
     if (++exchange.rounds > kMostEapRounds) {
-        distrust_responder(context, sa,
-                           {"eap-rounds", fmt::format("EAP with {} has not come to an end after {} rounds",
-                                                      peer_text(sa), kMostEapRounds)});
+        distrust_responder(context, sa, endless(sa));
         return;
     }
     auto answer = eap::on_packet(context.tools.legacy, context.random, sa.connection->eap_rules,
@@ -59,6 +97,9 @@ void answer_packet(Context& context, Sa& sa, const wire::EapPayload& payload) {
     switch (answer->kind) {
         case eap::Answer::Kind::response:
             send_request(context, sa, wire::ExchangeType::ike_auth, {wire::EapPayload{std::move(answer->packet)}});
+            return;
+        case eap::Answer::Kind::handshake:
+            ask_tls(context, sa, std::move(answer->turn), {});
             return;
         case eap::Answer::Kind::success:
             send_eap_proof(context, sa);
@@ -75,9 +116,14 @@ void answer_packet(Context& context, Sa& sa, const wire::EapPayload& payload) {
 
 /// Who the peer is, now that it has proved it. Section 2.16: "It is important that policy lookups and access control
 /// decisions use the actual authenticated identity", which IDi need not be.
-wire::Identity identity_of(const std::string& user) {
+Result<wire::Identity> identity_of(const Sa& sa) {
+    const auto& server = std::get<eap::Server>(sa.negotiation->eap->side);
+    if (server.asked == eap::Type::tls) {
+        return identity_in_tls(sa);
+    }
+    const std::string& user = server.identity;
     const wire::IdType type = user.contains('@') ? wire::IdType::email : wire::IdType::fqdn;
-    return {.type = type, .data = {user.begin(), user.end()}};
+    return wire::Identity{.type = type, .data = {user.begin(), user.end()}};
 }
 
 void finish(Context& context, Sa& sa, const Incoming& message) {
@@ -89,7 +135,12 @@ void finish(Context& context, Sa& sa, const Incoming& message) {
         refuse_peer(context, sa, message, std::move(own).error());
         return;
     }
-    sa.peer_id = identity_of(std::get<eap::Server>(sa.negotiation->eap->side).identity);
+    auto user = identity_of(sa);
+    if (!user) {
+        refuse_peer(context, sa, message, of_eap(sa, std::move(user).error()));
+        return;
+    }
+    sa.peer_id = *std::move(user);
     // What it asks for stands in its first request, and the answer belongs to this one.
     const auto& first = sa.negotiation->auth;
     assert(first);
@@ -99,11 +150,8 @@ void finish(Context& context, Sa& sa, const Incoming& message) {
     admit_initiator(context, sa, whole, {*std::move(own)});
 }
 
-void judge_packet(Context& context, Sa& sa, const Incoming& message, const wire::EapPayload& payload) {
-    EapExchange& exchange = *sa.negotiation->eap;
-    eap::Reply reply = eap::on_response(context.tools.legacy, context.random, sa.connection->eap_rules,
-                                        std::get<eap::Server>(exchange.side), payload.packet);
-    exchange.over = reply.kind == eap::Reply::Kind::success;
+void give_reply(Context& context, Sa& sa, const Incoming& message, eap::Reply reply) {
+    sa.negotiation->eap->over = reply.kind == eap::Reply::Kind::success;
     if (!reply.why.reason.empty()) {
         report(context, sa, Report::Kind::refused, of_eap(sa, std::move(reply.why)));
     }
@@ -115,7 +163,65 @@ void judge_packet(Context& context, Sa& sa, const Incoming& message, const wire:
     }
 }
 
+void judge_packet(Context& context, Sa& sa, const Incoming& message, const wire::EapPayload& payload) {
+    EapExchange& exchange = *sa.negotiation->eap;
+    if (++exchange.rounds > kMostEapRounds) {
+        refuse_peer(context, sa, message, endless(sa));
+        return;
+    }
+    eap::Reply reply = eap::on_response(context.tools.legacy, context.random, sa.connection->eap_rules,
+                                        std::get<eap::Server>(exchange.side), payload.packet);
+    if (reply.kind == eap::Reply::Kind::handshake) {
+        ask_tls(context, sa, std::move(reply.turn),
+                Incoming{.id = message.id, .exchange = message.exchange, .digest = message.digest, .payloads = {}});
+    } else {
+        give_reply(context, sa, message, std::move(reply));
+    }
+}
+
+// ---- EAP-TLS, both
+
+void take_progress(Context& context, Sa& sa, eap::TlsProgress progress) {
+    EapExchange& exchange = *sa.negotiation->eap;
+    const auto handshake = std::exchange(exchange.handshake, {});
+    sa.negotiation->asked = false;
+    if (auto* server = std::get_if<eap::Server>(&exchange.side)) {
+        give_reply(context, sa, handshake->request.value(), eap::on_tls(*server, std::move(progress)));
+        return;
+    }
+    auto packet = eap::on_tls(std::get<eap::Peer>(exchange.side), std::move(progress));
+    if (!packet) {
+        distrust_responder(context, sa, of_eap(sa, std::move(packet).error()));
+    } else {
+        send_request(context, sa, wire::ExchangeType::ike_auth, {wire::EapPayload{*std::move(packet)}});
+    }
+}
+
 }  // namespace
+
+void ask_tls_again(Context& context, Sa& sa) {
+    auto identity = identity_in_tls(sa);
+    if (!identity) {
+        take_progress(context, sa, {.records = {}, .msk = {}, .why = std::move(identity).error()});
+        return;
+    }
+    sa.negotiation->asked = true;
+    context.actions.emplace_back(AnswerTls{.sa = sa.own_spi(),
+                                           .epoch = context.settings.epoch,
+                                           .server = !sa.initiator,
+                                           .turn = sa.negotiation->eap->handshake.value().turn,
+                                           .connection = sa.connection,
+                                           .identity = *std::move(identity)});
+}
+
+void on_tls_answered(Context& context, Sa& sa, const TlsAnswered& event) {
+    const bool waits = sa.state == State::eap && sa.negotiation->eap->handshake && sa.negotiation->asked;
+    if (waits && event.epoch == context.settings.epoch) {
+        take_progress(
+            context, sa,
+            {.records = event.progress.records, .msk = duplicate(event.progress.msk), .why = event.progress.why});
+    }
+}
 
 void begin_eap(Context& context, Sa& sa, const Incoming& first) {
     const auto* payload = find<wire::EapPayload>(first.payloads);
@@ -173,7 +279,7 @@ void on_eap_informational(Context& context, Sa& sa, const Incoming& message) {
         !deletes_ike(message.payloads)) {
         return;
     }
-    if (std::get<eap::Server>(sa.negotiation->eap->side).mschapv2.phase == eap::Mschapv2Server::Phase::refused) {
+    if (std::get<eap::Server>(sa.negotiation->eap->side).refused()) {
         end(context, sa);  // somebody was told why
     } else {
         fail_and_end(context, sa,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ike/events.hpp"
 #include "ike/exchange.hpp"
 
 namespace keysluice::ike {
@@ -8,10 +9,10 @@ namespace keysluice::ike {
 // does in further rounds, at the end of which both prove that they know the key that EAP made. What becomes of the
 // CHILD SA stands in the last response.
 
-/// How long it may take as a whole, and how many packets a responder may send. A server of ours needs no such limit:
-/// its methods come closer to their end with each packet. MSCHAPv2 takes three.
+/// How long it may take as a whole, and how many packets either end may send. MSCHAPv2 takes three, and EAP-TLS one
+/// for each fragment of its certificates.
 inline constexpr Duration kEapPatience = std::chrono::seconds(60);
-inline constexpr unsigned kMostEapRounds = 50;
+inline constexpr unsigned kMostEapRounds = 100;
 
 /// Initiator: the peer's first response has proved who it is, and EAP begins in it.
 void begin_eap(Context& context, Sa& sa, const Incoming& first);
@@ -22,6 +23,11 @@ void offer_eap(Context& context, Sa& sa, const Incoming& first, Payloads payload
 void on_eap_request(Context& context, Sa& sa, const Incoming& message);
 /// It breaks off, some peers in place of an answer to our refusal, others since they don't believe us.
 void on_eap_informational(Context& context, Sa& sa, const Incoming& message);
+
+/// The answer to AnswerTls; what is not waited for is ignored.
+void on_tls_answered(Context& context, Sa& sa, const TlsAnswered& event);
+/// Emits AnswerTls in a process that took over.
+void ask_tls_again(Context& context, Sa& sa);
 
 /// "eap-timeout".
 [[nodiscard]] Error late_eap(const Sa& sa);

@@ -10,6 +10,7 @@
 #include "ike/child_install.hpp"
 #include "ike/create_child.hpp"
 #include "ike/delay.hpp"
+#include "ike/eap_auth.hpp"
 #include "ike/informational.hpp"
 #include "ike/init.hpp"
 #include "ike/liveness.hpp"
@@ -632,6 +633,13 @@ void Endpoint::handle(Context& context, const Signed& event) {
 void Endpoint::handle(Context& context, const PeerVerified& event) {
     if (Sa* sa = find(event.sa)) {
         on_peer_verified(context, *sa, event);
+        start_next(context, *sa);
+    }
+}
+
+void Endpoint::handle(Context& context, const TlsAnswered& event) {
+    if (Sa* sa = find(event.sa)) {
+        on_tls_answered(context, *sa, event);
         start_next(context, *sa);
     }
 }

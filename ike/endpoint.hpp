@@ -112,6 +112,7 @@ class Endpoint final : private Registry {
     void handle(Context& context, const PathsFound& event);
     void handle(Context& context, const Signed& event);
     void handle(Context& context, const PeerVerified& event);
+    void handle(Context& context, const TlsAnswered& event);
     void handle(Context& context, const KeysExchanged& event);
     void handle(Context& context, const NoWay& event);
     void handle(Context& context, const TrafficCounted& event);

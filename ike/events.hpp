@@ -135,6 +135,13 @@ struct PeerVerified {
     Result<void> result;
 };
 
+/// The answer to AnswerTls, for which the same holds.
+struct TlsAnswered {
+    IkeSpi sa;
+    std::uint32_t epoch = 0;
+    eap::TlsProgress progress;
+};
+
 /// The answer to ExchangeKeys, for which the same holds.
 struct KeysExchanged {
     IkeSpi sa;
@@ -146,6 +153,6 @@ struct KeysExchanged {
 using Event =
     std::variant<DatagramReceived, TimePassed, Initiate, Terminate, Rekey, ChildInstalled, OutboundInstalled,
                  ChildLost, ChildSpent, OffloadLost, OffloadRegained, OffloadMoved, PeerMoved, OwnAddresses,
-                 PathsFound, Signed, PeerVerified, KeysExchanged, NoWay, TrafficCounted, Reauthenticate>;
+                 PathsFound, Signed, PeerVerified, TlsAnswered, KeysExchanged, NoWay, TrafficCounted, Reauthenticate>;
 
 }  // namespace keysluice::ike

@@ -108,9 +108,11 @@ bool belongs_to(const crypto::Certificate& certificate, const wire::Identity& id
                                [&](const auto& name) { return same(identity_of(name), identity); });
 }
 
-Result<void> verify_peer(const VerifyPeer& job, std::chrono::system_clock::time_point now) {
+Result<crypto::Certificate> verify_chain(const std::vector<wire::Octets>& octets, const wire::Identity& identity,
+                                         const crypto::Authorities& authorities,
+                                         std::chrono::system_clock::time_point now) {
     std::vector<crypto::Certificate> chain;
-    for (const wire::Octets& der : job.chain) {
+    for (const wire::Octets& der : octets) {
         auto certificate = crypto::Certificate::parse(der);
         if (!certificate) {
             return pass_on(std::move(certificate));
@@ -118,15 +120,39 @@ Result<void> verify_peer(const VerifyPeer& job, std::chrono::system_clock::time_
         chain.push_back(*std::move(certificate));
     }
     const crypto::Certificate& leaf = chain.front();
-    if (auto trusted = job.authorities->verify(leaf, std::span(chain).subspan(1), now); !trusted) {
-        return trusted;
+    if (auto trusted = authorities.verify(leaf, std::span(chain).subspan(1), now); !trusted) {
+        return pass_on(std::move(trusted));
     }
-    if (!belongs_to(leaf, job.identity)) {
+    if (!belongs_to(leaf, identity)) {
         return fail("certificate-identity",
                     fmt::format("it says that it is {}, and its certificate is made out to {} with the names [{}]",
-                                wire::print(job.identity), leaf.subject(), names_of(leaf)));
+                                wire::print(identity), leaf.subject(), names_of(leaf)));
     }
-    return check_signature(job.proof, leaf, job.octets, job.allow_sha1);
+    return leaf;
+}
+
+TlsAnswered check_tls_peer(const TlsUnchecked& job, std::chrono::system_clock::time_point now) {
+    const TlsAnswered& answer = job.answer;
+    TlsAnswered checked{.sa = answer.sa, .epoch = answer.epoch, .progress = {}};
+    if (job.chain.empty() && !answer.progress.msk.empty()) {
+        checked.progress.why = {"certificate-missing", "it has shown no certificate in EAP-TLS"};
+        return checked;
+    }
+    if (!job.chain.empty()) {
+        const auto leaf = verify_chain(job.chain, job.identity, *job.connection->authorities, now);
+        if (!leaf) {
+            checked.progress.why = leaf.error();
+            return checked;
+        }
+    }
+    checked.progress = {
+        .records = answer.progress.records, .msk = duplicate(answer.progress.msk), .why = answer.progress.why};
+    return checked;
+}
+
+Result<void> verify_peer(const VerifyPeer& job, std::chrono::system_clock::time_point now) {
+    auto leaf = verify_chain(job.chain, job.identity, *job.authorities, now);
+    return leaf ? check_signature(job.proof, *leaf, job.octets, job.allow_sha1) : pass_on(std::move(leaf));
 }
 
 }  // namespace keysluice::ike

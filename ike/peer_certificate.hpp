@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "ike/actions.hpp"
+#include "ike/events.hpp"
 #include "ike/incoming.hpp"
 
 namespace keysluice::ike {
@@ -25,6 +25,22 @@ void ask_for_certificates(Payloads& payloads, const std::vector<ConnectionPtr>& 
 /// subjectAltName, a DN is the subject.
 [[nodiscard]] bool belongs_to(const crypto::Certificate& certificate, const wire::Identity& identity);
 
+/// The first of them, where an authority vouches for it and it is made out to this identity; there is one at least.
+/// Fails with "certificate-malformed", "certificate-identity" and the reasons of crypto::Authorities.
+[[nodiscard]] Result<crypto::Certificate> verify_chain(const std::vector<wire::Octets>& octets,
+                                                       const wire::Identity& identity,
+                                                       const crypto::Authorities& authorities,
+                                                       std::chrono::system_clock::time_point now);
+/// What TLS answered to AnswerTls, before anybody has looked at the peer's certificate.
+struct TlsUnchecked {
+    TlsAnswered answer;
+    std::vector<wire::Octets> chain;  ///< empty: none has come yet
+    wire::Identity identity;
+    ConnectionPtr connection;
+};
+/// The answer to AnswerTls, on any thread. In place of what a peer is not to hear or to have proved, it has the
+/// reasons of verify_chain(), or "certificate-missing".
+[[nodiscard]] TlsAnswered check_tls_peer(const TlsUnchecked& job, std::chrono::system_clock::time_point now);
 /// Does what VerifyPeer asks for, on any thread. It takes about a millisecond. Fails with the reasons of
 /// crypto::Authorities::verify() and check_signature(), with "certificate-malformed" and "certificate-identity".
 [[nodiscard]] Result<void> verify_peer(const VerifyPeer& job, std::chrono::system_clock::time_point now);

@@ -35,8 +35,8 @@ bool answer_repetition(Context& context, const Sa& sa, const wire::Header& heade
 
 /// Section 2.3: what lies outside the window (of one) is not looked at. While a signature is made or checked, that is
 /// every request: the one that is being worked on, repeated, and what an initiator's peer may have sent since; so it
-/// is while an initiator has yet to prove who it is by EAP. While a message waits for a key exchange, it is
-/// everything.
+/// is while an initiator has yet to prove who it is by EAP, and while TLS has yet to answer. While a message waits
+/// for a key exchange, it is everything.
 bool in_window(const Sa& sa, const wire::Header& header) {
     if (sa.delayed) {
         return false;
@@ -47,7 +47,8 @@ bool in_window(const Sa& sa, const wire::Header& header) {
     }
     const bool answering = sa.awaited && sa.awaited->id == header.message_id;
     const bool proves = sa.initiator && sa.state == State::eap;
-    const bool busy = sa.state == State::signing || sa.state == State::verifying || proves;
+    const bool computes = sa.state == State::eap && sa.negotiation->eap->handshake;
+    const bool busy = sa.state == State::signing || sa.state == State::verifying || proves || computes;
     return header.message_id == sa.window.expected_request && !answering && !busy;
 }
 
@@ -342,6 +343,8 @@ void on_time(Context& context, Sa& sa) {
         on_waiting(context, sa);
     } else if (sa.negotiation && context.now >= sa.negotiation->until) {
         on_patience_end(context, sa, *sa.negotiation);
+    } else if (sa.state == State::eap && sa.negotiation->eap->handshake && !sa.negotiation->asked) {
+        ask_tls_again(context, sa);  // a restored one
     } else if (sa.negotiation && sa.negotiation->exchanging && !sa.negotiation->asked) {
         ask_for_exchange(context, sa);  // a restored one
     } else if (sa.delayed && context.now >= sa.delayed->until) {

@@ -99,9 +99,10 @@ const char* inconsistency(const Sa& sa) {
         }
         case State::eap: {
             const bool runs = sa.negotiation && sa.negotiation->eap && sa.negotiation->auth;
+            const bool computes = runs && sa.negotiation->eap->handshake;
             return first_broken({negotiating,
                                  {runs, "no EAP, or not the peer's first IKE_AUTH"},
-                                 {asked == sa.initiator, "not just one of the two asks"},
+                                 {asked == (sa.initiator && !computes), "not just one of the two asks"},
                                  {timed, "without a limit"}});
         }
         case State::half_open: {
@@ -137,7 +138,9 @@ Instant next_deadline(const Sa& sa, const Settings& settings) {
     }
     if (sa.negotiation) {
         at(sa.negotiation->until);
-        const bool waits = sa.state == State::signing || sa.state == State::verifying || sa.negotiation->exchanging;
+        const bool computes = sa.negotiation->eap && sa.negotiation->eap->handshake;
+        const bool waits =
+            sa.state == State::signing || sa.state == State::verifying || computes || sa.negotiation->exchanging;
         if (waits && !sa.negotiation->asked) {
             at(Instant{});  // a restored one: its process has yet to ask
         }

@@ -118,6 +118,12 @@ struct EapExchange {
     std::variant<eap::Peer, eap::Server> side;  ///< an initiator's, a responder's
     unsigned rounds = 0;
     bool over = false;  ///< it was a success: AUTH with its key comes next
+    /// EAP-TLS: what TLS has yet to hear, and the peer's request that waits for it, without its payloads.
+    struct Handshake {
+        eap::TlsTurn turn;
+        std::optional<Incoming> request;  ///< of an initiator's side there is none
+    };
+    std::optional<Handshake> handshake = {};
 
     [[nodiscard]] const eap::Msk& msk() const {
         return std::visit([](const auto& each) -> const eap::Msk& { return each.msk; }, side);
@@ -141,7 +147,7 @@ struct Negotiation {
     std::optional<Incoming> auth;  ///< the peer's first IKE_AUTH while a signature is made or checked, and during EAP
     std::unique_ptr<EapExchange> eap;
     bool exchanging = false;  ///< our first key pair is being made, or the exchange with the peer's first message
-    bool asked = false;       ///< for a signature, its check, or the key exchange: by this process
+    bool asked = false;       ///< for a signature, its check, TLS, or the key exchange: by this process
     Instant began_at{};       ///< responder: when IKE_SA_INIT came
     Instant until = Instant::max();  ///< how long it may stay half-open, or wait for a signature made or checked
 };

@@ -39,13 +39,29 @@ template <typename Archive, ike::Like<Mschapv2Server> T>
 void describe(Archive& archive, T& value) {
     archive(value.phase, value.known_user, value.challenge);
 }
+template <typename Archive, ike::Like<TlsTurns> T>
+void describe(Archive& archive, T& value) {
+    archive(value.incoming, value.total, value.outgoing);
+}
+template <typename Archive, ike::Like<TlsTurn> T>
+void describe(Archive& archive, T& value) {
+    archive(value.begins, value.records);
+}
+template <typename Archive, ike::Like<TlsPeer> T>
+void describe(Archive& archive, T& value) {
+    archive(value.begun, value.id, value.turns);
+}
+template <typename Archive, ike::Like<TlsServer> T>
+void describe(Archive& archive, T& value) {
+    archive(value.phase, value.turns);
+}
 template <typename Archive, ike::Like<Peer> T>
 void describe(Archive& archive, T& value) {
-    archive(value.method, value.mschapv2, value.msk);
+    archive(value.method, value.mschapv2, value.tls, value.msk);
 }
 template <typename Archive, ike::Like<Server> T>
 void describe(Archive& archive, T& value) {
-    archive(value.id, value.asked, value.identity, value.left, value.mschapv2, value.msk);
+    archive(value.id, value.asked, value.identity, value.left, value.mschapv2, value.tls, value.msk);
 }
 
 }  // namespace eap
@@ -252,9 +268,13 @@ template <typename Archive, Like<Incoming> T>
 void describe(Archive& archive, T& value) {
     archive(value.id, value.exchange, value.digest, value.payloads);
 }
+template <typename Archive, Like<EapExchange::Handshake> T>
+void describe(Archive& archive, T& value) {
+    archive(value.turn, value.request);
+}
 template <typename Archive, Like<EapExchange> T>
 void describe(Archive& archive, T& value) {
-    archive(value.side, value.rounds, value.over);
+    archive(value.side, value.rounds, value.over, value.handshake);
 }
 template <typename Archive, Like<Negotiation> T>
 void describe(Archive& archive, T& value) {

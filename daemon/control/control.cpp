@@ -305,6 +305,8 @@ void Control::on_message(Channel& channel, Message message, Descriptors /*descri
         signers_.on_message(channel, *key);
     } else if (auto* made = std::get_if<SignatureMade>(&message)) {
         signers_.on_message(channel, std::move(*made));
+    } else if (auto* turn = std::get_if<TlsTurnAnswered>(&message)) {
+        signers_.on_message(channel, std::move(*turn));
     } else if (const auto* loaded = std::get_if<ServiceLoaded>(&message)) {
         on_loaded(*peer, *loaded);
     } else {

@@ -15,7 +15,7 @@ std::string_view name_of(ike::Auth auth) {
 }
 
 eap::Type method_of(ike::Auth auth) {
-    return auth == ike::Auth::eap_mschapv2 ? eap::Type::mschapv2 : eap::Type::none;
+    return auth == ike::Auth::eap_mschapv2 ? eap::Type::mschapv2 : eap::Type::tls;
 }
 
 /// RFC 7296 section 2.16: EAP methods "MUST be used in conjunction with a public-key-signature-based authentication
@@ -74,12 +74,40 @@ void check_password(Section& section, const IkeConnection& connection) {
     }
 }
 
+/// RFC 5998: what may be left out where EAP proves both ends.
+void read_eap_only(Section& section, ike::Connection& rules) {
+    section.boolean("eap_only", rules.eap_only);
+    if (rules.eap_only && !ike::proves_by_tls(rules)) {
+        section.report(
+            section.position("eap_only"), "eap-alone",
+            "eap_only = true: only with \"eap-tls\" in auth or remote_auth does EAP prove who both ends are: a "
+            "method for this must provide \"mutual authentication of the peers\" and be \"resistant to "
+            "dictionary attacks\" (RFC 5998 section 4)");
+    }
+}
+
+void read_server_identity(Section& section, ike::Connection& rules) {
+    const std::string* const text = section.text("eap_server_id", "a string with an identity");
+    if (text == nullptr) {
+        return;
+    }
+    auto identity = ike::parse_identity(*text);
+    if (!identity) {
+        section.report(section.position("eap_server_id"), identity.error().reason,
+                       fmt::format("eap_server_id: {}", escaped(identity.error().sentence)));
+    } else if (rules.auth == ike::Auth::eap_tls) {
+        rules.eap_server_id = *std::move(identity);
+    }
+}
+
 }  // namespace
 
 void read_eap(Section& section, std::string_view credentials, IkeConnection& connection) {
     ike::Connection& rules = *connection.rules;
     read_identity(section, rules);
     read_secret_reference(section, kPassword, credentials, connection.eap_password);
+    read_eap_only(section, rules);
+    read_server_identity(section, rules);
     const bool ours = ike::is_eap(rules.auth);
     const bool theirs = ike::is_eap(rules.remote_auth);
     if (!ours && !theirs) {
@@ -93,6 +121,10 @@ void read_eap(Section& section, std::string_view credentials, IkeConnection& con
     }
     rules.eap_rules.methods = {method_of(ours ? rules.auth : rules.remote_auth)};
     check_role(section, connection);
+    if (ike::proves_by_tls(rules)) {
+        connection.eap_password = {};
+        return;
+    }
     section.require("eap_password", fmt::format("{} = \"{}\"", ours ? "auth" : "remote_auth",
                                                 name_of(ours ? rules.auth : rules.remote_auth)));
     check_password(section, connection);

@@ -77,7 +77,13 @@ class CertificateLoader {
     }
 
     void choose_identity(const crypto::Certificate& leaf) {
-        if (!connection_.own_id) {
+        if (rules_.auth == ike::Auth::eap_tls) {
+            // Whether the certificate has this name, only the server of EAP can say.
+            if (connection_.eap_by_subject) {
+                rules_.local_id = {.type = ike::wire::IdType::dn, .data = leaf.subject_der()};
+                rules_.eap_rules.identity = ike::wire::print(rules_.local_id);
+            }
+        } else if (!connection_.own_id) {
             rules_.local_id = {.type = ike::wire::IdType::dn, .data = leaf.subject_der()};
         } else if (!ike::belongs_to(leaf, rules_.local_id)) {
             report(connection_.local_id,

@@ -21,7 +21,7 @@ enum class IkeStart : std::uint8_t { on_load, on_traffic, manual };
 inline constexpr std::array<std::string_view, 3> kIkeStartNames{"on-load", "on-traffic", "manual"};
 inline constexpr std::array<std::string_view, 4> kEspOffloadNames{"auto", "crypto", "packet", "off"};
 inline constexpr std::array<std::string_view, 2> kIkeModeNames{"tunnel", "transport"};
-inline constexpr std::array<std::string_view, 3> kIkeAuthNames{"psk", "certificate", "eap-mschapv2"};
+inline constexpr std::array<std::string_view, 4> kIkeAuthNames{"psk", "certificate", "eap-mschapv2", "eap-tls"};
 
 /// The [ike] table.
 struct IkeSettings {
@@ -59,8 +59,9 @@ struct IkeConnection {
     SecretReference private_key;
     std::string ca;  ///< PEM bundle; empty where the peer shows no certificate
     std::vector<std::string> crl;
-    bool own_id = false;         ///< local_id stands in the file
-    std::vector<IkePeer> peers;  ///< none: anybody
+    bool own_id = false;          ///< local_id stands in the file
+    bool eap_by_subject = false;  ///< nor does a name for EAP-TLS: our certificate has it
+    std::vector<IkePeer> peers;   ///< none: anybody
 
     std::vector<std::string> pools;  ///< names: `rules` has what they stand for
 

@@ -5,13 +5,16 @@
 #include <utility>
 
 #include "ike/key_exchange.hpp"
-#include "ike/peer_certificate.hpp"
 
 namespace keysluice::control {
 namespace {
 
 ike::PeerVerified verified(const ike::VerifyPeer& job) {
     return {.sa = job.sa, .epoch = job.epoch, .result = ike::verify_peer(job, std::chrono::system_clock::now())};
+}
+
+ike::TlsAnswered checked(const ike::TlsUnchecked& job) {
+    return ike::check_tls_peer(job, std::chrono::system_clock::now());
 }
 
 }  // namespace
@@ -35,6 +38,12 @@ void IkeErrands::run(ike::VerifyPeer job, Done done) {
         .epoch = job.epoch,
         .result = fail("verification-busy", "too many certificates wait to be checked; the peer may try again")};
     submit(std::move(job), std::move(busy), verified, std::move(done));
+}
+
+void IkeErrands::run(ike::TlsUnchecked job, Done done) {
+    ike::TlsAnswered busy{.sa = job.answer.sa, .epoch = job.answer.epoch, .progress = {}};
+    busy.progress.why = {"verification-busy", "too many certificates wait to be checked; the peer may try again"};
+    submit(std::move(job), std::move(busy), checked, std::move(done));
 }
 
 void IkeErrands::run(ike::ExchangeKeys job, Done done) {

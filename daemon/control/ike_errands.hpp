@@ -4,6 +4,7 @@
 
 #include "daemon/control/worker_pool.hpp"
 #include "ike/events.hpp"
+#include "ike/peer_certificate.hpp"
 
 namespace keysluice::control {
 
@@ -24,6 +25,8 @@ class IkeErrands {
 
     /// Fails as ike::verify_peer(), and with "verification-busy".
     void run(ike::VerifyPeer job, Done done);
+    /// Fails as ike::check_tls_peer(), and with "verification-busy".
+    void run(ike::TlsUnchecked job, Done done);
     /// Fails as ike::exchange_keys(), and with "key-exchange-busy".
     void run(ike::ExchangeKeys job, Done done);
 

@@ -193,11 +193,14 @@ void read_identities(Section& section, IkeConnection& connection) {
         read_parsed(section, "eap_identity", ike::parse_identity, rules.local_id);
     }
     read_parsed(section, "local_id", ike::parse_identity, rules.local_id);
-    if (ike::is_eap(rules.auth) && rules.eap_rules.identity.empty()) {
+    const bool by_certificate =
+        !connection.own_id && !by_name && (rules.auth == ike::Auth::certificate || rules.auth == ike::Auth::eap_tls);
+    connection.eap_by_subject = by_certificate && rules.auth == ike::Auth::eap_tls;
+    if (ike::is_eap(rules.auth) && rules.eap_rules.identity.empty() && !by_certificate) {
         rules.eap_rules.identity = ike::wire::print(rules.local_id);
     }
     read_parsed(section, "remote_id", ike::IdentityPattern::parse, rules.remote_id);
-    if (!connection.own_id && !rules.local && !by_name && rules.auth != ike::Auth::certificate) {
+    if (!connection.own_id && !rules.local && !by_name && !by_certificate) {
         section.report(connection.local_id, "key-missing",
                        fmt::format("this {} lacks the key local_id, which is the local address where there is one, "
                                    "and local = \"any\" is none",
@@ -228,18 +231,21 @@ void read_authentication(Section& section, std::string_view credentials, IkeConn
     section.path("ca", connection.ca);
     connection.ca_at = section.position("ca");
     read_crl(section, connection);
-    const bool ours = rules.auth == ike::Auth::certificate;
-    const bool theirs = rules.remote_auth == ike::Auth::certificate;
+    const bool by_tls = ike::proves_by_tls(rules);
+    const std::string_view tls_key =
+        rules.auth == ike::Auth::eap_tls ? "auth = \"eap-tls\"" : "remote_auth = \"eap-tls\"";
+    const bool ours = rules.auth == ike::Auth::certificate || by_tls;
+    const bool theirs = rules.remote_auth == ike::Auth::certificate || by_tls;
     // What the connection has no use for may stand there, and its files are left alone.
     if (ours) {
-        section.require("certificate", "auth = \"certificate\"");
-        section.require("private_key", "auth = \"certificate\"");
+        section.require("certificate", by_tls ? tls_key : "auth = \"certificate\"");
+        section.require("private_key", by_tls ? tls_key : "auth = \"certificate\"");
     } else {
         connection.certificate.clear();
         connection.private_key = {};
     }
     if (theirs) {
-        section.require("ca", "remote_auth = \"certificate\"");
+        section.require("ca", by_tls ? tls_key : "remote_auth = \"certificate\"");
     } else {
         connection.ca.clear();
         connection.crl.clear();

@@ -552,6 +552,9 @@ void IkeService::perform(const ike::FindPaths& action) {
 }
 
 void IkeService::perform(const ike::StateChanged& action) {
+    if (action.from == ike::State::eap) {
+        signers_.handshakes().forget(action.sa.value);
+    }
     const auto sa = endpoint_.sas().find(action.sa);
     if (changes_ != nullptr && sa != endpoint_.sas().end()) {
         changes_->touch(*sa->second);

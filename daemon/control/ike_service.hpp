@@ -167,6 +167,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void perform(ike::InstallOutbound action);
     void perform(ike::Sign action);
     void perform(ike::VerifyPeer action);
+    void perform(ike::AnswerTls action);
+    void on_tls_turn(const ike::AnswerTls& asked, Result<TlsTurnAnswered> answer);
     void perform(ike::ExchangeKeys action);
     void perform(const ike::FindPaths& action);
     void perform(const ike::SeekGateway& action);

@@ -148,7 +148,7 @@ Diagnostics resolve_hosts(Configuration& configuration) {
 
 void choose_engines(Configuration& configuration) {
     const bool signs = std::ranges::any_of(configuration.ike.connections, [](const IkeConnection& each) {
-        return each.rules->auth == ike::Auth::certificate;
+        return each.rules->auth == ike::Auth::certificate || ike::proves_by_tls(*each.rules);
     });
     if (configuration.services.empty() && !configuration.ike.connections.empty() && !signs) {
         configuration.daemon.engines = 0;

@@ -57,6 +57,7 @@ void Signers::left(const Channel& engine) {
         }
     }
     assign_waiting();
+    handshakes_.left(engine);
 }
 
 Signers::Engine* Signers::find(const Channel& channel) {
@@ -72,6 +73,17 @@ Signers::Engine* Signers::least_busy(const KeyId& key) {
         }
     }
     return best;
+}
+
+Channel* Signers::engine_with(const KeyId& key) {
+    const auto load = [this](const Engine& engine) { return engine.busy + handshakes_.in(*engine.channel); };
+    Engine* best = nullptr;
+    for (Engine& each : engines_) {
+        if (each.keys.contains(key) && (best == nullptr || load(each) < load(*best))) {
+            best = &each;
+        }
+    }
+    return best == nullptr ? nullptr : best->channel;
 }
 
 void Signers::assign_waiting() {
@@ -97,6 +109,7 @@ void Signers::on_message(const Channel& engine, const SigningKeyLoaded& loaded) 
     }
     from->keys.insert(loaded.key);
     assign_waiting();
+    handshakes_.assign_waiting();
 }
 
 void Signers::on_message(const Channel& engine, SignatureMade made) {

@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "crypto/signature.hpp"
+#include "daemon/control/eap_handshakes.hpp"
 #include "daemon/shared/channel.hpp"
 #include "daemon/shared/timer.hpp"
 
 namespace keysluice::control {
 
-/// The engines, as far as they sign for IKE. Whoever has loaded a key may be asked; what an engine leaves undone when
-/// it goes, another one does, or its successor.
+/// The engines, as far as they have private keys for IKE. Whoever has loaded a key may be asked; what an engine
+/// leaves undone when it goes, another one does, or its successor.
 class Signers {
    public:
     /// A private key that engines are to load.
@@ -31,7 +32,10 @@ class Signers {
     static constexpr std::size_t kMostWaiting = 1024;
 
     explicit Signers(Loop& loop, Duration patience = kPatience)
-        : loop_(loop), patience_(patience), deadline_(loop, [this] { give_up_late(); }) {}
+        : loop_(loop),
+          patience_(patience),
+          handshakes_(loop, patience, [this](const KeyId& key) { return engine_with(key); }),
+          deadline_(loop, [this] { give_up_late(); }) {}
 
     /// The keys that are needed from now on. Engines that are here are told; those that come, when they come.
     void use(std::vector<Key> keys);
@@ -40,10 +44,16 @@ class Signers {
     /// did it in time), "signing-busy" or "signing-failed".
     void sign(const KeyId& key, crypto::SignatureScheme scheme, std::vector<std::uint8_t> octets, Done done);
 
+    /// What they do with the same keys for EAP-TLS.
+    [[nodiscard]] EapHandshakes& handshakes() { return handshakes_; }
+
     void joined(Channel& engine);
     void left(const Channel& engine);
     void on_message(const Channel& engine, const SigningKeyLoaded& loaded);
     void on_message(const Channel& engine, SignatureMade made);
+    void on_message(const Channel& engine, TlsTurnAnswered answer) {
+        handshakes_.on_message(engine, std::move(answer));
+    }
 
    private:
     struct Engine {
@@ -62,6 +72,7 @@ class Signers {
     void assign_waiting();
     [[nodiscard]] Engine* find(const Channel& channel);
     [[nodiscard]] Engine* least_busy(const KeyId& key);
+    [[nodiscard]] Channel* engine_with(const KeyId& key);
     void give_up_late();
     void arm();
 
@@ -72,6 +83,7 @@ class Signers {
     std::list<Job> jobs_;                   ///< in the order of their ends
     std::map<KeyId, std::string> refused_;  ///< why an engine could not load the key
     std::uint32_t next_token_ = 0;
+    EapHandshakes handshakes_;
     Timer deadline_;
 };
 

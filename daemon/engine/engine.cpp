@@ -81,6 +81,7 @@ Engine::~Engine() {
 void Engine::on_connected(Uplink& uplink) {
     if (&uplink != &keeper_) {
         told_.emplace();
+        handshakes_.clear();
         return;
     }
     if (draining_) {
@@ -129,6 +130,10 @@ void Engine::on_control_message(const Message& message, Descriptors descriptors)
         static_cast<void>(control_.send(signer_.load(*key)));
     } else if (const auto* unsigned_yet = std::get_if<SignatureWanted>(&message)) {
         static_cast<void>(control_.send(signer_.sign(*unsigned_yet)));
+    } else if (const auto* turn = std::get_if<TlsTurnHeard>(&message)) {
+        static_cast<void>(control_.send(handshakes_.hear(*turn, now())));
+    } else if (const auto* over = std::get_if<TlsHandshakeOver>(&message)) {
+        handshakes_.forget(over->handshake);
     }
 }
 

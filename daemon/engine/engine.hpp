@@ -11,6 +11,7 @@
 #include "daemon/engine/acceptor.hpp"
 #include "daemon/engine/connection.hpp"
 #include "daemon/engine/handovers.hpp"
+#include "daemon/engine/handshake_table.hpp"
 #include "daemon/engine/late_tickets.hpp"
 #include "daemon/engine/signer.hpp"
 #include "daemon/engine/submitter.hpp"
@@ -22,7 +23,7 @@ namespace keysluice {
 
 /// The handshake engine: accepts, negotiates, and gives each connection either to the kernel (by way of the keeper
 /// and a relay) or keeps it in its own userspace record layer. It is stateless: any engine can be replaced at any
-/// time. It also signs for IKE.
+/// time. It also signs for IKE, and has the TLS of IKE's EAP-TLS.
 class Engine final : public Connection::Host, public Acceptor::Owner, public Submitter::Owner, public Uplink::Owner {
    public:
     /// keysluiced has told what to serve, and what of it can be loaded is.
@@ -121,6 +122,7 @@ class Engine final : public Connection::Host, public Acceptor::Owner, public Sub
     Limiter limiter_{counters_};
     std::shared_ptr<TicketMemory> tickets_ = std::make_shared<TicketMemory>();
     Signer signer_;
+    HandshakeTable handshakes_{signer_};
     Farewells farewells_;
     LateTickets late_tickets_;
     std::map<ServiceId, Offer> offers_;

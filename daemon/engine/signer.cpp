@@ -26,14 +26,19 @@ SigningKeyLoaded Signer::load(const SigningKey& key) {
     return answer;
 }
 
+EVP_PKEY* Signer::find(const KeyId& key) const {
+    const auto found = keys_.find(key);
+    return found == keys_.end() ? nullptr : found->second.get();
+}
+
 SignatureMade Signer::sign(const SignatureWanted& wanted) const {
     SignatureMade answer{.token = wanted.token, .signature = {}, .sentence = {}};
-    const auto key = keys_.find(wanted.key);
-    if (key == keys_.end() || wanted.scheme >= crypto::kSignatureSchemes) {
+    EVP_PKEY* const key = find(wanted.key);
+    if (key == nullptr || wanted.scheme >= crypto::kSignatureSchemes) {
         answer.sentence = "the engine has no such private key, or knows no such way to sign";
         return answer;
     }
-    auto made = crypto::sign(*key->second, static_cast<crypto::SignatureScheme>(wanted.scheme), wanted.octets);
+    auto made = crypto::sign(*key, static_cast<crypto::SignatureScheme>(wanted.scheme), wanted.octets);
     if (made) {
         answer.signature = *std::move(made);
     } else {

@@ -13,6 +13,8 @@ class Signer {
     /// The same key may come again: what was loaded stays when its file is gone.
     [[nodiscard]] SigningKeyLoaded load(const SigningKey& key);
     [[nodiscard]] SignatureMade sign(const SignatureWanted& wanted) const;
+    /// Null: it was not loaded.
+    [[nodiscard]] EVP_PKEY* find(const KeyId& key) const;
 
    private:
     std::map<KeyId, crypto::PrivateKeyPtr> keys_;

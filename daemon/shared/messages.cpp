@@ -18,6 +18,7 @@ constexpr std::size_t kMaximumSentence = 4096;
 // Traffic secrets of TLS 1.3 with SHA-256 and SHA-384.
 constexpr std::size_t kShortSecret = 32;
 constexpr std::size_t kLongSecret = 48;
+constexpr std::size_t kMskSize = 64;
 
 Bytes cut(std::string_view text, std::size_t limit) {
     return as_bytes(text.substr(0, limit));
@@ -340,6 +341,69 @@ bool get(Reader& from, SignatureMade& made) {
     return signature.size() <= kLongestSignature && made.sentence.size() <= kMaximumSentence;
 }
 
+using Octets = std::vector<std::uint8_t>;
+
+void put(Writer& to, const std::vector<Octets>& certificates) {
+    to.be(static_cast<std::uint8_t>(certificates.size()));
+    for (const Octets& each : certificates) {
+        to.prefixed<std::uint16_t>(each);
+    }
+}
+bool get(Reader& from, std::vector<Octets>& certificates) {
+    const auto count = from.be<std::uint8_t>();
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < count && from.ok(); ++i) {
+        const Bytes each = from.prefixed<std::uint16_t>();
+        size += each.size();
+        certificates.emplace_back(each.begin(), each.end());
+    }
+    return count <= kMostTlsCertificates && size <= kMostTlsTurn;
+}
+
+void put(Writer& to, const TlsTurnHeard& turn) {
+    to.be(turn.token).be(turn.handshake).raw(turn.key);
+    put(to, turn.server);
+    put(to, turn.begins);
+    put(to, turn.chain);
+    to.prefixed<std::uint16_t>(turn.records);
+}
+bool get(Reader& from, TlsTurnHeard& turn) {
+    turn.token = from.be<std::uint32_t>();
+    turn.handshake = from.be<std::uint64_t>();
+    get(from, turn.key);
+    const bool good = get(from, turn.server) && get(from, turn.begins) && get(from, turn.chain);
+    const Bytes records = from.prefixed<std::uint16_t>();
+    turn.records.assign(records.begin(), records.end());
+    return good && records.size() <= kMostTlsTurn;
+}
+
+void put(Writer& to, const TlsTurnAnswered& turn) {
+    to.be(turn.token).prefixed<std::uint16_t>(turn.records);
+    put(to, turn.chain);
+    to.prefixed<std::uint16_t>(cut(turn.sentence, kMaximumSentence));
+    // At the end: a vector that grows leaves behind what it had.
+    to.prefixed<std::uint8_t>(turn.msk ? turn.msk->expose() : Bytes());
+}
+bool get(Reader& from, TlsTurnAnswered& turn) {
+    turn.token = from.be<std::uint32_t>();
+    const Bytes records = from.prefixed<std::uint16_t>();
+    turn.records.assign(records.begin(), records.end());
+    const bool good = get(from, turn.chain);
+    turn.sentence = text_of(from.prefixed<std::uint16_t>());
+    const Bytes msk = from.prefixed<std::uint8_t>();
+    turn.msk = msk.empty() ? nullptr : std::make_shared<const Secret<kMskSize>>(msk);
+    return good && records.size() <= kMostTlsTurn && turn.sentence.size() <= kMaximumSentence &&
+           (msk.empty() || msk.size() == kMskSize);
+}
+
+void put(Writer& to, const TlsHandshakeOver& over) {
+    to.be(over.handshake);
+}
+bool get(Reader& from, TlsHandshakeOver& over) {
+    over.handshake = from.be<std::uint64_t>();
+    return true;
+}
+
 void put(Writer& to, const Engines& engines) {
     to.be(engines.count);
 }
@@ -523,6 +587,13 @@ bool Handover::operator==(const Handover& other) const {
                                                              same(secrets->send, other.secrets->send)
                                                        : secrets == other.secrets;
     return token == other.token && again == other.again && connection == other.connection && same_secrets;
+}
+
+bool TlsTurnAnswered::operator==(const TlsTurnAnswered& other) const {
+    const bool same_key =
+        msk && other.msk ? equal_in_constant_time(msk->expose(), other.msk->expose()) : msk == other.msk;
+    return token == other.token && records == other.records && chain == other.chain && sentence == other.sentence &&
+           same_key;
 }
 
 std::vector<std::uint8_t> encode(const Message& message) {

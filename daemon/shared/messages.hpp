@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "base/instant.hpp"
 #include "base/result.hpp"
+#include "base/secret.hpp"
 #include "base/strong_id.hpp"
 #include "daemon/shared/traffic_secrets.hpp"
 
@@ -312,6 +313,38 @@ struct SignatureMade {
     bool operator==(const SignatureMade&) const = default;
 };
 
+/// keysluiced → engine, which has loaded the key: this turn of EAP-TLS is for the handshake of that name, or begins
+/// it.
+struct TlsTurnHeard {
+    std::uint32_t token = 0;
+    std::uint64_t handshake = 0;
+    KeyId key{};
+    bool server = false;
+    bool begins = false;
+    std::vector<std::vector<std::uint8_t>> chain;  ///< our certificates, in DER, where it begins
+    std::vector<std::uint8_t> records;             ///< at most kMostTlsTurn
+    bool operator==(const TlsTurnHeard&) const = default;
+};
+
+/// The key that EAP made, for messages that can be copied.
+using SharedMsk = std::shared_ptr<const Secret<64>>;
+
+/// The answer to TlsTurnHeard, with its token. A sentence says that it failed, and why.
+struct TlsTurnAnswered {
+    std::uint32_t token = 0;
+    std::vector<std::uint8_t> records;
+    std::vector<std::vector<std::uint8_t>> chain;  ///< the peer's
+    SharedMsk msk = {};                            ///< null: there is none yet
+    std::string sentence;
+    bool operator==(const TlsTurnAnswered& other) const;
+};
+
+/// keysluiced → engine: nobody needs that handshake any more.
+struct TlsHandshakeOver {
+    std::uint64_t handshake = 0;
+    bool operator==(const TlsHandshakeOver&) const = default;
+};
+
 /// keysluiced → keeper: there are so many engines, and as many relays.
 struct Engines {
     std::uint16_t count = 0;
@@ -334,17 +367,22 @@ struct HeldComplete {
     bool operator==(const HeldComplete&) const = default;
 };
 
-using Message = std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release,
-                             Pipe, Table, Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters,
-                             SigningKey, SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld,
-                             HeldComplete, AskSessions, Sessions, EndSessions, SessionsEnded, CloseService, Failures,
-                             LoadService, ForgetService, Tickets, CountLimits, TicketReceived>;
+using Message =
+    std::variant<Hello, Listener, ListenersComplete, ForgetListener, Handover, Adopt, Attach, Release, Pipe, Table,
+                 Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters, SigningKey,
+                 SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld, HeldComplete, AskSessions,
+                 Sessions, EndSessions, SessionsEnded, CloseService, Failures, LoadService, ForgetService, Tickets,
+                 CountLimits, TicketReceived, TlsTurnHeard, TlsTurnAnswered, TlsHandshakeOver>;
 
 inline constexpr std::uint16_t kMostEngines = 256;
 
 /// Longest message to be signed, and longest signature (RSA of 16,384 bits).
 inline constexpr std::size_t kMostToSign = 16'384;
 inline constexpr std::size_t kLongestSignature = 2048;
+
+/// Most octets of records in one turn of EAP-TLS, and of the certificates beside it.
+inline constexpr std::size_t kMostTlsTurn = 28'672;
+inline constexpr std::size_t kMostTlsCertificates = 10;
 
 /// Names are cut at 255 bytes and sentences at 4 KiB; lists longer than a packet holds are a bug of the sender.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);

@@ -64,6 +64,7 @@ constexpr std::array kNames = std::to_array<std::pair<NotifyType, std::string_vi
     {NotifyType::cookie2, "COOKIE2"},
     {NotifyType::no_nats_allowed, "NO_NATS_ALLOWED"},
     {NotifyType::auth_lifetime, "AUTH_LIFETIME"},
+    {NotifyType::eap_only_authentication, "EAP_ONLY_AUTHENTICATION"},
     {NotifyType::fragmentation_supported, "FRAGMENTATION_SUPPORTED"},
     {NotifyType::signature_hash_algorithms, "SIGNATURE_HASH_ALGORITHMS"},
 });

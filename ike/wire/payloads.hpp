@@ -152,7 +152,8 @@ enum class NotifyType : std::uint16_t {
     update_sa_addresses = 16400,
     cookie2 = 16401,
     no_nats_allowed = 16402,
-    auth_lifetime = 16403,  ///< RFC 4478
+    auth_lifetime = 16403,            ///< RFC 4478
+    eap_only_authentication = 16417,  ///< RFC 5998
     fragmentation_supported = 16430,
     signature_hash_algorithms = 16431,
 };

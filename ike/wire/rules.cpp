@@ -46,11 +46,12 @@ constexpr std::array kAuthRequest{
     Rule{PayloadType::ts_responder, 1},
 };
 // RFC 7296 section 2.21.2: "a responder may include all the payloads associated with authentication (IDr, CERT, and
-// AUTH) while sending error notifications for the piggybacked exchanges".
+// AUTH) while sending error notifications for the piggybacked exchanges". A responder that proves itself by EAP alone
+// leaves AUTH out (RFC 5998 section 3).
 constexpr std::array kAuthResponse{
     Rule{PayloadType::id_responder, 1},
     Rule{PayloadType::certificate, 0, kMany},
-    Rule{PayloadType::auth, 1},
+    Rule{PayloadType::auth},
     Rule{PayloadType::configuration},
     Rule{PayloadType::sa},
     Rule{PayloadType::ts_initiator},
@@ -203,6 +204,11 @@ Result<void> check(const Header& header, const std::vector<Payload>& clear, cons
     }
     if (auto counts = check_counts(header, message.rules, payloads); !counts) {
         return counts;
+    }
+    const auto has = [&](PayloadType type) { return count_of(payloads, type) > 0; };
+    if (header.exchange == ExchangeType::ike_auth && header.is_response && !has(PayloadType::auth) &&
+        !has(PayloadType::eap)) {
+        return broken(header, "AUTH expected, or EAP in its place");
     }
     return check_selectors(header, payloads);
 }

@@ -37,6 +37,16 @@ void with_eap(Connection& connection) {
 }
 
 /// The server's proof is on its way to the initiator.
+/// a proves itself by EAP-TLS, and so does z: see answer_errand().
+void with_eap_tls(Connection& connection) {
+    with_certificates(connection);
+    const bool is_a = same(connection.local_id, *parse_identity("a.example"));
+    (is_a ? connection.auth : connection.remote_auth) = Auth::eap_tls;
+    connection.eap_rules.methods = {eap::Type::tls};
+    connection.eap_rules.identity = "a.example";
+    connection.eap_only = true;
+}
+
 void begin_eap(TwoEnds& ends) {
     ends.initiate(ends.a);
     for (int messages = 0; messages < 7; ++messages) {
@@ -84,6 +94,17 @@ void answer_of_threads(TwoEnds& ends, End& end) {
     const Action asked = std::move(end.errands.back());
     end.errands.clear();
     ends.event(end, answer_errand(asked, true));
+}
+
+/// EAP-TLS up to where TLS is asked so many times more.
+void begin_tls(TwoEnds& ends, int answered) {
+    ends.a.holds_errands = ends.z.holds_errands = true;
+    ends.initiate(ends.a);
+    ends.settle();
+    for (int done = 0; done < answered; ++done) {
+        answer_of_threads(ends, ends.a.errands.empty() ? ends.z : ends.a);
+        ends.settle();
+    }
 }
 
 /// The first IKE_SA_INIT has arrived, and nobody has computed anything for it.
@@ -176,6 +197,18 @@ const std::array kMakings{
            with_slow_groups},
     Making{State::eap, true, begin_eap, with_eap},
     Making{State::eap, false, begin_eap, with_eap},
+    // TLS has yet to answer: a's first word, and z's.
+    Making{State::eap, true, [](TwoEnds& ends) { begin_tls(ends, 0); }, with_eap_tls},
+    Making{State::eap, false, [](TwoEnds& ends) { begin_tls(ends, 1); }, with_eap_tls},
+    // z has its answer to send in fragments.
+    Making{State::eap, false,
+           [](TwoEnds& ends) {
+               begin_tls(ends, 1);
+               answer_of_threads(ends, ends.z);
+               ends.deliver();
+               ends.deliver();
+           },
+           with_eap_tls},
 };
 
 Situation freeze(const Making& making) {
@@ -237,6 +270,16 @@ Event answer_errand(const Action& errand, bool well) {
             exchanged.result = failed();
         }
         return exchanged;
+    }
+    if (const auto* turn = std::get_if<AnswerTls>(&errand)) {
+        TlsAnswered answer{turn->sa, turn->epoch, {}};
+        answer.progress.records = wire::Octets(well ? 2000 : 7, 0x16);
+        if (!well) {
+            answer.progress.why = {"eap-tls-failed", "so the fuzzer will have it"};
+        } else if (!turn->turn.begins) {
+            answer.progress.msk = eap::Msk(wire::Octets(64, 0x5a));
+        }
+        return answer;
     }
     const auto& verify = std::get<VerifyPeer>(errand);
     return PeerVerified{verify.sa, verify.epoch, well ? Result<void>() : Result<void>(failed())};

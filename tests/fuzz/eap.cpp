@@ -1,6 +1,7 @@
 // EAP at both ends: the first byte chooses the end, packets follow, each behind its length. With 'f' the packet gets
 // the identifier that is waited for, so that what lies behind it is reached. Nobody is let in who does not know the
-// password, and every answer is a packet.
+// password, and every answer is a packet. 't' and 'c' are a server and a client of EAP-TLS, whose TLS answers each
+// turn with another one and never comes to an end: no turn is longer than allowed, and nobody is let in.
 #include <cstdlib>
 
 #include "eap/peer.hpp"
@@ -33,9 +34,9 @@ class Numbers final : public Random {
     std::uint32_t state_ = 1;
 };
 
-Rules rules() {
+Rules rules(Type method = Type::mschapv2) {
     Rules made;
-    made.methods = {Type::mschapv2};
+    made.methods = {method};
     made.identity = "alice";
     made.password = Password(as_bytes("sesame"));
     made.users.emplace("alice", Password(as_bytes("sesame")));
@@ -80,6 +81,54 @@ void attack_server(crypto::LegacyAlgorithms& legacy, Reader& input, bool fitting
     }
 }
 
+constexpr std::size_t kTurn = 3000;  // three fragments
+
+void attack_tls_client(crypto::LegacyAlgorithms& legacy, Reader& input) {
+    const Rules mine = rules(Type::tls);
+    Numbers random;
+    Peer peer;
+    while (!input.rest().empty()) {
+        auto answer = on_packet(legacy, random, mine, peer, input.prefixed<std::uint16_t>());
+        require(peer.tls.turns.incoming.size() <= kMostTlsOctets);
+        if (!answer) {
+            require(!answer.error().sentence.empty());
+            return;
+        }
+        require(answer->kind != Answer::Kind::success);
+        if (answer->kind == Answer::Kind::handshake) {
+            require(answer->turn.begins == answer->turn.records.empty());
+            answer->packet = on_tls(peer, {.records = Octets(kTurn)}).value();
+            answer->kind = Answer::Kind::response;
+        }
+        require(answer->kind != Answer::Kind::response || parse(answer->packet)->code == Code::response);
+    }
+}
+
+void attack_tls_server(crypto::LegacyAlgorithms& legacy, Reader& input) {
+    const Rules theirs = rules(Type::tls);
+    Numbers random;
+    Server server;
+    static_cast<void>(begin(random, theirs, server));
+    while (!input.rest().empty()) {
+        const Bytes taken = input.prefixed<std::uint16_t>();
+        Octets packet(taken.begin(), taken.end());
+        if (packet.size() > 1) {
+            packet[1] = server.id;
+        }
+        Reply reply = on_response(legacy, random, theirs, server, packet);
+        require(server.tls.turns.incoming.size() <= kMostTlsOctets);
+        if (reply.kind == Reply::Kind::handshake) {
+            require(!reply.turn.records.empty());
+            reply = on_tls(server, {.records = Octets(kTurn)});
+        }
+        require(reply.kind != Reply::Kind::success && server.msk.empty());
+        require(parse(reply.packet)->code == (reply.kind == Reply::Kind::request ? Code::request : Code::failure));
+        if (reply.kind == Reply::Kind::failure) {
+            return;
+        }
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -88,6 +137,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto what = input.be<std::uint8_t>();
     if (what == 'p') {
         attack_peer(legacy, input);
+    } else if (what == 't') {
+        attack_tls_server(legacy, input);
+    } else if (what == 'c') {
+        attack_tls_client(legacy, input);
     } else {
         attack_server(legacy, input, what == 'f');
     }

@@ -257,7 +257,7 @@ class Attacked {
             } else if (const auto* half = std::get_if<RemoveOutbound>(&action)) {
                 kernel_.remove(*half);
             } else if (std::holds_alternative<Sign>(action) || std::holds_alternative<VerifyPeer>(action) ||
-                       std::holds_alternative<ExchangeKeys>(action)) {
+                       std::holds_alternative<ExchangeKeys>(action) || std::holds_alternative<AnswerTls>(action)) {
                 errands_.push_back(std::move(action));
             }
         }

@@ -46,12 +46,41 @@ void End::configure(ConnectionPtr connection) {
     endpoint->configure(connections);
 }
 
-Event End::answer(const Action& errand) const {
+TlsAnswered End::hear(const AnswerTls& job) {
+    TlsAnswered answer{.sa = job.sa, .epoch = job.epoch, .progress = {}};
+    if (job.turn.begins) {
+        const auto role = job.server ? tls::EapHandshake::Role::server : tls::EapHandshake::Role::client;
+        const OwnCertificate& own = job.connection->certificate;
+        handshakes.insert_or_assign(
+            job.sa,
+            Handshake{tls::EapHandshake::begin(role, *signing_keys.at(own.key_id), own.chain).value(), job.epoch});
+    }
+    const auto found = handshakes.find(job.sa);
+    if (found == handshakes.end() || found->second.epoch != job.epoch) {
+        answer.progress.why = {"eap-tls-gone", "the process that had the handshake is no more"};
+        return answer;
+    }
+    tls::EapHandshake::Turn said = found->second.tls.hear(job.turn.records);
+    answer.progress = {.records = std::move(said.records), .msk = std::move(said.msk), .why = std::move(said.why)};
+    if (!answer.progress.why.reason.empty()) {
+        return answer;
+    }
+    return check_tls_peer({.answer = std::move(answer),
+                           .chain = std::move(said.chain),
+                           .identity = job.identity,
+                           .connection = job.connection},
+                          std::chrono::system_clock::now());
+}
+
+Event End::answer(const Action& errand) {
     if (const auto* job = std::get_if<VerifyPeer>(&errand)) {
         return PeerVerified{job->sa, job->epoch, verify_peer(*job, std::chrono::system_clock::now())};
     }
     if (const auto* job = std::get_if<ExchangeKeys>(&errand)) {
         return exchange_keys(*job);
+    }
+    if (const auto* job = std::get_if<AnswerTls>(&errand)) {
+        return hear(*job);
     }
     if (const auto* question = std::get_if<FindPaths>(&errand)) {
         PathsFound found{.sa = question->sa, .paths = {}};

@@ -11,6 +11,7 @@
 #include "crypto/openssl.hpp"
 #include "ike/endpoint.hpp"
 #include "tests/support/fake_kernel.hpp"
+#include "tls/eap_handshake.hpp"
 
 namespace keysluice::ike::testing {
 
@@ -42,6 +43,12 @@ class End {
     std::vector<Report> reports;
     /// Private keys, by the name that Sign has for them.
     std::map<crypto::Sha256, std::shared_ptr<EVP_PKEY>> signing_keys;
+    /// Handshakes of EAP-TLS, and the process that began each: no other one finds it again.
+    struct Handshake {
+        tls::EapHandshake tls;
+        std::uint32_t epoch;
+    };
+    std::map<IkeSpi, Handshake> handshakes;
     std::set<IpAddress> unreachable;  ///< by what the host's routes say
     std::optional<Traffic> traffic;   ///< what the kernel says when it is asked to count; nothing: it can't
     bool holds_errands = false;       ///< Sign, VerifyPeer and ExchangeKeys stay in `errands`, unanswered
@@ -50,8 +57,8 @@ class End {
     bool holds_outbound = false;  ///< InstallOutbound does not come to the kernel
 
     void configure(ConnectionPtr connection);
-    /// What an engine, a thread or the routes would say to Sign, VerifyPeer, ExchangeKeys or FindPaths.
-    [[nodiscard]] Event answer(const Action& errand) const;
+    /// What an engine, a thread or the routes would say to Sign, VerifyPeer, AnswerTls, ExchangeKeys or FindPaths.
+    [[nodiscard]] Event answer(const Action& errand);
     /// Another process takes over, from what the one before has written.
     void rewrite();
     [[nodiscard]] std::size_t count(Report::Kind kind) const;
@@ -63,6 +70,9 @@ class End {
     [[nodiscard]] std::size_t standing() const;
     /// CHILD SAs that carry traffic both ways.
     [[nodiscard]] std::size_t installed() const;
+
+   private:
+    [[nodiscard]] TlsAnswered hear(const AnswerTls& job);
 };
 
 }  // namespace keysluice::ike::testing

@@ -8,7 +8,7 @@ from support.vici import Vici
 
 PROGRAM = "/usr/sbin/charon-systemd"
 PLUGINS = ("aes sha1 sha2 md5 random nonce x509 revocation constraints pubkey pkcs1 pkcs8 pem openssl curve25519 gmp xcbc cmac "
-           "hmac kdf ctr ccm gcm chapoly eap-identity eap-mschapv2 kernel-netlink socket-default vici")
+           "hmac kdf ctr ccm gcm chapoly eap-identity eap-mschapv2 eap-tls kernel-netlink socket-default vici")
 SETTINGS = """
 charon-systemd {{
   load = {plugins}

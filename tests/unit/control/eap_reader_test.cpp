@@ -103,6 +103,63 @@ TEST_CASE("passwords: where they may stand") {
     CHECK(said(kClient + "eap_identity = \"" + std::string(254, 'a') + "\"").contains("(out-of-range)"));
 }
 
+const std::string kTlsFiles = "certificate = \"/c.pem\"\nprivate_key = \"file:/c.key\"\nca = \"/ca.pem\"\n";
+
+TEST_CASE("EAP-TLS: a client") {
+    const std::string client = "auth = \"eap-tls\"\nremote = \"192.0.2.7\"\n" + kTlsFiles;
+    const IkeConnection one = read(client + "local = \"192.0.2.1\"\neap_password = \"file:/p\"");
+    CHECK(one.rules->auth == ike::Auth::eap_tls);
+    CHECK(one.rules->remote_auth == ike::Auth::certificate);
+    CHECK(one.rules->eap_rules.methods == std::vector{eap::Type::tls});
+    CHECK(one.rules->eap_rules.identity.empty());  // the certificate's subject, once that is known
+    CHECK(one.eap_by_subject);
+    CHECK_FALSE(one.rules->eap_only);
+    CHECK_FALSE(one.rules->eap_server_id);
+    CHECK(one.certificate == "/c.pem");
+    CHECK(one.private_key.path == "/c.key");
+    CHECK(one.ca == "/ca.pem");
+    CHECK(one.eap_password.kind == SecretReference::Kind::none);
+
+    const IkeConnection named = read(client +
+                                     "eap_identity = \"alice@example\"\neap_only = true\n"
+                                     "eap_server_id = \"aaa.example\"");
+    CHECK(named.rules->local_id == ike::parse_identity("alice@example").value());
+    CHECK_FALSE(named.eap_by_subject);
+    CHECK(named.rules->eap_only);
+    CHECK(named.rules->eap_server_id == ike::parse_identity("aaa.example").value());
+    CHECK(read(client + "local_id = \"laptop\"").rules->eap_rules.identity == "laptop");
+    CHECK(said("auth = \"eap-tls\"\nremote = \"192.0.2.7\"\nca = \"/ca.pem\"").contains("auth = \"eap-tls\""));
+    CHECK(said(client + "eap_server_id = \"no name\"").contains("eap_server_id: 'no name' is no identity"));
+    CHECK(said(client + "remote_auth = \"psk\"\npsk = \"file:/k\"").contains("(eap-alone)"));
+}
+
+TEST_CASE("EAP-TLS: a server") {
+    const std::string server = "auth = \"certificate\"\nremote_auth = \"eap-tls\"\n";
+    const IkeConnection one = read(server + kTlsFiles + "eap_only = true\ncrl = [\"/ca.crl\"]");
+    CHECK(one.rules->remote_auth == ike::Auth::eap_tls);
+    CHECK(one.rules->eap_rules.methods == std::vector{eap::Type::tls});
+    CHECK(one.rules->eap_only);
+    CHECK(one.ca == "/ca.pem");
+    CHECK(one.crl.size() == 1);
+    CHECK(said(server + "certificate = \"/c.pem\"\nprivate_key = \"file:/c.key\"")
+              .contains("remote_auth = \"eap-tls\""));
+    CHECK(said("psk = \"file:/k\"\nlocal_id = \"me\"\nremote_auth = \"eap-tls\"\n" + kTlsFiles)
+              .contains("(eap-alone)"));
+}
+
+TEST_CASE("EAP alone is for methods that prove both ends") {
+    const std::string expected =
+        "eap_only = true: only with \"eap-tls\" in auth or remote_auth does EAP prove who both ends are: a method "
+        "for "
+        "this must provide \"mutual authentication of the peers\" and be \"resistant to dictionary attacks\" (RFC "
+        "5998 "
+        "section 4) (eap-alone)";
+    CHECK(said(kClient + "eap_identity = \"a\"\neap_only = true").contains(expected));
+    CHECK(said(kServer + kUsers + "eap_only = true").contains(expected));
+    CHECK(said("psk = \"file:/k\"\nlocal_id = \"me\"\neap_only = true").contains(expected));
+    CHECK(read(kServer + kUsers + "eap_only = false").rules->remote_auth == ike::Auth::eap_mschapv2);
+}
+
 TEST_CASE("a password that came with the call is for the text that came with it") {
     const std::string given =
         "auth = \"eap-mschapv2\"\nca = \"/ca.pem\"\nremote = \"192.0.2.7\"\neap_identity = \"alice\"\n"

@@ -81,6 +81,25 @@ TEST_CASE_FIXTURE(Fixture, "local_id is one of the certificate's names") {
     check_fault(load(), kId, "certificate-identity");
 }
 
+TEST_CASE_FIXTURE(Fixture, "with EAP-TLS, the subject is the name in EAP, unless there is one") {
+    connection.rules->auth = ike::Auth::eap_tls;
+    SUBCASE("there is none") {
+        connection.eap_by_subject = true;
+        for (int each = 0; each < 2; ++each) {
+            CHECK(load().empty());
+            CHECK(connection.rules->eap_rules.identity == "CN=a.example");
+            CHECK(ike::same(connection.rules->local_id, ike::parse_identity("CN=a.example").value()));
+        }
+    }
+    SUBCASE("there is one, and whether the certificate has it, the server says") {
+        connection.rules->local_id = ike::parse_identity("b.example").value();
+        connection.rules->eap_rules.identity = "@example";
+        CHECK(load().empty());
+        CHECK(connection.rules->eap_rules.identity == "@example");
+        CHECK(connection.rules->local_id == ike::parse_identity("b.example").value());
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a chain is sent leaf first") {
     const Issued& middle = vault().make(
         "loaded middle", {.subject = "middle", .names = "", .issuer = &vault().authority(), .authority = true});

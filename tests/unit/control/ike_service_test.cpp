@@ -7,6 +7,7 @@
 #include <string>
 
 #include "daemon/control/ike_certificates.hpp"
+#include "daemon/engine/handshake_table.hpp"
 #include "daemon/engine/signer.hpp"
 #include "tests/support/certified_ends.hpp"
 #include "tests/support/processes.hpp"
@@ -39,10 +40,11 @@ void certify(IkeConnection& connection, const IpAddress& address) {
 }
 
 struct CertifiedGateways : TwoGateways {
-    CertifiedGateways()
-        : TwoGateways([this](IkeConnection& of_left, IkeConnection& of_right) {
+    explicit CertifiedGateways(const Change& change = [](IkeConnection&, IkeConnection&) {})
+        : TwoGateways([this, &change](IkeConnection& of_left, IkeConnection& of_right) {
               certify(of_left, kLeft);
               certify(of_right, kRight);
+              change(of_left, of_right);
               IkeConfiguration both{.settings = {}, .pools = {}, .connections = {of_left, of_right}};
               Diagnostics warnings;
               REQUIRE(load_certificates(both, std::chrono::system_clock::now(), warnings).empty());
@@ -64,8 +66,15 @@ struct SigningEngine final : Channel::Owner {
             CHECK(channel.send(signer.load(*key)));
         } else if (const auto* wanted = std::get_if<SignatureWanted>(&message)) {
             CHECK(channel.send(signer.sign(*wanted)));
+        } else if (const auto* turn = std::get_if<TlsTurnHeard>(&message)) {
+            TlsTurnAnswered answer = table.hear(*turn, now());
+            CHECK((silent || channel.send(std::move(answer))));
+        } else if (const auto* over = std::get_if<TlsHandshakeOver>(&message)) {
+            table.forget(over->handshake);
         } else if (const auto* loaded = std::get_if<SigningKeyLoaded>(&message)) {
             signers.on_message(channel, *loaded);
+        } else if (auto* answered = std::get_if<TlsTurnAnswered>(&message)) {
+            signers.on_message(channel, std::move(*answered));
         } else {
             signers.on_message(channel, std::get<SignatureMade>(std::move(message)));
         }
@@ -74,6 +83,8 @@ struct SigningEngine final : Channel::Owner {
 
     Signers& signers;
     Signer signer;
+    HandshakeTable table{signer};
+    bool silent = false;  ///< about TLS
     Channel ours;
     Channel theirs;
 };
@@ -126,6 +137,33 @@ TEST_CASE_FIXTURE(CertifiedGateways, "by certificates, as soon as an engine sign
     CHECK(left.children().empty());
     const SigningEngine engine(loop, signers);
     await_up();
+}
+
+/// The left one proves itself by EAP-TLS, and with it the right one.
+struct EapGateways : CertifiedGateways {
+    EapGateways()
+        : CertifiedGateways([](IkeConnection& of_left, IkeConnection& of_right) {
+              of_left.rules->auth = of_right.rules->remote_auth = ike::Auth::eap_tls;
+              of_left.rules->eap_only = of_right.rules->eap_only = true;
+              of_left.rules->eap_rules.identity = kLeft.text();
+              of_left.rules->eap_rules.methods = of_right.rules->eap_rules.methods = {eap::Type::tls};
+          }) {}
+};
+
+TEST_CASE_FIXTURE(EapGateways, "by EAP-TLS, whose handshakes are in an engine") {
+    const SigningEngine engine(loop, signers);
+    await_up();
+    CHECK(engine.table.size() == 0);
+    CHECK(signers.handshakes().in(engine.ours) == 0);
+}
+
+TEST_CASE_FIXTURE(EapGateways, "a handshake that is given up leaves nothing behind in the engine") {
+    SigningEngine engine(loop, signers);
+    engine.silent = true;
+    REQUIRE(await([&] { return engine.table.size() == 1; }));
+    CHECK(left.service->down("hq") == 1);
+    CHECK(await([&] { return engine.table.size() == 0; }));
+    CHECK(signers.handshakes().in(engine.ours) == 0);
 }
 
 /// The left gateway's child asks for it.

@@ -330,7 +330,12 @@ TEST_CASE("no number of engines means one for each CPU") {
 
 TEST_CASE("IKE alone needs an engine when it signs") {
     Configuration configuration;
-    configuration.ike.connections.emplace_back().rules->auth = ike::Auth::certificate;
+    const auto rules = configuration.ike.connections.emplace_back().rules;
+    rules->auth = ike::Auth::certificate;
+    choose_engines(configuration);
+    CHECK(configuration.daemon.engines >= 1);
+    rules->auth = ike::Auth::eap_tls;
+    configuration.daemon.engines = 0;
     choose_engines(configuration);
     CHECK(configuration.daemon.engines >= 1);
 }

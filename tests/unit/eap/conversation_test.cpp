@@ -176,6 +176,7 @@ TEST_SUITE("eap: conversations") {
                         .identity = server.identity,
                         .left = server.left,
                         .mschapv2 = server.mschapv2,
+                        .tls = {},
                         .msk = {}};
             return on_response(legacy, random, theirs, copy, octets);
         };

@@ -42,6 +42,10 @@ std::vector<Message> one_of_each() {
         SigningKeyLoaded{{4, 5}, "private-key-mismatch", "it belongs to another certificate"},
         SignatureWanted{6, {7}, 8, {9, 10}},
         SignatureMade{11, {12, 13}, "no"},
+        TlsTurnHeard{14, 15, {16}, true, true, {{17}, {18, 19}}, {20}},
+        TlsTurnAnswered{
+            21, {22}, {{23}}, std::make_shared<const Secret<64>>(std::vector<std::uint8_t>(64, 24)), "no"},
+        TlsHandshakeOver{26},
         Engines{256},
         Taken{{1, 0xffffffff}},
         AskHeld{},
@@ -181,6 +185,25 @@ TEST_CASE("nothing is signed that is longer than IKE needs") {
     refused(encode(longest));
 
     refused(encode(SigningKey{{}, ""}));
+
+    const TlsTurnHeard longest_turn{
+        1, 2, {}, false, false, {std::vector<std::uint8_t>(kMostTlsTurn)}, std::vector<std::uint8_t>(kMostTlsTurn)};
+    CHECK(decode(encode(longest_turn)).value() == Message(longest_turn));
+    TlsTurnHeard turn = longest_turn;
+    turn.records.push_back(0);
+    refused(encode(turn));
+    turn = longest_turn;
+    turn.chain.push_back({1});
+    refused(encode(turn));
+    turn.chain.assign(kMostTlsCertificates + 1, {1});
+    refused(encode(turn));
+    const TlsTurnAnswered nothing{25, {}, {}, nullptr, ""};
+    CHECK(decode(encode(nothing)).value() == Message(nothing));
+    TlsTurnAnswered answered{1, std::vector<std::uint8_t>(kMostTlsTurn + 1), {}, nullptr, ""};
+    refused(encode(answered));
+    answered.records.clear();
+    answered.msk = std::make_shared<const Secret<64>>(std::vector<std::uint8_t>(32));
+    refused(encode(answered));
 }
 
 TEST_CASE("long texts are cut where the format's limits are") {

@@ -121,7 +121,7 @@ TEST_CASE("whole messages as peers send them") {
 TEST_CASE("the first answer of IKE_AUTH has an identity and a proof") {
     using enum ExchangeType;
     good(ike_auth, Way::response, {kIdr, kAuth});
-    bad(ike_auth, Way::response, {kIdr}, "expected, got");
+    bad(ike_auth, Way::response, {kIdr}, "AUTH expected, or EAP in its place");
     bad(ike_auth, Way::response, {kIdr, kIdr, kAuth}, "expected, got 2");
     bad(ike_auth, Way::response, {kIdr, kAuth, kAuth}, "expected, got 2");
 }
@@ -130,6 +130,7 @@ TEST_CASE("EAP: its first round, and those behind it") {
     using enum ExchangeType;
     good(ike_auth, Way::request, {kIdi, kCertReq, kSa, kTsi, kTsr});
     good(ike_auth, Way::response, {kIdr, kCert, kAuth, kEap});
+    good(ike_auth, Way::response, {kIdr, kEap});
     for (const Way way : {Way::request, Way::response}) {
         good(ike_auth, way, {kEap});
         good(ike_auth, way, {kNotify, kEap, kVendor});
