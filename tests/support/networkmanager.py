@@ -100,9 +100,13 @@ class NetworkManager:
             raise Failure(f"NetworkManager ended at once, with exit status {self.process.returncode}")
         return self.run("general", "status").returncode == 0
 
+    def _inside(self):
+        """What begins a command that sees its folders; in a changed root its own root, too."""
+        return ["nsenter", f"--target={self.process.pid}", "--mount", "--root"]
+
     def run(self, *words, text=None):
         """nmcli, which is to see the same folders, and what came of it."""
-        command = ["nsenter", f"--target={self.process.pid}", "--mount", "nmcli", *(str(word) for word in words)]
+        command = [*self._inside(), "nmcli", *(str(word) for word in words)]
         return subprocess.run(command, capture_output=True, text=True, input=text, timeout=self.world.patience(100),
                               env=os.environ | {"LC_ALL": "C.UTF-8"})
 
@@ -129,8 +133,7 @@ class NetworkManager:
     def begin(self, name):
         """Begins to bring it up; what comes of that is nobody's business. Waits at the end of the block until nmcli has
         nothing to say any more."""
-        command = ["nsenter", f"--target={self.process.pid}", "--mount", "nmcli", "--wait", str(int(self.world.patience(60))),
-                   "connection", "up", name]
+        command = [*self._inside(), "nmcli", "--wait", str(int(self.world.patience(60))), "connection", "up", name]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             yield
             process.wait(self.world.patience(100))
