@@ -126,6 +126,32 @@ TEST_SUITE("exchange: liveness") {
         CHECK(questions(ends) <= 10);
     }
 
+    TEST_CASE_TEMPLATE("such a kernel is asked again when it is time to ask the peer, and not later", Ends, TwoEnds,
+                       RewrittenEnds) {
+        Ends ends;
+        ends.configure(ask_soon);
+        ends.a.traffic.reset();
+        ends.initiate(ends.a);
+        ends.settle();
+        const auto heard_at = [&] { return ends.a.sa()->heard_at; };
+        for (std::uint32_t round = 0; round < 3; ++round) {
+            CAPTURE(round);
+            ends.pass(heard_at() + 2s - 1ms - ends.now);
+            CHECK(questions(ends) == round);
+            ends.pass(1ms);
+            CHECK(questions(ends) == round + 1);
+        }
+        // Something that has come puts it off.
+        ends.pass(1s);
+        ends.event(ends.z, Rekey{.connection = "a-z", .child = "net"});
+        ends.settle();
+        const std::uint32_t asked = questions(ends);
+        ends.pass(heard_at() + 2s - 1ms - ends.now);
+        CHECK(questions(ends) == asked);
+        ends.pass(1ms);
+        CHECK(questions(ends) == asked + 1);
+    }
+
     TEST_CASE("nobody asks where nobody wants to know") {
         TwoEnds ends;
         ends.configure([](Connection& of_a, Connection& of_z) { of_a.liveness = of_z.liveness = 0s; });

@@ -1,6 +1,9 @@
 """IKE SAs with new proofs in the place of old ones, make before break, under a steady stream of numbered packets."""
 
+import subprocess
+
 from support import checks
+from support.bus import Bus
 from support.scenario import eventually, expect, expect_equal, scenario
 from support.traffic import streams
 from support.tunnel import Tunnel
@@ -121,3 +124,50 @@ def told(world):
         for _ in range(2):
             is_replaced(world, both["strongSwan"])
         both_have_it(world, both)
+
+
+def reauth(world, bus):
+    return subprocess.run([world.programs / "keysluice", f"--bus={bus.address}", "reauth", "peer"], capture_output=True,
+                          text=True, timeout=world.patience(60))
+
+
+def told_on_bus(events, kind):
+    return [(each["more"]["from"]["data"], each["more"]["to"]["data"], each["reason"])
+            for each in events.all() if each["kind"] == kind]
+
+
+@scenario("reauthentication: by command, told on the bus; what fails leaves the old IKE SA")
+def commanded(world):
+    tunnel = Tunnel()
+    with Bus(world, "dbus-daemon") as bus, bus.events() as events:
+        with gateways(world, tunnel, "keysluice", sluice={"daemon": {"bus": bus.address}}) as (place, both):
+            bus.await_service()
+            ours, swan = both["keysluice"], both["strongSwan"]
+            both_have_it(world, both)
+            with streams(world, place, tunnel):
+                ((old, _),) = ours.ike_spis()
+                is_replaced(world, ours, lambda: expect_equal(reauth(world, bus).returncode, 0, "the command's status"))
+                events.await_kind("reauthenticated")
+                ((new, _),) = ours.ike_spis()
+                expect_equal(told_on_bus(events, "reauthenticated"), [(old, new, "reauth-asked")], "from, to and reason")
+                swan.ask("load-shared", {"id": "secret", "type": "IKE", "data": "another secret",
+                                         "owners": [ours.end.identity, swan.end.identity]})
+                reauth(world, bus)
+                events.await_kind("reauth-failed")
+                ((before, _, reason),) = told_on_bus(events, "reauth-failed")
+                expect_equal((before, reason), (new, "auth-refused"), "from and reason")
+                expect_equal(ours.ike_spis(), swan.ike_spis(), "the IKE SA that stays")
+            both_have_it(world, both)
+
+
+@scenario("reauthentication: who was asked is told that it can't begin")
+def not_ours(world):
+    tunnel = Tunnel()
+    with Bus(world, "dbus-daemon") as bus:
+        with gateways(world, tunnel, "strongSwan", sluice={"daemon": {"bus": bus.address}}) as (_, both):
+            bus.await_service()
+            both["strongSwan"].up()
+            both_have_it(world, both)
+            answer = reauth(world, bus)
+            expect(answer.returncode != 0 and "reauth-by-peer" in answer.stdout + answer.stderr,
+                   f"status {answer.returncode}: {answer.stdout}{answer.stderr}")
