@@ -418,7 +418,7 @@ class Connection {
         }
     }
 
-    void finish() {
+    void finish_certificates() {
         if (ends_.local_eap && ends_.eap_identity.empty()) {
             ends_.eap_identity = ends_.local_id;
         }
@@ -436,6 +436,10 @@ class Connection {
                      Effect::loss});
             }
         }
+    }
+
+    void finish() {
+        finish_certificates();
         finish_remote_id();
         set_ends(table(), ends_);
         if (!weak_.empty()) {
