@@ -51,8 +51,8 @@ Result<Answer> on_tls_request(Peer& peer, const Packet& request) {
     if (!heard) {
         return pass_on(std::move(heard));
     }
-    if (heard->answer) {
-        return answer_with(request, Type::tls, *std::move(heard->answer));
+    if (auto& answer = heard->answer; answer) {
+        return answer_with(request, Type::tls, *std::move(answer));
     }
     if (heard->turn.empty()) {
         return fail("eap-malformed", "EAP-TLS: a request with nothing in it");

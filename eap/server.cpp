@@ -69,8 +69,8 @@ Reply on_tls_response(Server& server, const Packet& response) {
     if (!heard) {
         return give_up(server, std::move(heard).error());
     }
-    if (heard->answer) {
-        return go_on(server, *std::move(heard->answer));
+    if (auto& answer = heard->answer; answer) {
+        return go_on(server, *std::move(answer));
     }
     switch (server.tls.phase) {
         case TlsServer::Phase::refused:

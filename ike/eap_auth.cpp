@@ -184,9 +184,11 @@ void judge_packet(Context& context, Sa& sa, const Incoming& message, const wire:
 void take_progress(Context& context, Sa& sa, eap::TlsProgress progress) {
     EapExchange& exchange = *sa.negotiation->eap;
     const auto handshake = std::exchange(exchange.handshake, {});
+    assert(handshake);
     sa.negotiation->asked = false;
     if (auto* server = std::get_if<eap::Server>(&exchange.side)) {
-        give_reply(context, sa, handshake->request.value(), eap::on_tls(*server, std::move(progress)));
+        assert(handshake->request);
+        give_reply(context, sa, *handshake->request, eap::on_tls(*server, std::move(progress)));
         return;
     }
     auto packet = eap::on_tls(std::get<eap::Peer>(exchange.side), std::move(progress));
@@ -205,11 +207,13 @@ void ask_tls_again(Context& context, Sa& sa) {
         take_progress(context, sa, {.records = {}, .msk = {}, .why = std::move(identity).error()});
         return;
     }
+    const auto& handshake = sa.negotiation->eap->handshake;
+    assert(handshake);
     sa.negotiation->asked = true;
     context.actions.emplace_back(AnswerTls{.sa = sa.own_spi(),
                                            .epoch = context.settings.epoch,
                                            .server = !sa.initiator,
-                                           .turn = sa.negotiation->eap->handshake.value().turn,
+                                           .turn = handshake->turn,
                                            .connection = sa.connection,
                                            .identity = *std::move(identity)});
 }

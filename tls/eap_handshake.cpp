@@ -48,10 +48,12 @@ Result<SslContextPtr> make_context(EapHandshake::Role role) {
     SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
     SSL_CTX_set_max_proto_version(raw, TLS1_3_VERSION);
     SSL_CTX_set_security_level(raw, kSecurityLevel);
-    // What the machine's openssl.cnf has set does not count. Nothing is resumed.
+    // What the machine's openssl.cnf has set does not count. Nothing is resumed. strongSwan 5.9 does not know RFC
+    // 5746: who could have such a server take a handshake for its renegotiation would still not have the key that
+    // comes of it.
     SSL_CTX_clear_options(raw, SSL_CTX_get_options(raw));
-    SSL_CTX_set_options(
-        raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_LEGACY_SERVER_CONNECT);
     SSL_CTX_set_mode(raw, SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(raw, 0);

@@ -78,7 +78,7 @@ void EapHandshakes::left(const Channel& engine) {
     }
     std::erase_if(places_, [&](const auto& each) { return each.second == &engine; });
     assign_waiting();
-    fail_all(std::move(over), gone());
+    fail_all(over, gone());
     arm();
 }
 
@@ -102,7 +102,7 @@ std::size_t EapHandshakes::in(const Channel& engine) const {
         std::ranges::count_if(places_, [&](const auto& each) { return each.second == &engine; }));
 }
 
-void EapHandshakes::fail_all(Jobs over, const Error& why) {
+void EapHandshakes::fail_all(const Jobs& over, const Error& why) {
     for (const Job& job : over) {
         job.done(std::unexpected(why));
     }
@@ -114,10 +114,9 @@ void EapHandshakes::give_up_late() {
         over.splice(over.end(), jobs_, jobs_.begin());
     }
     arm();
-    fail_all(std::move(over),
-             {"no-engine", fmt::format("no engine answered for EAP-TLS within {} s: none with the key "
-                                       "is running, or those that run are overloaded",
-                                       std::chrono::duration_cast<std::chrono::seconds>(patience_).count())});
+    fail_all(over, {"no-engine", fmt::format("no engine answered for EAP-TLS within {} s: none with the key "
+                                             "is running, or those that run are overloaded",
+                                             std::chrono::duration_cast<std::chrono::seconds>(patience_).count())});
 }
 
 void EapHandshakes::arm() {

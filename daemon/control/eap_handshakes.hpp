@@ -47,7 +47,7 @@ class EapHandshakes {
 
     [[nodiscard]] bool send(Job& job);
     void refuse(Done done, Error error);
-    void fail_all(Jobs over, const Error& why);
+    static void fail_all(const Jobs& over, const Error& why);
     void give_up_late();
     void arm();
 
