@@ -302,7 +302,8 @@ TEST_CASE("certificates that are missing or misspelt") {
           "f:1:1: this [[ike.connection]] lacks the key certificate, which auth = \"certificate\" needs\n"
           "f:1:1: this [[ike.connection]] lacks the key private_key, which auth = \"certificate\" needs");
     CHECK(said(connection("auth = \"pks\"")) ==
-          "f:4:8: auth = \"pks\": expected \"psk\", \"certificate\" or \"eap-mschapv2\"; did you mean \"psk\"?");
+          "f:4:8: auth = \"pks\": expected \"psk\", \"certificate\", \"eap-mschapv2\" or \"eap-tls\"; did you mean "
+          "\"psk\"?");
     CHECK(said(connection("remote_auth = \"certificat\""))
               .starts_with("f:4:15: remote_auth = \"certificat\": expected"));
     CHECK(said(connection("remote_auth = \"certificate\"\nca = \"ca.pem\"")).starts_with("f:5:6: ca = \"ca.pem\": "));
