@@ -52,7 +52,7 @@ bool takes_psk(const Request& request) {
 }
 
 bool takes_password(const Request& request) {
-    return value_of(request, "method", "psk").starts_with("eap-");
+    return value_of(request, "method", "psk") == "eap-mschapv2";
 }
 
 constexpr std::array kSecrets = std::to_array<SecretName>({

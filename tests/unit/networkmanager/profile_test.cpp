@@ -158,6 +158,25 @@ TEST_SUITE("networkmanager: profile") {
         CHECK(lacks_secrets(office));
     }
 
+    TEST_CASE("EAP with a certificate takes no secret") {
+        const Request office = request({{"gateway", "vpn.example"},
+                                        {"method", "eap-tls"},
+                                        {"user", "alice@example.org"},
+                                        {"certificate", "/alice.pem"},
+                                        {"private-key", "/alice.key"},
+                                        {"ca", "/ca.pem"},
+                                        {"eap-server-id", "aaa.example"},
+                                        {"reauth-time", "3h"}},
+                                       "");
+        CHECK_FALSE(lacks_secrets(office));
+        const auto profile = read_profile(office);
+        REQUIRE(profile);
+        CHECK_FALSE(profile->takes_password);
+        CHECK(profile->toml.contains("auth = \"eap-tls\"\neap_identity = \"alice@example.org\"\n"));
+        CHECK(profile->toml.contains("eap_server_id = \"aaa.example\"\n"));
+        CHECK(profile->toml.contains("reauth_time = \"3h\"\n"));
+    }
+
     TEST_CASE("what is unknown is named, with what there is") {
         CHECK(sentence_of(request({})) ==
               "vpn.data: gateway is missing: expected the address or the host name of the peer");
