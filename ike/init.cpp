@@ -238,9 +238,8 @@ void send_init_from_here(Context& context, Sa& sa) {
 }
 
 void on_init_response(Context& context, Sa& sa, const wire::Outer& message, Bytes datagram) {
-    const bool from_here = !context.came_by || context.came_by->local.address == sa.local.address;
-    if (sa.negotiation->exchanging || !from_here) {
-        return;  // one answer is looked at, and no other until that comes to nothing; none to what we sent elsewhere
+    if (sa.negotiation->exchanging) {
+        return;  // one answer is looked at, and no other until that comes to nothing
     }
     if (wire::critical_unknown(message.payloads)) {
         Error error = critical_error(message.payloads);

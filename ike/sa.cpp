@@ -131,7 +131,9 @@ const char* inconsistency(const Sa& sa) {
 }
 
 Instant next_deadline(const Sa& sa, const Settings& settings) {
-    Instant next = sa.close_at;
+    // One that is being closed has an end by its request.
+    const bool closes = sa.state == State::dead || sa.state == State::replaced;
+    Instant next = closes ? sa.close_at : Instant::max();
     const auto at = [&](Instant when) { next = std::min(next, when); };
     if (sa.window.outstanding) {
         at(sa.window.outstanding->again_at);

@@ -309,6 +309,15 @@ TEST_SUITE("exchange: reauthentication") {
         CHECK(ends.a.count(Report::Kind::reauthenticated) == 1);
     }
 
+    TEST_CASE("an IKE SA that is being closed has no deadline but those of its request") {
+        Sa sa;
+        sa.close_at = Instant(seconds(1));  // of the time before, when it was replaced
+        sa.state = State::closing;
+        CHECK(next_deadline(sa, Settings{}) == Instant::max());
+        sa.state = State::replaced;
+        CHECK(next_deadline(sa, Settings{}) == sa.close_at);
+    }
+
     TEST_CASE_TEMPLATE("a close in between closes both", Ends, TwoEnds, RewrittenEnds) {
         for (int packets = 0; packets < 4; ++packets) {
             CAPTURE(packets);
