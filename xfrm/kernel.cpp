@@ -120,8 +120,8 @@ Result<void> Kernel::relocate(const Relocation& relocation) {
         again = encode_again(deletion, relocation).value_or(std::nullopt);
         return again.has_value();
     });
-    if (replaced) {
-        replaced = add_again(again, relocation.after());
+    if (replaced && again) {
+        replaced = add_again(*std::move(again), relocation.after());
     }
     if (!replaced) {
         // Nobody looks for it at its old place any more.
@@ -139,16 +139,16 @@ Result<void> Kernel::rebind(const Rebinding& rebinding) {
         without = encode_again(deletion, Rebinding{.id = rebinding.id, .offload = {}}).value_or(std::nullopt);
         return again && without;
     });
-    if (!taken) {
+    if (!taken || !again || !without) {
         return taken;
     }
-    auto added = add_again(again, rebinding.id);
-    return added || !rebinding.offload ? added : add_again(without, rebinding.id);
+    auto added = add_again(*std::move(again), rebinding.id);
+    return added || !rebinding.offload ? added : add_again(*std::move(without), rebinding.id);
 }
 
-Result<void> Kernel::add_again(std::optional<Request>& request, const SaId& id) {
+Result<void> Kernel::add_again(Request request, const SaId& id) {
     const std::string what = describe(id);
-    std::array<Request, 1> requests{*std::exchange(request, {})};
+    std::array<Request, 1> requests{std::move(request)};
     const auto answers = socket_.transact(requests, what);
     if (!answers) {
         return std::unexpected(uncertain(answers.error()));

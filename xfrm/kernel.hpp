@@ -53,7 +53,7 @@ class Kernel {
     /// Deletes the SA, and has the kernel's note of that read; false: it is about another one.
     using ReadNote = std::function<bool(Bytes deletion)>;
     [[nodiscard]] Result<void> take_out(const SaId& id, const ReadNote& read);
-    [[nodiscard]] Result<void> add_again(std::optional<netlink::Request>& request, const SaId& id);
+    [[nodiscard]] Result<void> add_again(netlink::Request request, const SaId& id);
     [[nodiscard]] Result<void> add(std::span<const Transaction::Addition> additions);
     [[nodiscard]] std::string undo(std::span<const Transaction::Addition* const> done);
     [[nodiscard]] Result<void> remove(std::span<const Transaction::Removal> removals);

@@ -134,15 +134,19 @@ Result<bool> hides_keys(Bytes payload) {
 }
 
 Result<std::optional<Request>> encode_again(Bytes deletion, const Relocation& relocation) {
-    auto deleted = parse_deletion(deletion, relocation.id);
-    if (!deleted || !*deleted) {
-        return deleted ? Result<std::optional<Request>>(std::nullopt) : std::unexpected(deleted.error());
+    auto parsed = parse_deletion(deletion, relocation.id);
+    if (!parsed) {
+        return std::unexpected(parsed.error());
     }
-    xfrm_usersa_info& sa = (*deleted)->sa;
+    std::optional<Deleted>& deleted = *parsed;
+    if (!deleted) {
+        return std::optional<Request>{};
+    }
+    xfrm_usersa_info& sa = deleted->sa;
     sa.id.daddr = uapi::address(relocation.destination);
     sa.saddr = uapi::address(relocation.source);
     sa.family = uapi::number(relocation.destination.family());
-    Request request = (*deleted)->again(XFRMA_ENCAP);
+    Request request = deleted->again(XFRMA_ENCAP);
     if (relocation.encapsulation) {
         put_encapsulation(request, relocation.encapsulation);
     }
@@ -150,11 +154,15 @@ Result<std::optional<Request>> encode_again(Bytes deletion, const Relocation& re
 }
 
 Result<std::optional<Request>> encode_again(Bytes deletion, const Rebinding& rebinding) {
-    const auto deleted = parse_deletion(deletion, rebinding.id);
-    if (!deleted || !*deleted) {
-        return deleted ? Result<std::optional<Request>>(std::nullopt) : std::unexpected(deleted.error());
+    const auto parsed = parse_deletion(deletion, rebinding.id);
+    if (!parsed) {
+        return std::unexpected(parsed.error());
     }
-    Request request = (*deleted)->again({});
+    const std::optional<Deleted>& deleted = *parsed;
+    if (!deleted) {
+        return std::optional<Request>{};
+    }
+    Request request = deleted->again({});
     if (rebinding.offload) {
         put_offload(request, *rebinding.offload);
     }
