@@ -26,8 +26,8 @@ class Kernel {
     /// Carries out all additions or, where one fails, none: what was done is undone in reverse. The removals follow,
     /// every one of them, and the first that failed is reported.
     ///
-    /// What it relocates comes first: one SA after the other, and what fails there does not keep the rest from being
-    /// done. "xfrm-keys-hidden": the kernel neither moves an SA nor shows its keys (lockdown).
+    /// What it relocates or rebinds comes first: one SA after the other, and what fails there does not keep the rest
+    /// from being done. "xfrm-keys-hidden": the kernel neither moves an SA nor shows its keys (lockdown).
     ///
     /// The sentence of a failure names the part and quotes the kernel. Reasons: "xfrm-exists" for an SA or a policy
     /// that is there already (then choose another SPI), "netlink-not-supported" for an algorithm or mode that the
