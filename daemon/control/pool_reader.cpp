@@ -25,10 +25,10 @@ struct Range {
 
 /// One before an IPv4 network's broadcast address.
 IpAddress before_last(const Prefix& prefix) {
-    const Bytes octets = prefix.last().octets();
-    std::vector<std::uint8_t> before(octets.begin(), octets.end());
+    const IpAddress last = prefix.last();
+    std::vector<std::uint8_t> before(last.octets().begin(), last.octets().end());
     before.back() = static_cast<std::uint8_t>(before.back() - 1);  // its bits are ones
-    return IpAddress::from_octets(before).value_or(prefix.last());
+    return IpAddress::from_octets(before).value_or(last);
 }
 
 /// Of a prefix, the addresses that hosts can have.

@@ -10,7 +10,9 @@ from support.tunnel import Tunnel
 from ike.basics import both_have_it, gateways
 from ike.restart import survives
 
-KEPT = 6  # descriptors: the state of IKE, the keys of tickets, and two UDP sockets for each of IPv4 and IPv6
+# Descriptors: the state of IKE, the connections of programs, the keys of tickets, and two UDP sockets for each of IPv4
+# and IPv6.
+KEPT = 7
 
 
 def replaced_by(*command):
