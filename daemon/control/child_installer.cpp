@@ -218,6 +218,7 @@ void ChildInstaller::trap(const ike::ChildSaSpec& spec) {
     const std::string what = fmt::format("connection {}, child {}: start on traffic", spec.connection, spec.child);
     if (auto transaction = translator_.trap(spec)) {
         submit(*std::move(transaction), what);
+        sweep(false);  // else that of an earlier process would come back when this one goes
     } else {
         log_error("{}: {} ({})", what, transaction.error().sentence, transaction.error().reason);
     }

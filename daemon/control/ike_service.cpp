@@ -311,6 +311,9 @@ void IkeService::reload(std::vector<IkeConnection> connections, Occasion occasio
         adopt_connections();
     }
     untrap_others();
+    if (kernel_ && configuration_.connections.empty()) {
+        orphans_.arm(now() + kStrayPatience);
+    }
     interfaces_touched_ = true;
     follow_interfaces();
     begin_connections();

@@ -7,81 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/fake_databases.hpp"
+#include "tests/support/child_installing.hpp"
 
 using namespace keysluice;
 using namespace keysluice::control;
-using keysluice::test::FakeDatabases;
-
-namespace {
-
-ike::ChildSaSpec spec(const std::string& child, std::uint32_t inbound) {
-    ike::ChildSaSpec made;
-    made.connection = "hq";
-    made.child = child;
-    made.local = *IpAddress::parse("192.0.2.1");
-    made.remote = *IpAddress::parse("198.51.100.7");
-    made.inbound = {inbound};
-    made.outbound = {inbound + 1000};
-    made.suite = {.encryption = {ike::EncryptionId::aes_gcm_16, 128}, .integrity = {}, .group = {}, .esn = false};
-    made.local_selectors = {*ike::parse_selector("10.1.0.0/16")};
-    made.remote_selectors = {*ike::parse_selector("10.2.0.0/16")};
-    return made;
-}
-
-const xfrm::SaId kInbound{.destination = *IpAddress::parse("192.0.2.1"), .spi = {300}};
-const xfrm::SaId kOutbound{.destination = *IpAddress::parse("198.51.100.7"), .spi = {1300}};
-
-ike::ChildDirectionKeys some_keys() {
-    ike::ChildDirectionKeys keys;
-    std::ranges::fill(keys.encryption.writable(20), std::uint8_t{1});
-    return keys;
-}
-
-/// Its inbound half, as a responder installs it.
-ike::InstallChild child_that_asks(ike::Offload offload) {
-    ike::ChildSaSpec asking = spec("net", 300);
-    asking.offload = offload;
-    return {.spec = asking, .inbound = some_keys(), .outbound = {}, .replaces_outbound = {}};
-}
-
-ike::InstallOutbound late_half(ike::Offload offload) {
-    return {.spec = child_that_asks(offload).spec, .outbound = some_keys(), .replaces_outbound = {}};
-}
-
-struct Fixture : ChildInstaller::Owner {
-    void on_kernel(ike::Event event) override { events.push_back(std::move(event)); }
-    void on_wanted(const ike::ChildSaSpec& child, const xfrm::Selector& /*packet*/) override {
-        wanted.push_back(child.child);
-    }
-    void on_progress() override { ++progress; }
-    /// Of the CHILD SA that was to be installed last, why it was not; empty where it was.
-    [[nodiscard]] std::string_view installed() const {
-        REQUIRE_FALSE(events.empty());
-        const auto& result = std::get<ike::ChildInstalled>(events.back()).result;
-        return result ? "" : result.error().reason;
-    }
-    void await_idle() {
-        for (int i = 0; i < 10'000 && !installer->idle(); ++i) {
-            loop.turn(std::chrono::milliseconds(10));
-        }
-        REQUIRE(installer->idle());
-    }
-
-    Loop loop;
-    FakeDatabases::Tables tables;
-    std::vector<ike::Event> events;
-    std::vector<std::string> wanted;
-    int progress = 0;
-    std::unique_ptr<ChildInstaller> installer =
-        std::make_unique<ChildInstaller>(loop, std::make_unique<FakeDatabases>(tables), *this);
-};
-
-}  // namespace
+using namespace keysluice::test;
 
 TEST_SUITE_BEGIN("child installer");
 
-TEST_CASE_FIXTURE(Fixture, "a queue that is full: nothing new is begun, and what is there can be removed") {
+TEST_CASE_FIXTURE(ChildInstalling, "a queue that is full: nothing new is begun, and what is there can be removed") {
     std::promise<void> gate;
     tables.refuse = [opened = gate.get_future().share()](const xfrm::Transaction&) -> Result<void> {
         opened.wait();
@@ -109,7 +43,7 @@ TEST_CASE_FIXTURE(Fixture, "a queue that is full: nothing new is begun, and what
     CHECK(tables.policies.empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "selectors that the kernel can't have are refused before it is asked") {
+TEST_CASE_FIXTURE(ChildInstalling, "selectors that the kernel can't have are refused before it is asked") {
     ike::ChildSaSpec wrong = spec("net", 300);
     wrong.remote_selectors = {*ike::parse_selector("fd02::/16")};
     installer->perform(ike::InstallChild{.spec = wrong, .inbound = {}, .outbound = {}, .replaces_outbound = {}});
@@ -118,7 +52,7 @@ TEST_CASE_FIXTURE(Fixture, "selectors that the kernel can't have are refused bef
     CHECK(installer->idle());
 }
 
-TEST_CASE_FIXTURE(Fixture, "a child that asks for no offload: no device is looked for") {
+TEST_CASE_FIXTURE(ChildInstalling, "a child that asks for no offload: no device is looked for") {
     tables.device = fail("no-route", "nowhere");
     installer->perform(child_that_asks(ike::Offload::off));
     await_idle();
@@ -126,7 +60,7 @@ TEST_CASE_FIXTURE(Fixture, "a child that asks for no offload: no device is looke
     CHECK(installer->offload({300}) == nullptr);
 }
 
-TEST_CASE_FIXTURE(Fixture, "offload of both halves, of which the later one comes alone") {
+TEST_CASE_FIXTURE(ChildInstalling, "offload of both halves, of which the later one comes alone") {
     tables.takes = [](const xfrm::Sa&) { return true; };
     installer->perform(child_that_asks(ike::Offload::crypto));
     await_idle();
@@ -144,7 +78,7 @@ TEST_CASE_FIXTURE(Fixture, "offload of both halves, of which the later one comes
     CHECK(installer->offload({300}) == nullptr);
 }
 
-TEST_CASE_FIXTURE(Fixture,
+TEST_CASE_FIXTURE(ChildInstalling,
                   "where one half stays with the kernel, no offload is in force, and the other is not given away") {
     bool inbound = false;
     SUBCASE("the first") {}
@@ -164,7 +98,7 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(installer->offload({300})->reason.starts_with("eth7 does not take over"));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a later half that the device does not take, where nothing less will do") {
+TEST_CASE_FIXTURE(ChildInstalling, "a later half that the device does not take, where nothing less will do") {
     tables.takes = [](const xfrm::Sa& sa) { return sa.direction == xfrm::Direction::in; };
     installer->perform(child_that_asks(ike::Offload::crypto));
     await_idle();
@@ -176,7 +110,7 @@ TEST_CASE_FIXTURE(Fixture, "a later half that the device does not take, where no
     CHECK_FALSE(tables.sas.contains(kOutbound));
 }
 
-TEST_CASE_FIXTURE(Fixture, "no way to the peer, so no device") {
+TEST_CASE_FIXTURE(ChildInstalling, "no way to the peer, so no device") {
     tables.device = fail("no-route", "nowhere");
     installer->perform(child_that_asks(ike::Offload::packet));
     await_idle();
@@ -192,7 +126,7 @@ TEST_CASE_FIXTURE(Fixture, "no way to the peer, so no device") {
                                                      .reason = "nowhere"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "the device is looked for, and meanwhile …") {
+TEST_CASE_FIXTURE(ChildInstalling, "the device is looked for, and meanwhile …") {
     ike::InstallChild child = child_that_asks(ike::Offload::automatic);
     child.spec.udp_ports = {4500, 4500};
     const ike::ChildSaSpec before = child.spec;
@@ -230,7 +164,7 @@ void flush(FakeDatabases::Tables& tables) {
     std::erase_if(tables.sas, [](const auto& each) { return each.second.offload.has_value(); });
 }
 
-struct LostDevice : Fixture {
+struct LostDevice : ChildInstalling {
     LostDevice() {
         tables.takes = [](const xfrm::Sa&) { return true; };
     }
@@ -663,118 +597,6 @@ TEST_CASE_FIXTURE(LostDevice,
     REQUIRE(events.size() == 2);
     CHECK(std::get<ike::OffloadRegained>(events[1]).inbound == ike::EspSpi{302});
     CHECK(installer->offload({302})->in_force == requested);
-}
-
-TEST_CASE_FIXTURE(Fixture, "a packet that meets a trap asks for its child") {
-    installer->trap(spec("net", 0));
-    await_idle();
-    REQUIRE(tables.policies.size() == 1);
-    xfrm::Acquire acquire;
-    acquire.templates = tables.policies.begin()->second.templates;
-    installer->hear(acquire);
-    CHECK(wanted == std::vector<std::string>{"net"});
-    acquire.templates.clear();
-    installer->hear(acquire);
-    ++tables.policies.begin()->second.templates[0].reqid.value;
-    acquire.templates = tables.policies.begin()->second.templates;
-    installer->hear(acquire);
-    CHECK(wanted.size() == 1);
-}
-
-TEST_CASE_FIXTURE(Fixture, "events are lost: a policy that has gone is put back, unless nobody wants it any more") {
-    installer->perform(child_that_asks(ike::Offload::off));
-    installer->trap(spec("other", 0));
-    await_idle();
-    const auto before = tables.policies;
-    REQUIRE(before.size() == 3);
-    tables.policies.clear();
-    SUBCASE("wanted") {
-        installer->hear(xfrm::Lost{});
-        await_idle();
-        CHECK(tables.policies == before);
-        const std::size_t transactions = tables.transactions;
-        installer->hear(xfrm::Lost{});
-        await_idle();
-        CHECK(tables.transactions == transactions);  // all is well now
-    }
-    SUBCASE("removed meanwhile") {
-        installer->hear(xfrm::Lost{});
-        installer->clear();
-        await_idle();
-        CHECK(tables.policies.empty());
-    }
-    CHECK(progress > 0);
-}
-
-TEST_CASE_FIXTURE(Fixture, "events are lost: the kernel's placeholder says which packet asked for a child") {
-    installer->trap(spec("net", 0));
-    await_idle();
-    REQUIRE(tables.policies.size() == 1);
-    xfrm::SaState placeholder;
-    placeholder.id.destination = kOutbound.destination;
-    placeholder.reqid = tables.policies.begin()->second.templates.at(0).reqid;
-    placeholder.selector = xfrm::Selector{};
-    placeholder.acquire_sequence = 7;
-    tables.sas.emplace(placeholder.id, placeholder);
-    SUBCASE("of ours") {
-        installer->hear(xfrm::Lost{});
-        await_idle();
-        CHECK(wanted == std::vector<std::string>{"net"});
-        ike::InstallChild answer = child_that_asks(ike::Offload::off);
-        answer.outbound = some_keys();
-        installer->perform(std::move(answer));
-        await_idle();
-        CHECK(tables.sas.at(kOutbound).acquire_sequence == 7);
-    }
-    SUBCASE("another program's") {
-        ++tables.sas.begin()->second.reqid.value;
-        installer->hear(xfrm::Lost{});
-        await_idle();
-        CHECK(wanted.empty());
-    }
-}
-
-TEST_CASE_FIXTURE(Fixture,
-                  "the CHILD SA that a packet asked for answers it, also where other things were negotiated") {
-    installer->trap(spec("net", 0));
-    installer->trap(spec("other", 0));
-    await_idle();
-    xfrm::Acquire acquire;
-    acquire.templates = tables.policies.begin()->second.templates;
-    acquire.sequence = 9;
-    const xfrm::ReqId asked = acquire.templates[0].reqid;
-    installer->hear(acquire);
-    const std::string& child = wanted.at(0);
-
-    bool late = false;
-    SUBCASE("its outbound half at once") {}
-    SUBCASE("its outbound half later") {
-        late = true;
-    }
-    const auto install = [&](const std::string& name) {
-        ike::ChildSaSpec made = spec(name, 300);
-        made.udp_ports = {4500, 4500};
-        made.remote_selectors = {*ike::parse_selector("10.2.3.0/24")};
-        ike::InstallChild half{.spec = made, .inbound = some_keys(), .outbound = {}, .replaces_outbound = {}};
-        if (late) {
-            installer->perform(std::move(half));
-            installer->perform(ike::InstallOutbound{.spec = made, .outbound = some_keys(), .replaces_outbound = {}});
-        } else {
-            half.outbound = some_keys();
-            installer->perform(std::move(half));
-        }
-        await_idle();
-        REQUIRE(tables.sas.contains(kOutbound));
-        CHECK(tables.sas.at(kOutbound).reqid != asked);
-        CHECK(tables.sas.at(kInbound).acquire_sequence == 0);
-        const std::uint32_t answered = tables.sas.at(kOutbound).acquire_sequence;
-        installer->perform(ike::RemoveChild{made});
-        await_idle();
-        return answered;
-    };
-    CHECK(install(child == "net" ? "other" : "net") == 0);
-    CHECK(install(child) == 9);
-    CHECK(install(child) == 0);
 }
 
 TEST_SUITE_END();
