@@ -311,6 +311,9 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"private-key-malformed", ReasonArea::configuration,
            "The file of private_key has no private key in PEM format."},
     Reason{"private-key-mismatch", ReasonArea::configuration, "The private key does not belong to the certificate."},
+    Reason{"private-key-not-given", ReasonArea::configuration,
+           "A connection has private_key = \"option:private_key\", and no program gave one with it: such a "
+           "connection can only be added on the bus."},
     Reason{"private-key-open-to-all", ReasonArea::configuration,
            "Everybody on this machine can read a private key: chmod o-r."},
     Reason{"private-key-unreadable", ReasonArea::configuration,
@@ -377,9 +380,13 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"unknown-table", ReasonArea::configuration,
            "The configuration has a table that is unknown; the sentence says which one may have been meant."},
     Reason{"version-range-empty", ReasonArea::configuration, "min_version is newer than max_version."},
+    Reason{"vpn-file-unreadable", ReasonArea::configuration,
+           "A private connection of NetworkManager's names a file that the user to whom it belongs can't read, or "
+           "that is no PEM of at most 32 KiB. Rights of others don't count."},
     Reason{"vpn-files-private", ReasonArea::configuration,
-           "A private connection of NetworkManager's names files. keysluiced would open them with rights that "
-           "the user may not have: make it a connection for all users, or use a pre-shared key."},
+           "A private connection of NetworkManager's names files, and belongs to several users, or to one whom this "
+           "machine does not know: nobody can say with whose rights they are to be opened. Leave one user in "
+           "connection.permissions, or make it a connection for all."},
     Reason{"vpn-secret-missing", ReasonArea::configuration,
            "A connection of NetworkManager's authenticates by a pre-shared key, and neither the connection nor "
            "an agent has it. Set vpn.secrets, or psk-flags in vpn.data for an agent to be asked."},

@@ -25,8 +25,8 @@ int refuse_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* ask
 }
 
 /// All certificates of a PEM file. Text and other objects between them are passed over, as everywhere.
-std::expected<std::vector<CertificatePtr>, std::string> parse_certificates(const FileBytes& contents) {
-    const BioPtr reader = contents.reader();
+std::expected<std::vector<CertificatePtr>, std::string> parse_certificates(Bytes contents) {
+    const BioPtr reader = bio_over(contents);
     std::vector<CertificatePtr> certificates;
     ERR_clear_error();
     while (X509* certificate = PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr)) {
@@ -54,21 +54,88 @@ std::string date_of(const ASN1_TIME* time) {
                        date.tm_hour, date.tm_min, date.tm_sec);
 }
 
-Result<void> check_validity(const std::filesystem::path& file, const X509& certificate,
+Result<void> check_validity(std::string_view name, const X509& certificate,
                             std::chrono::system_clock::time_point now) {
     std::time_t moment = std::chrono::system_clock::to_time_t(now);
     const ASN1_TIME* first = X509_get0_notBefore(&certificate);
     const ASN1_TIME* last = X509_get0_notAfter(&certificate);
     if (X509_cmp_time(last, &moment) <= 0) {
-        return fail("certificate-expired", fmt::format("{}: the certificate of {} expired at {}; renew it",
-                                                       file.native(), subject_of(certificate), date_of(last)));
+        return fail("certificate-expired", fmt::format("{}: the certificate of {} expired at {}; renew it", name,
+                                                       subject_of(certificate), date_of(last)));
     }
     if (X509_cmp_time(first, &moment) > 0) {
         return fail("certificate-not-yet-valid",
-                    fmt::format("{}: the certificate of {} is valid from {} on; is this machine's clock right?",
-                                file.native(), subject_of(certificate), date_of(first)));
+                    fmt::format("{}: the certificate of {} is valid from {} on; is this machine's clock right?", name,
+                                subject_of(certificate), date_of(first)));
     }
     return {};
+}
+
+Result<CertificateChain> chain_from(Bytes pem, std::string_view name, std::chrono::system_clock::time_point now) {
+    auto certificates = parse_certificates(pem);
+    if (!certificates) {
+        return fail("certificate-malformed",
+                    fmt::format("{}: PEM certificates are expected, leaf first: {}", name, certificates.error()));
+    }
+    for (const CertificatePtr& certificate : *certificates) {
+        if (auto valid = check_validity(name, *certificate, now); !valid) {
+            return pass_on(std::move(valid));
+        }
+    }
+    CertificateChain chain;
+    chain.leaf = std::move(certificates->front());
+    certificates->erase(certificates->begin());
+    chain.intermediates = std::move(*certificates);
+    return chain;
+}
+
+Result<PrivateKeyPtr> key_from(const std::expected<FileBytes, std::string>& contents, std::string_view name) {
+    if (!contents) {
+        return fail("private-key-unreadable",
+                    fmt::format("{}: the private key can't be read: {}", name, contents.error()));
+    }
+    bool encrypted = false;
+    PrivateKeyPtr key{PEM_read_bio_PrivateKey(contents->reader().get(), nullptr, refuse_passphrase, &encrypted)};
+    const std::string problem = take_openssl_error();
+    if (encrypted) {
+        return fail("private-key-encrypted",
+                    fmt::format("{}: the private key wants a passphrase; store it unencrypted, readable for the "
+                                "service alone, or as a credential",
+                                name));
+    }
+    if (!key) {
+        return fail("private-key-malformed",
+                    fmt::format("{}: a private key in PEM format is expected: {}", name, problem));
+    }
+    return key;
+}
+
+Result<std::vector<CertificatePtr>> authorities_from(Bytes pem, std::string_view name) {
+    auto certificates = parse_certificates(pem);
+    if (!certificates) {
+        return fail("ca-malformed",
+                    fmt::format("{}: PEM certificates of authorities are expected: {}", name, certificates.error()));
+    }
+    return std::move(*certificates);
+}
+
+Result<std::vector<RevocationListPtr>> lists_from(Bytes contents, std::string_view name) {
+    std::vector<RevocationListPtr> lists;
+    const BioPtr reader = bio_over(contents);
+    while (X509_CRL* list = PEM_read_bio_X509_CRL(reader.get(), nullptr, nullptr, nullptr)) {
+        lists.emplace_back(list);
+    }
+    if (lists.empty()) {
+        if (X509_CRL* list = d2i_X509_CRL_bio(bio_over(contents).get(), nullptr)) {
+            lists.emplace_back(list);
+        }
+    }
+    const std::string problem = take_openssl_error();
+    if (lists.empty()) {
+        return fail("crl-malformed",
+                    fmt::format("{}: a certificate revocation list in PEM or DER is expected: {}", name, problem));
+    }
+    return lists;
 }
 
 }  // namespace
@@ -80,21 +147,12 @@ Result<CertificateChain> read_certificate_chain(const std::filesystem::path& fil
         return fail("certificate-unreadable",
                     fmt::format("{}: the certificate can't be read: {}", file.native(), contents.error()));
     }
-    auto certificates = parse_certificates(*contents);
-    if (!certificates) {
-        return fail("certificate-malformed", fmt::format("{}: PEM certificates are expected, leaf first: {}",
-                                                         file.native(), certificates.error()));
-    }
-    for (const CertificatePtr& certificate : *certificates) {
-        if (auto valid = check_validity(file, *certificate, now); !valid) {
-            return pass_on(std::move(valid));
-        }
-    }
-    CertificateChain chain;
-    chain.leaf = std::move(certificates->front());
-    certificates->erase(certificates->begin());
-    chain.intermediates = std::move(*certificates);
-    return chain;
+    return chain_from(contents->view(), file.native(), now);
+}
+
+Result<CertificateChain> parse_certificate_chain(std::string_view pem, std::string_view name,
+                                                 std::chrono::system_clock::time_point now) {
+    return chain_from(as_bytes(pem), name, now);
 }
 
 std::chrono::sys_seconds end_of(const CertificateChain& chain) {
@@ -109,25 +167,11 @@ std::chrono::sys_seconds end_of(const CertificateChain& chain) {
 }
 
 Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file) {
-    const auto contents = FileBytes::read(file);
-    if (!contents) {
-        return fail("private-key-unreadable",
-                    fmt::format("{}: the private key can't be read: {}", file.native(), contents.error()));
-    }
-    bool encrypted = false;
-    PrivateKeyPtr key{PEM_read_bio_PrivateKey(contents->reader().get(), nullptr, refuse_passphrase, &encrypted)};
-    const std::string problem = take_openssl_error();
-    if (encrypted) {
-        return fail("private-key-encrypted",
-                    fmt::format("{}: the private key wants a passphrase; store it unencrypted, readable for the "
-                                "service alone, or as a credential",
-                                file.native()));
-    }
-    if (!key) {
-        return fail("private-key-malformed",
-                    fmt::format("{}: a private key in PEM format is expected: {}", file.native(), problem));
-    }
-    return key;
+    return key_from(FileBytes::read(file), file.native());
+}
+
+Result<PrivateKeyPtr> read_private_key(int file, std::string_view name) {
+    return key_from(FileBytes::read(file), name);
 }
 
 Result<PrivateKeyPtr> read_private_key(const std::filesystem::path& file, const X509& certificate) {
@@ -151,12 +195,11 @@ Result<std::vector<CertificatePtr>> read_authorities(const std::filesystem::path
         return fail("ca-unreadable", fmt::format("{}: the authorities' certificates can't be read: {}", file.native(),
                                                  contents.error()));
     }
-    auto certificates = parse_certificates(*contents);
-    if (!certificates) {
-        return fail("ca-malformed", fmt::format("{}: PEM certificates of authorities are expected: {}", file.native(),
-                                                certificates.error()));
-    }
-    return std::move(*certificates);
+    return authorities_from(contents->view(), file.native());
+}
+
+Result<std::vector<CertificatePtr>> parse_authorities(std::string_view pem, std::string_view name) {
+    return authorities_from(as_bytes(pem), name);
 }
 
 Result<std::vector<RevocationListPtr>> read_revocation_lists(const std::filesystem::path& file) {
@@ -165,22 +208,11 @@ Result<std::vector<RevocationListPtr>> read_revocation_lists(const std::filesyst
         return fail("crl-unreadable",
                     fmt::format("{}: the revocation list can't be read: {}", file.native(), contents.error()));
     }
-    std::vector<RevocationListPtr> lists;
-    const BioPtr reader = contents->reader();
-    while (X509_CRL* list = PEM_read_bio_X509_CRL(reader.get(), nullptr, nullptr, nullptr)) {
-        lists.emplace_back(list);
-    }
-    if (lists.empty()) {
-        if (X509_CRL* list = d2i_X509_CRL_bio(contents->reader().get(), nullptr)) {
-            lists.emplace_back(list);
-        }
-    }
-    const std::string problem = take_openssl_error();
-    if (lists.empty()) {
-        return fail("crl-malformed", fmt::format("{}: a certificate revocation list in PEM or DER is expected: {}",
-                                                 file.native(), problem));
-    }
-    return lists;
+    return lists_from(contents->view(), file.native());
+}
+
+Result<std::vector<RevocationListPtr>> parse_revocation_lists(std::string_view pem, std::string_view name) {
+    return lists_from(as_bytes(pem), name);
 }
 
 std::vector<std::string> dns_names_of(const X509& certificate) {

@@ -26,10 +26,17 @@ FileBytes::~FileBytes() {
 }
 
 std::expected<FileBytes, std::string> FileBytes::read(const std::filesystem::path& file) {
-    const auto system_error = [] { return std::unexpected(std::string(std::strerror(errno))); };
     const UniqueFd descriptor{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (!descriptor) {
+        return std::unexpected(std::string(std::strerror(errno)));
+    }
+    return read(descriptor.get());
+}
+
+std::expected<FileBytes, std::string> FileBytes::read(int file) {
+    const auto system_error = [] { return std::unexpected(std::string(std::strerror(errno))); };
     struct stat status{};
-    if (!descriptor || ::fstat(descriptor.get(), &status) != 0) {
+    if (::fstat(file, &status) != 0) {
         return system_error();
     }
     if (!S_ISREG(status.st_mode)) {
@@ -41,8 +48,8 @@ std::expected<FileBytes, std::string> FileBytes::read(const std::filesystem::pat
     FileBytes contents{static_cast<std::size_t>(status.st_size)};
     std::size_t filled = 0;
     while (filled < contents.bytes_.size()) {
-        const ssize_t count =
-            ::read(descriptor.get(), contents.bytes_.data() + filled, contents.bytes_.size() - filled);
+        const ssize_t count = ::pread(file, contents.bytes_.data() + filled, contents.bytes_.size() - filled,
+                                      static_cast<off_t>(filled));
         if (count < 0) {
             return system_error();
         }

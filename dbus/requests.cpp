@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,9 +37,9 @@ std::unexpected<Error> unknown_option(const std::string& key, Knows knows) {
         case Knows::child:
             return unknown("option", key, {"interactive", "child"});
         case Knows::updated:
-            return unknown("option", key, {"interactive", "persist", "psk", "eap_password"});
+            return unknown("option", key, {"interactive", "persist", "psk", "eap_password", "private_key"});
         case Knows::added:
-            return unknown("option", key, {"interactive", "persist", "psk", "eap_password", "owned"});
+            return unknown("option", key, {"interactive", "persist", "psk", "eap_password", "private_key", "owned"});
         case Knows::confirm_within:
             return unknown("option", key, {"interactive", "confirm_within"});
     }
@@ -90,26 +91,47 @@ Result<std::chrono::seconds> read_seconds(const std::string& key, const sdbus::V
 }
 
 /// A memory file that nobody can change or shorten any more: to read it takes no time, whoever the caller is.
-Result<std::shared_ptr<const ike::SharedKey>> read_key(const std::string& key, const sdbus::Variant& value) {
+Result<UniqueFd> read_file(const std::string& key, const sdbus::Variant& value, std::size_t longest) {
     const auto file = read<sdbus::UnixFd>("option", key, value, "a memory file (h)");
     if (!file) {
         return std::unexpected(file.error());
     }
     constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK;
     const int seals = fcntl(file->get(), F_GET_SEALS);  // -1, in which every bit is set, where there can be none
-    constexpr std::size_t kLongest = 256;
-    Secret<kLongest + 1> content;
-    const MutableBytes room = content.writable(kLongest + 1);
-    const bool sealed = seals >= 0 && (seals & kSeals) == kSeals;
-    const ssize_t size = sealed ? ::pread(file->get(), room.data(), room.size(), 0) : -1;
-    if (size < 1 || static_cast<std::size_t>(size) > kLongest) {
+    struct stat status{};
+    const bool sealed = seals >= 0 && (seals & kSeals) == kSeals && fstat(file->get(), &status) == 0;
+    if (!sealed || status.st_size < 1 || static_cast<std::size_t>(status.st_size) > longest) {
         return fail(
             "bad-request",
             fmt::format("option {}: expected a memory file that is sealed against writing and shrinking, with "
                         "a key of 1 to {} bytes",
-                        key, kLongest));
+                        key, longest));
     }
-    return std::make_shared<const ike::SharedKey>(content.expose().first(static_cast<std::size_t>(size)));
+    UniqueFd kept = duplicate_fd(file->get());
+    return kept ? Result<UniqueFd>(std::move(kept)) : fail("memory-file-failed", "there are too many open files");
+}
+
+Result<std::shared_ptr<const ike::SharedKey>> read_key(const std::string& key, const sdbus::Variant& value) {
+    constexpr std::size_t kLongest = 256;
+    const auto file = read_file(key, value, kLongest);
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    Secret<kLongest> content;
+    const MutableBytes room = content.writable(kLongest);
+    const auto size = ::pread(file->get(), room.data(), room.size(), 0);
+    return std::make_shared<const ike::SharedKey>(
+        content.expose().first(static_cast<std::size_t>(std::max<ssize_t>(size, 0))));
+}
+
+/// Engines read it: its octets don't come into this process.
+Result<std::shared_ptr<const UniqueFd>> read_private_key(const std::string& key, const sdbus::Variant& value) {
+    constexpr std::size_t kLongest = 64U << 10U;
+    auto file = read_file(key, value, kLongest);
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    return std::make_shared<const UniqueFd>(*std::move(file));
 }
 
 Result<void> read_option(const std::string& key, const sdbus::Variant& value, Knows knows, Options& into) {
@@ -136,6 +158,9 @@ Result<void> read_option(const std::string& key, const sdbus::Variant& value, Kn
     if (key == "eap_password" && brings) {
         return take(read_key(key, value), into.given.eap_password);
     }
+    if (key == "private_key" && brings) {
+        return take(read_private_key(key, value), into.given.private_key);
+    }
     if (key == "owned" && knows == Knows::added) {
         return take(read<bool>("option", key, value, "a boolean (b)"), into.owned);
     }
@@ -153,9 +178,10 @@ Result<Options> read_options(const Dictionary& given, Knows knows) {
         }
     }
     if (options.persist.value_or(false) && (options.given.any() || options.owned)) {
-        return fail(
-            "bad-request",
-            "what persists has no option psk, eap_password or owned: its secret stands in a file, and it stays");
+        return fail("bad-request",
+                    "what persists has no option psk, eap_password, private_key or owned: its secret stands in a "
+                    "file, and it "
+                    "stays");
     }
     return options;
 }

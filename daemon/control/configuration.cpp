@@ -222,11 +222,15 @@ void Assembly::give_keys(const Overlay& overlay) {
         const GivenSecrets given = found == overlay.texts.end() ? GivenSecrets{} : found->second.given;
         connection.given_psk = needs(connection.psk) ? given.psk : nullptr;
         connection.given_eap_password = needs(connection.eap_password) ? given.eap_password : nullptr;
+        connection.given_private_key = needs(connection.private_key) ? given.private_key : nullptr;
         if (needs(connection.psk) && !connection.given_psk) {
             missing(connection.psk, "psk", "psk-not-given");
         }
         if (needs(connection.eap_password) && !connection.given_eap_password) {
             missing(connection.eap_password, "eap_password", "password-not-given");
+        }
+        if (needs(connection.private_key) && !connection.given_private_key) {
+            missing(connection.private_key, "private_key", "private-key-not-given");
         }
     }
 }

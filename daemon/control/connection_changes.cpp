@@ -138,6 +138,9 @@ std::expected<Proposal, Refusal> propose(const AddedTexts& now, const std::files
         if (change.given.eap_password) {
             added.given.eap_password = change.given.eap_password;
         }
+        if (change.given.private_key) {
+            added.given.private_key = change.given.private_key;
+        }
         proposal.texts.emplace(proposal.name, std::move(added));
     } else {
         return std::unexpected(Refusal(Error{

@@ -17,6 +17,9 @@ namespace {
 
 using std::chrono::system_clock;
 
+/// What sentences call a certificate that stands in the configuration.
+constexpr std::string_view kCertificate = "certificate";
+
 /// The certificates of one connection.
 class CertificateLoader {
    public:
@@ -40,7 +43,9 @@ class CertificateLoader {
     }
 
     void load_own() {
-        auto chain = crypto::read_certificate_chain(connection_.certificate, now_);
+        const std::string& source = connection_.certificate;
+        auto chain = is_pem(source) ? crypto::parse_certificate_chain(source, kCertificate, now_)
+                                    : crypto::read_certificate_chain(source, now_);
         if (!chain) {
             report(connection_.certificate_at, chain.error());
             return;
@@ -55,7 +60,7 @@ class CertificateLoader {
         }
         if (!usable) {
             report(connection_.certificate_at,
-                   {usable.error().reason, fmt::format("{}: {}", connection_.certificate, usable.error().sentence)});
+                   {usable.error().reason, fmt::format("{}: {}", certificate_name(), usable.error().sentence)});
             return;
         }
         rules_.certificate = {.chain = {leaf.der()}, .key_kind = *kind, .key_id = leaf.key_id()};
@@ -65,8 +70,15 @@ class CertificateLoader {
         choose_identity(leaf);
     }
 
+    [[nodiscard]] std::string_view certificate_name() const {
+        return is_pem(connection_.certificate) ? kCertificate : connection_.certificate;
+    }
+
     void look_at_key_file() {
         const SecretReference& key = connection_.private_key;
+        if (key.kind == SecretReference::Kind::option) {
+            return;
+        }
         struct stat status{};
         const auto path = secret_path(key.path);
         if (path && ::stat(path->c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
@@ -90,12 +102,13 @@ class CertificateLoader {
                    {"certificate-identity",
                     fmt::format("local_id: {} is neither the subject nor an alternative name of {}, so no peer would "
                                 "believe it; leave local_id out to be {}",
-                                ike::wire::print(rules_.local_id), connection_.certificate, leaf.subject())});
+                                ike::wire::print(rules_.local_id), certificate_name(), leaf.subject())});
         }
     }
 
     void load_authorities() {
-        auto read = crypto::read_authorities(connection_.ca);
+        const std::string& source = connection_.ca;
+        auto read = is_pem(source) ? crypto::parse_authorities(source, "ca") : crypto::read_authorities(source);
         if (!read) {
             report(connection_.ca_at, read.error());
             return;
@@ -106,7 +119,9 @@ class CertificateLoader {
         }
         std::vector<crypto::RevocationListPtr> revoked;
         for (std::size_t i = 0; i < connection_.crl.size(); ++i) {
-            auto lists = crypto::read_revocation_lists(connection_.crl[i]);
+            const std::string& list = connection_.crl[i];
+            auto lists =
+                is_pem(list) ? crypto::parse_revocation_lists(list, "crl") : crypto::read_revocation_lists(list);
             if (!lists) {
                 report(connection_.crl_at[i], lists.error());
                 continue;
@@ -137,7 +152,7 @@ Diagnostics check_private_keys(const IkeConfiguration& ike) {
     Diagnostics faults;
     for (const IkeConnection& connection : ike.connections) {
         const auto& chain = connection.rules->certificate.chain;
-        if (chain.empty()) {
+        if (chain.empty() || connection.private_key.kind == SecretReference::Kind::option) {
             continue;
         }
         const auto path = secret_path(connection.private_key.path);
@@ -155,11 +170,14 @@ std::vector<Signers::Key> signing_keys(const IkeConfiguration& ike) {
     std::set<KeyId> known;
     for (const IkeConnection& connection : ike.connections) {
         const ike::OwnCertificate& own = connection.rules->certificate;
-        if (!own.chain.empty() && known.insert(own.key_id).second) {
+        const bool unknown = connection.given_private_key && !*connection.given_private_key;
+        if (!own.chain.empty() && !unknown && known.insert(own.key_id).second) {
+            const bool given = connection.private_key.kind == SecretReference::Kind::option;
             keys.push_back({.id = own.key_id,
-                            .path = connection.private_key.path,
+                            .path = given ? "option:private_key" : connection.private_key.path,
                             .owner = fmt::format("{}: connection {}", to_string(connection.private_key.where),
-                                                 connection.rules->name)});
+                                                 connection.rules->name),
+                            .given = connection.given_private_key});
         }
     }
     return keys;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/unique_fd.hpp"
 #include "daemon/control/diagnostic.hpp"
 #include "daemon/control/secret_reference.hpp"
 #include "ike/connection.hpp"
@@ -55,9 +56,11 @@ struct IkeConnection {
     std::shared_ptr<const ike::SharedKey> given_psk;  ///< of SecretReference::Kind::option
     SecretReference eap_password;  ///< a directory: of users; none where nobody proves anything by EAP
     std::shared_ptr<const eap::Password> given_eap_password;  ///< of SecretReference::Kind::option
-    std::string certificate;  ///< PEM chain, leaf first; empty where no certificate of ours is used, as the next
+    // What is public is named by its path, or is the PEM itself: is_pem().
+    std::string certificate;  ///< chain, leaf first; empty where no certificate of ours is used, as the next
     SecretReference private_key;
-    std::string ca;  ///< PEM bundle; empty where the peer shows no certificate
+    std::shared_ptr<const UniqueFd> given_private_key;  ///< of SecretReference::Kind::option
+    std::string ca;                                     ///< bundle; empty where the peer shows no certificate
     std::vector<std::string> crl;
     bool own_id = false;          ///< local_id stands in the file
     bool eap_by_subject = false;  ///< nor does a name for EAP-TLS: our certificate has it
@@ -76,6 +79,11 @@ struct IkeConnection {
     Position interface_at;
 };
 
+/// Whether a certificate, bundle or revocation list stands in the configuration itself, and not in a file.
+[[nodiscard]] inline bool is_pem(std::string_view text) {
+    return text.starts_with("-----BEGIN ");
+}
+
 /// An [[ike.pool]].
 struct IkePool {
     ike::AddressPoolPtr rules;
@@ -83,13 +91,15 @@ struct IkePool {
 };
 
 /// Secrets that came with the call that a connection came with; null: none did. Of "option:psk",
-/// "option:eap_password".
+/// "option:eap_password", "option:private_key".
 struct GivenSecrets {
     std::shared_ptr<const ike::SharedKey> psk = {};
     std::shared_ptr<const eap::Password> eap_password = {};
+    /// A sealed memory file with PEM, which engines read and this process does not; none in it: nobody knows the key.
+    std::shared_ptr<const UniqueFd> private_key = {};
 
     bool operator==(const GivenSecrets&) const = default;
-    [[nodiscard]] bool any() const { return psk || eap_password; }
+    [[nodiscard]] bool any() const { return psk || eap_password || private_key; }
 };
 
 /// Why a configuration is used.

@@ -45,7 +45,8 @@ constexpr std::string_view kTitle = "[[ike.connection]]";
 constexpr std::string_view kChildTitle = "[[ike.connection.child]]";
 constexpr std::string_view kAny = "any";
 constexpr SecretKey kPsk{.key = "psk", .example = "/etc/keysluice/hq.psk", .directory = true, .option = true};
-constexpr SecretKey kPrivateKey{.key = "private_key", .example = "/etc/keysluice/gw1.key", .engines = true};
+constexpr SecretKey kPrivateKey{
+    .key = "private_key", .example = "/etc/keysluice/gw1.key", .option = true, .engines = true};
 
 void read_duration(Section& section, std::string_view key, DurationRange range, Duration& into) {
     auto value = std::chrono::duration_cast<milliseconds>(into);
@@ -208,14 +209,29 @@ void read_identities(Section& section, IkeConnection& connection) {
     }
 }
 
+/// What is not PEM has to be a path.
+bool names_pem(Section& section, std::string_view key, const std::string& text, const Position& where) {
+    const auto fault = is_pem(text) ? std::nullopt : path_fault(text);
+    if (fault) {
+        section.report(where, "bad-path", fmt::format("{} = {}: {}", key, in_quotes(text), *fault));
+    }
+    return !fault;
+}
+
+void read_pem(Section& section, std::string_view key, std::string& into, Position& where) {
+    where = section.position(key);
+    const std::string* const text = section.text(key, "a string with an absolute path, or with PEM");
+    if (text != nullptr && names_pem(section, key, *text, where)) {
+        into = *text;
+    }
+}
+
 void read_crl(Section& section, IkeConnection& connection) {
-    for (PlacedText& file : section.texts("crl", kMostIkeItems, "/etc/keysluice/ca.crl")) {
-        if (const auto fault = path_fault(file.text)) {
-            section.report(file.where, "bad-path", fmt::format("crl = {}: {}", in_quotes(file.text), *fault));
-            continue;
+    for (PlacedText& list : section.texts("crl", kMostIkeItems, "/etc/keysluice/ca.crl")) {
+        if (names_pem(section, "crl", list.text, list.where)) {
+            connection.crl.push_back(std::move(list.text));
+            connection.crl_at.push_back(list.where);
         }
-        connection.crl.push_back(std::move(file.text));
-        connection.crl_at.push_back(file.where);
     }
 }
 
@@ -225,11 +241,9 @@ void read_authentication(Section& section, std::string_view credentials, IkeConn
     rules.remote_auth = ike::is_eap(rules.auth) ? ike::Auth::certificate : rules.auth;
     section.choice("remote_auth", kIkeAuthNames, rules.remote_auth);
     read_secret_reference(section, kPsk, credentials, connection.psk);
-    section.path("certificate", connection.certificate);
-    connection.certificate_at = section.position("certificate");
+    read_pem(section, "certificate", connection.certificate, connection.certificate_at);
     read_secret_reference(section, kPrivateKey, credentials, connection.private_key);
-    section.path("ca", connection.ca);
-    connection.ca_at = section.position("ca");
+    read_pem(section, "ca", connection.ca, connection.ca_at);
     read_crl(section, connection);
     const bool by_tls = ike::proves_by_tls(rules);
     const std::string_view tls_key =

@@ -39,7 +39,8 @@ GivenSecrets unknown_secrets() {
         octet = static_cast<std::uint8_t>('a' + octet % kLetters);
     }
     return {.psk = std::make_shared<const ike::SharedKey>(Bytes(octets)),
-            .eap_password = std::make_shared<const eap::Password>(Bytes(octets))};
+            .eap_password = std::make_shared<const eap::Password>(Bytes(octets)),
+            .private_key = std::make_shared<const UniqueFd>()};
 }
 
 bool write_all(int file, Bytes bytes, std::uint64_t offset) {

@@ -8,7 +8,7 @@ namespace keysluice::control {
 
 /// The connections of programs on the bus, which outlive this process as their IKE SAs do: in a memory file that
 /// whoever started it keeps. Their secrets are not in there. The next process holds a random key in the place of
-/// each, which nobody knows, until the owner brings them again.
+/// each, which nobody knows, and no private key, until the owner brings them again.
 class OwnedConnections {
    public:
     /// Where nobody keeps descriptors, nothing is kept; the log says why something else is wrong.

@@ -20,7 +20,11 @@ void Signers::use(std::vector<Key> keys) {
 
 void Signers::tell(Engine& engine) {
     for (const Key& key : keys_) {
-        static_cast<void>(engine.channel->send(SigningKey{.key = key.id, .path = key.path}));
+        Descriptors beside;
+        if (key.given) {
+            beside.push_back(duplicate_fd(*key.given));
+        }
+        static_cast<void>(engine.channel->send(SigningKey{.key = key.id, .path = key.path}, std::move(beside)));
     }
 }
 

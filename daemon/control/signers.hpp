@@ -3,6 +3,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,7 +23,8 @@ class Signers {
     struct Key {
         KeyId id{};
         std::string path;
-        std::string owner;  ///< "k.toml:4:1: connection hq", for the log
+        std::string owner;                           ///< "k.toml:4:1: connection hq", for the log
+        std::shared_ptr<const UniqueFd> given = {};  ///< a memory file with the key, in the place of `path`
     };
     using Done = std::function<void(Result<std::vector<std::uint8_t>>)>;
 

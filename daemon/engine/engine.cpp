@@ -127,7 +127,8 @@ void Engine::on_control_message(const Message& message, Descriptors descriptors)
     } else if (const auto* ticket = std::get_if<TicketReceived>(&message)) {
         late_tickets_.on_ticket(*ticket);
     } else if (const auto* key = std::get_if<SigningKey>(&message)) {
-        static_cast<void>(control_.send(signer_.load(*key)));
+        const UniqueFd given = descriptors.empty() ? UniqueFd() : std::move(descriptors.front());
+        static_cast<void>(control_.send(signer_.load(*key, given)));
     } else if (const auto* unsigned_yet = std::get_if<SignatureWanted>(&message)) {
         static_cast<void>(control_.send(signer_.sign(*unsigned_yet)));
     } else if (const auto* turn = std::get_if<TlsTurnHeard>(&message)) {

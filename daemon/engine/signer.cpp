@@ -9,10 +9,21 @@
 
 namespace keysluice {
 
-SigningKeyLoaded Signer::load(const SigningKey& key) {
+namespace {
+
+Result<crypto::PrivateKeyPtr> read_key(const std::string& reference, const UniqueFd& given) {
+    if (given) {
+        return crypto::read_private_key(given.get(), reference);
+    }
+    const auto path = secret_path(reference);
+    return path ? crypto::read_private_key(*path) : std::unexpected(path.error());
+}
+
+}  // namespace
+
+SigningKeyLoaded Signer::load(const SigningKey& key, const UniqueFd& given) {
     SigningKeyLoaded answer{.key = key.key, .reason = {}, .sentence = {}};
-    const auto path = secret_path(key.path);
-    auto read = path ? crypto::read_private_key(*path) : std::unexpected(path.error());
+    auto read = read_key(key.path, given);
     if (!read) {
         answer.reason = read.error().reason;
         answer.sentence = read.error().sentence;

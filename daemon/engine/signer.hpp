@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/unique_fd.hpp"
 #include "crypto/openssl.hpp"
 #include "daemon/shared/messages.hpp"
 
@@ -11,7 +12,8 @@ namespace keysluice {
 class Signer {
    public:
     /// The same key may come again: what was loaded stays when its file is gone.
-    [[nodiscard]] SigningKeyLoaded load(const SigningKey& key);
+    /// `given`: a memory file with it, or none where `key` names a file.
+    [[nodiscard]] SigningKeyLoaded load(const SigningKey& key, const UniqueFd& given = {});
     [[nodiscard]] SignatureMade sign(const SignatureWanted& wanted) const;
     /// Null: it was not loaded.
     [[nodiscard]] EVP_PKEY* find(const KeyId& key) const;

@@ -281,10 +281,10 @@ struct Failures {
 /// SHA-256 of a public key (its Subject Public Key Info): names the private key.
 using KeyId = std::array<std::uint8_t, 32>;
 
-/// keysluiced → engine: sign for IKE with the private key in this file.
+/// keysluiced → engine: sign for IKE with the private key in this file, or in the memory file beside the message.
 struct SigningKey {
     KeyId key{};
-    std::string path;
+    std::string path;  ///< of the memory file, what sentences call it
     bool operator==(const SigningKey&) const = default;
 };
 

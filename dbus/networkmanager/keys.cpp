@@ -63,12 +63,17 @@ void append_value(std::string& into, Form form, std::string_view value) {
         case Form::file:
             append_json_text(into, value);
             break;
-        case Form::list:
         case Form::files:
+            if (value.starts_with("-----BEGIN ")) {
+                append_list(into, {value});
+                break;
+            }
+            [[fallthrough]];
+        case Form::list:
             append_list(into, items_of(value));
             break;
         case Form::key_file:
-            append_json_text(into, fmt::format("file:{}", value));
+            append_json_text(into, value == kGivenPrivateKey ? std::string(value) : fmt::format("file:{}", value));
             break;
     }
 }
@@ -77,6 +82,10 @@ void append_value(std::string& into, Form form, std::string_view value) {
 
 std::span<const Key> keys() {
     return kKeys;
+}
+
+bool names_files(Form form) {
+    return form == Form::file || form == Form::files || form == Form::key_file;
 }
 
 bool is_separator(char character) {

@@ -13,8 +13,12 @@ namespace keysluice::networkmanager {
 using Data = std::map<std::string, std::string>;
 
 /// How the value of a key is written in TOML. `one_or_more` is a text, or a list where it has several items. `file`
-/// and `files` name what keysluiced opens.
+/// and `files` name what keysluiced opens, or are the PEM that stands there, and so does `key_file`, or is
+/// kGivenPrivateKey.
 enum class Form : std::uint8_t { text, list, one_or_more, file, files, key_file };
+/// In the place of a file's name.
+inline constexpr std::string_view kGivenPrivateKey = "option:private_key";
+[[nodiscard]] bool names_files(Form form);
 /// Which table of a configuration file has it: [[ike.connection]] or its [[ike.connection.child]].
 enum class Table : std::uint8_t { connection, child };
 

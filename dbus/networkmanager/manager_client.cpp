@@ -72,8 +72,9 @@ ManagerClient::ManagerClient(sdbus::IConnection& connection, OnEvent on_event)
     bus::finish_registration(*manager_);
 }
 
-Result<void> ManagerClient::use(Profile profile, const GivenSecrets& secrets) {
+Result<void> ManagerClient::use(Profile profile, GivenSecrets secrets) {
     profile_ = std::move(profile);
+    private_key_ = std::move(secrets.private_key);
     const auto keep = [](bool taken, const GivenSecret& secret, UniqueFd& into) -> Result<void> {
         auto file = taken ? sealed(secret) : Result<UniqueFd>();
         if (!file) {
@@ -143,6 +144,9 @@ void ManagerClient::add() {
     }
     if (password_) {
         options.emplace("eap_password", sdbus::Variant{sdbus::UnixFd(password_.get())});
+    }
+    if (private_key_) {
+        options.emplace("private_key", sdbus::Variant{sdbus::UnixFd(private_key_.get())});
     }
     manager_->callMethodAsync("AddConnection")
         .onInterface(kManager)

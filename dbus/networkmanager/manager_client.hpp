@@ -22,7 +22,7 @@ class ManagerClient {
 
     /// What add() is to add from now on. Its secrets are kept in memory files, so that a second keysluiced can have
     /// them too. Error: `memory-file-failed`.
-    [[nodiscard]] Result<void> use(Profile profile, const GivenSecrets& secrets);
+    [[nodiscard]] Result<void> use(Profile profile, GivenSecrets secrets);
 
     void add();
     void begin();
@@ -43,6 +43,7 @@ class ManagerClient {
     Profile profile_;
     UniqueFd psk_;
     UniqueFd password_;
+    UniqueFd private_key_;
     bool there_ = false;          ///< as far as we know
     std::uint64_t absences_ = 0;  ///< an answer of before one of them is none any more
     std::uint64_t next_event_ = 0;

@@ -88,22 +88,6 @@ Result<void> check_keys(const Request& request) {
     return {};
 }
 
-/// No path of a private connection may reach keysluiced: it would open the file with rights that its owner may not
-/// have (as in CVE-2025-9615).
-Result<void> check_files(const Request& request) {
-    for (const Key& key : keys()) {
-        const bool names_files = key.form == Form::file || key.form == Form::files || key.form == Form::key_file;
-        if (request.is_private && names_files && request.data.contains(std::string(key.data))) {
-            return fail("vpn-files-private",
-                        fmt::format("vpn.data: {} names a file, and {} is private (connection.permissions): "
-                                    "keysluiced would open the file with its own rights; expected a connection for "
-                                    "all users, or method=psk without files",
-                                    key.data, in_quotes(request.id)));
-        }
-    }
-    return {};
-}
-
 Result<void> check_secrets(const Request& request) {
     for (const SecretName& each : kSecrets) {
         const GivenSecret& secret = each.of(request);
@@ -179,7 +163,7 @@ bool lacks_secrets(const Request& request) {
 }
 
 Result<Profile> read_profile(const Request& request) {
-    for (const auto check : {check_keys, check_gateways, check_files, check_secrets}) {
+    for (const auto check : {check_keys, check_gateways, check_secrets}) {
         if (auto checked = check(request); !checked) {
             return pass_on(std::move(checked));
         }

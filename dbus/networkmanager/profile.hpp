@@ -8,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "base/unique_fd.hpp"
 
 namespace keysluice::networkmanager {
 
@@ -18,13 +19,14 @@ using GivenSecret = Secret<257>;
 struct GivenSecrets {
     GivenSecret psk;
     GivenSecret password;
+    UniqueFd private_key;  ///< of a private connection: a sealed memory file with what stands in the user's
 };
 
 /// What NetworkManager says of a connection, of which this service needs little.
 struct Request {
     std::string uuid;
     std::string id;                           ///< its name, for people
-    bool is_private = false;                  ///< connection.permissions: it is somebody's, and not the machine's
+    std::vector<std::string> users;           ///< connection.permissions: it is theirs; none: the machine's
     std::chrono::seconds timeout{0};          ///< vpn.timeout; 0: NetworkManager's own
     std::map<std::string, std::string> data;  ///< vpn.data
     GivenSecrets secrets;
@@ -42,8 +44,8 @@ struct Profile {
 /// Whether NetworkManager has to find secrets first.
 [[nodiscard]] bool lacks_secrets(const Request& request);
 
-/// Fails with "bad-vpn-data", "vpn-files-private" (a private connection names files, which keysluiced would open with
-/// its own rights instead of the user's) and "vpn-secret-missing". That values make sense is for keysluiced to say.
+/// Of a private connection, after read_private_files(). Fails with "bad-vpn-data" and "vpn-secret-missing". That
+/// values make sense is for keysluiced to say.
 [[nodiscard]] Result<Profile> read_profile(const Request& request);
 
 /// The same connection as a configuration file, without its secrets: it names files where they are to be. Fails with

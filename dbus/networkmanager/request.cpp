@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <utility>
 
 namespace keysluice::networkmanager {
@@ -36,6 +37,18 @@ void take_secrets(const Settings& settings, Request& request) {
     }
 }
 
+/// Of "user:NAME" and "user:NAME:", which is all that NetworkManager has there; another kind is a user whom nobody
+/// knows.
+std::vector<std::string> users_of(const std::vector<std::string>& permissions) {
+    constexpr std::string_view kUser = "user:";
+    std::vector<std::string> users;
+    for (const std::string& each : permissions) {
+        const std::string name = each.starts_with(kUser) ? each.substr(kUser.size()) : ":" + each;
+        users.push_back(name.ends_with(':') ? name.substr(0, name.size() - 1) : name);
+    }
+    return users;
+}
+
 }  // namespace
 
 Result<Request> read_request(const Settings& settings) {
@@ -49,7 +62,7 @@ Result<Request> read_request(const Settings& settings) {
         take(settings, "vpn", "timeout", timeout);
         take(settings, "vpn", "data", request.data);
         take_secrets(settings, request);
-        request.is_private = !permissions.empty();
+        request.users = users_of(permissions);
         request.timeout = std::chrono::seconds(timeout);
     } catch (const sdbus::Error& error) {
         return fail("bad-vpn-data",

@@ -10,6 +10,7 @@
 #include "daemon/shared/log.hpp"
 #include "dbus/common/name_owners.hpp"
 #include "dbus/networkmanager/ip_config.hpp"
+#include "dbus/networkmanager/private_files.hpp"
 
 namespace keysluice::networkmanager {
 namespace {
@@ -89,8 +90,10 @@ void Service::Connect(const Settings& connection) {
             refuse(Refusal::wrong_state, "this process was for one tunnel, which is stopped");
     }
     auto request = read_request(connection);
-    auto profile = request ? read_profile(*request) : std::unexpected(request.error());
-    const auto used = profile ? manager_.use(*std::move(profile), request->secrets) : pass_on(std::move(profile));
+    const auto complete = request ? read_private_files(*request) : std::unexpected(request.error());
+    auto profile = complete ? read_profile(*request) : std::unexpected(complete.error());
+    const auto used =
+        profile ? manager_.use(*std::move(profile), std::move(request->secrets)) : pass_on(std::move(profile));
     if (!used) {
         stop();  // nobody calls again
         refuse(used.error());

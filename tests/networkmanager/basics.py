@@ -273,16 +273,32 @@ def interrupted(world):
         nothing_left(world, manager, client, gateway)
 
 
-@scenario("NetworkManager: a private connection has a key, and no files")
+@scenario("NetworkManager: a private connection, whose files its user opens")
 def private(world):
-    with laptop(world) as (manager, ours, client, gateway):
-        office(manager, gateway)
-        manager.nmcli("connection", "modify", "office", "connection.permissions", "user:root")
+    authority = Authority(world.certificates)
+    certificate, key = authority.issue("left.test")
+    with laptop(world, gateway=for_keysluice(authority, *authority.issue("right.test"))) as (manager, ours, client, gateway):
+        def add(name, user, **files):
+            added = office(manager, gateway, name, secret=None, method="certificate",
+                           **{"certificate": certificate, "private_key": key, "ca": authority.certificate} | files)
+            manager.nmcli("connection", "modify", name, "connection.permissions", user)
+            return added
+        name = add("office", "user:root")
         manager.up("office")
+        expect_equal([each["remote_id"] for each in gateway.sas()], ["left.test"], "whom the gateway knows")
+        before = gateway.ike_spis()
+        ours.replace()
+        eventually(lambda: connections_once_there(client), world.patience(20), "the connection is there again")
+        client.manager("Reauthenticate", "sa{sv}", name, {})  # which is signed anew
+        eventually(lambda: gateway.ike_spis() and not gateway.ike_spis() & before, world.patience(20), "another IKE SA stands")
+        expect_equal(manager.state("office"), "activated", "state")
         manager.down("office")
-        office(manager, gateway, "files", ca="/home/somebody/ca.pem")
-        manager.nmcli("connection", "modify", "files", "connection.permissions", "user:root")
-        refused(world, manager, client, gateway, START, "vpn-files-private", "files")
+        nothing_left(world, manager, client, gateway)
+        add("missing", "user:root", ca="/home/somebody/ca.pem")
+        refused(world, manager, client, gateway, START, "vpn-file-unreadable", "missing")
+        add("shared", "user:root,user:daemon")
+        refused(world, manager, client, gateway, START, "vpn-files-private", "shared")
+        expect("PRIVATE KEY" not in manager.log() + ours.log(), "a private key is in a log")
 
 
 @scenario("NetworkManager: certificates, and those that are refused")

@@ -1,8 +1,11 @@
 #include "daemon/control/ike_certificates.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "tests/support/certified_ends.hpp"
@@ -70,6 +73,57 @@ TEST_CASE_FIXTURE(Fixture, "what is configured is what the connection has, also 
         CHECK(ike::same(connection.rules->local_id, ike::parse_identity("CN=a.example").value()));
     }
     CHECK(warnings.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is public may stand in the configuration, and a private key come otherwise") {
+    const auto contents = [](const std::string& path) {
+        std::ifstream file(path);
+        return std::string(std::istreambuf_iterator(file), {});
+    };
+    connection.certificate = contents(connection.certificate);
+    connection.ca = contents(connection.ca);
+    REQUIRE(is_pem(connection.certificate));
+    connection.private_key = {.kind = SecretReference::Kind::option, .path = {}, .where = kKey};
+    SUBCASE("as it should be") {
+        connection.given_private_key =
+            std::make_shared<const UniqueFd>(::open(leaf.key_file.c_str(), O_RDONLY | O_CLOEXEC));
+        CHECK(load().empty());
+        CHECK(check_private_keys(ike).empty());
+        CHECK(connection.rules->certificate.key_id == crypto::key_id(*leaf.key));
+        const auto keys = signing_keys(ike);
+        REQUIRE(keys.size() == 1);
+        CHECK(keys[0].path == "option:private_key");
+        CHECK(keys[0].given == connection.given_private_key);
+    }
+    SUBCASE("who gives the key is awaited") {
+        connection.given_private_key = std::make_shared<const UniqueFd>();
+        CHECK(load().empty());
+        CHECK(signing_keys(ike).empty());
+    }
+    SUBCASE("of somebody else") {
+        connection.own_id = true;
+        connection.rules->local_id = ike::parse_identity("b.example").value();
+        const Diagnostics faults = load();
+        check_fault(faults, kId, "certificate-identity");
+        CHECK(faults[0].sentence.find("alternative name of certificate, so") != std::string::npos);
+    }
+    SUBCASE("damaged") {
+        connection.certificate.erase(60, 4);
+        connection.ca = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
+        connection.crl = {"-----BEGIN X509 CRL-----\n"};
+        connection.crl_at = {kCrl};
+        const Diagnostics faults = load();
+        REQUIRE(faults.size() == 2);
+        CHECK(faults[0].reason == "certificate-malformed");
+        CHECK(faults[0].sentence.starts_with("certificate: "));
+        CHECK(faults[1].reason == "ca-malformed");
+        CHECK(faults[1].sentence.starts_with("ca: "));
+    }
+    SUBCASE("a revocation list that is none") {
+        connection.crl = {"-----BEGIN X509 CRL-----\n"};
+        connection.crl_at = {kCrl};
+        check_fault(load(), kCrl, "crl-malformed");
+    }
 }
 
 TEST_CASE_FIXTURE(Fixture, "local_id is one of the certificate's names") {

@@ -193,7 +193,11 @@ TEST_CASE("a key that came with the call is for the text that came with it") {
     CHECK(said(connection("psk = \"file:/k\"\nreauth_time = \"4s\""))
               .find("reauth_time: expected 0s, which is never") != std::string::npos);
     CHECK(said(connection("psk = \"option:key\"")).starts_with("f:4:7: psk: expected \"file:/PATH\""));
-    CHECK(said(connection("private_key = \"option:private_key\"")).starts_with("f:4:15: private_key: expected"));
+    const std::string certified = connection(
+        "private_key = \"option:private_key\"\nauth = \"certificate\"\ncertificate = \"/c.pem\"\nca = "
+        "\"-----BEGIN CERTIFICATE-----\"");
+    CHECK(parse_configuration(certified, "f", {}).error().at(0).reason == "private-key-not-given");
+    CHECK(said(certified).starts_with("f:4:15: private_key: \"option:private_key\" is what comes as"));
 
     const test::RuntimeFolder folder;
     const std::filesystem::path file = folder / "keysluice.toml";

@@ -50,6 +50,8 @@ TEST_SUITE("owned connections") {
         REQUIRE(found.at("mine").given.psk);
         const Bytes unknown = found.at("mine").given.psk->expose();
         CHECK(unknown.size() == 32);
+        REQUIRE(found.at("mine").given.private_key);
+        CHECK_FALSE(*found.at("mine").given.private_key);
         CHECK_FALSE(std::ranges::equal(unknown, found.at("theirs").given.psk->expose()));
         CHECK_FALSE(std::ranges::equal(unknown, process().inherited().at("mine").given.psk->expose()));
     }

@@ -1,6 +1,8 @@
 #include "daemon/control/signers.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 
 #include <optional>
 
@@ -105,6 +107,18 @@ TEST_CASE_FIXTURE(Fixture, "an engine is told the keys, and signs what is asked 
     make(engine, wanted.token, "signature");
     make(engine, wanted.token, "again");
     CHECK(results == std::vector<std::string>{"signature"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "a key that somebody gave to us goes to each engine, and stays ours") {
+    const auto file = std::make_shared<const UniqueFd>(memfd_create("key", MFD_CLOEXEC));
+    signers.use({{.id = kKey, .path = "option:private_key", .owner = "hq", .given = file}});
+    for (int each = 0; each < 2; ++each) {
+        Engine engine(loop, signers);
+        REQUIRE(engine.theirs.mail.size() == 1);
+        CHECK(std::get<SigningKey>(engine.theirs.mail[0].message) == SigningKey{kKey, "option:private_key"});
+        CHECK(engine.theirs.mail[0].descriptors.size() == 1);
+    }
+    CHECK(fcntl(file->get(), F_GETFD) >= 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "it waits for an engine that has the key") {

@@ -55,6 +55,13 @@ TEST_SUITE("dbus: requests") {
         CHECK(as_text(options->given.psk->expose()) == "swordfish\n");
         CHECK(as_text(given("eap_password", "sesame", kSeals)->given.eap_password->expose()) == "sesame");
         CHECK(psk_of(std::string(256, 'x'), kSeals));
+        const auto file = given("private_key", std::string(65'536, 'x'), kSeals);
+        REQUIRE(file);
+        CHECK(*file->given.private_key);
+        for (const auto& wrong : {given("private_key", std::string(65'537, 'x'), kSeals),
+                                  given("private_key", "", kSeals), given("private_key", "x", F_SEAL_SHRINK)}) {
+            CHECK(wrong.error().reason == "bad-request");
+        }
         for (const std::size_t size : {0U, 257U, 5000U}) {
             CHECK(psk_of(std::string(size, 'x'), kSeals).error().reason == "bad-request");
         }
@@ -72,11 +79,11 @@ TEST_SUITE("dbus: requests") {
     TEST_CASE("what is added may have an owner, unless it persists") {
         CHECK(read_options({{"owned", sdbus::Variant{true}}}, Knows::added)->owned);
         CHECK(read_options({{"owned", sdbus::Variant{true}}}, Knows::updated).error().sentence ==
-              "there is no option \"owned\": expected interactive, persist, psk, eap_password");
+              "there is no option \"owned\": expected interactive, persist, psk, eap_password, private_key");
         const Dictionary both{{"owned", sdbus::Variant{true}}, {"persist", sdbus::Variant{true}}};
         CHECK(read_options(both, Knows::added).error().reason == "bad-request");
         CHECK(read_options({{"x", sdbus::Variant{true}}}, Knows::added).error().sentence ==
-              "there is no option \"x\": expected interactive, persist, psk, eap_password, owned");
+              "there is no option \"x\": expected interactive, persist, psk, eap_password, private_key, owned");
     }
 
     TEST_CASE("filters") {

@@ -1,6 +1,7 @@
 #include "daemon/engine/signer.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include "crypto/signature.hpp"
 #include "tests/support/certified_ends.hpp"
@@ -33,6 +34,22 @@ TEST_CASE("what an engine has loaded, it signs with") {
     // It stays when its file goes.
     CHECK(signer.load({id, "/nowhere"}).reason == "private-key-unreadable");
     CHECK_FALSE(signer.sign(wanted(id)).signature.empty());
+}
+
+TEST_CASE("a key in a memory file, which has no name") {
+    const Issued& issued = vault().leaf("a.example", KeyType::p256);
+    const KeyId id = crypto::key_id(*issued.key);
+    const UniqueFd file(::open(issued.key_file.c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(file);
+    Signer signer;
+    for (int each = 0; each < 2; ++each) {  // from its beginning, whoever has read it
+        CHECK(signer.load({id, "option:private_key"}, file).reason.empty());
+    }
+    CHECK_FALSE(signer.sign(wanted(id)).signature.empty());
+    const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const SigningKeyLoaded refused = signer.load({id, "option:private_key"}, nothing);
+    CHECK(refused.reason == "private-key-unreadable");
+    CHECK(refused.sentence.starts_with("option:private_key: "));
 }
 
 TEST_CASE("what can't be done is said") {

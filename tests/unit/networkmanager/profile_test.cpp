@@ -192,20 +192,6 @@ TEST_SUITE("networkmanager: profile") {
         CHECK(read_profile(request({{"gateway", "g"}}, std::string(256, 'x'))));
     }
 
-    TEST_CASE("a private connection names no files") {
-        for (const char* key : {"certificate", "private-key", "ca", "crl"}) {
-            CAPTURE(key);
-            Request theirs = request({{"gateway", "g"}, {key, "/home/alice/x.pem"}});
-            CHECK(read_profile(theirs));
-            theirs.is_private = true;
-            CHECK(
-                sentence_of(theirs, "vpn-files-private").starts_with(fmt::format("vpn.data: {} names a file", key)));
-        }
-        Request theirs = request({{"gateway", "g"}});
-        theirs.is_private = true;
-        CHECK(read_profile(theirs));
-    }
-
     TEST_CASE("secrets are needed by who authenticates with them, unless it is said that they are not") {
         CHECK_FALSE(lacks_secrets(request({{"gateway", "g"}})));
         CHECK(lacks_secrets(request({}, "")));
@@ -242,7 +228,7 @@ TEST_SUITE("networkmanager: profile") {
         REQUIRE(read);
         CHECK(read->uuid == "u");
         CHECK(read->id == "office");
-        CHECK(read->is_private);
+        CHECK(read->users == std::vector<std::string>{"alice"});
         CHECK(read->timeout == seconds(9));
         CHECK(read->data == Texts{{"gateway", "g"}});
         CHECK(as_text(read->secrets.psk.expose()) == "swordfish");
