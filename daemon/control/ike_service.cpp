@@ -234,9 +234,16 @@ void IkeService::adopt_children(Inventory found) {
         kernel_->settle(found);
     }
     perform(endpoint_.unconfirmed());
-    if (!inherited.empty()) {
+    // One that has come to its end answers repeated requests for a while, and is nobody's any more.
+    const auto alive = std::ranges::count_if(inherited, [this](ike::IkeSpi spi) {
+        const ike::Sa* const sa = find(spi);
+        return sa != nullptr && sa->state != ike::State::dead;
+    });
+    if (alive > 0) {
         log_event(LogLevel::info, {.event = LogEvent::ike_taken_over},
-                  "{} IKE SAs were taken over from the process before", inherited.size());
+                  "{} IKE SAs were taken over from the process before", alive);
+    }
+    if (!inherited.empty()) {
         take(ike::TimePassed{});
         take(ike::OwnAddresses{addresses_for_peers()});  // perhaps others than it had
     }

@@ -17,9 +17,9 @@ CHANGES = 50
 
 
 @contextlib.contextmanager
-def roaming(world, initiator, nat=None, **more):
+def roaming(world, initiator, nat=None, family=4, **more):
     """Both may be at any address; who begins may change it."""
-    tunnel = Tunnel()
+    tunnel = Tunnel(family=family, carries=4)
     sluice = {"connection": {"local": "any", "liveness": "2s", "liveness_idle": "2s"} | more.pop("connection", {})}
     swan = {"charon": {"retransmit_timeout": "1.0", "retransmit_base": "1.2"},
             "connection": {"local_addrs": ["%any"], "dpd_delay": "2"}}
@@ -42,8 +42,9 @@ def roaming(world, initiator, nat=None, **more):
 def move(end, before, after):
     """The gateway's address changes, as when a host comes into another network; the routes stay as they were."""
     routes = [line.split(" src ")[0] for line in end.namespace.run("ip route show proto boot").splitlines()]
+    length = "64 nodad" if ":" in after else "24"
     end.namespace.switch(ipv4__conf__all__promote_secondaries=1)
-    end.namespace.ip(f"addr add {after}/24 dev wire", f"addr del {before}/24 dev wire",
+    end.namespace.ip(f"addr add {after}/{length} dev wire", f"addr del {before}/{length.split()[0]} dev wire",
                      *(f"route replace {route}" for route in routes if " via " in route))
 
 
@@ -59,13 +60,13 @@ def go_between(world, place, one, other):
                    f"the SAs on the {end.name} go between {one} and {other}")
 
 
-def new_address(world, initiator):
-    with roaming(world, initiator) as (place, tunnel, both):
+def new_address(world, initiator, family=4):
+    with roaming(world, initiator, family=family) as (place, tunnel, both):
         swan, mover = both["strongSwan"], both[initiator].end
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
         before = both["keysluice"].children()
-        old, new = mover.outer[4], mover.outer[4] + "1"
-        other = next(each for each in place.ends if each is not mover).outer[4]
+        old, new = mover.outer[family], mover.outer[family] + "1"
+        other = next(each for each in place.ends if each is not mover).outer[family]
         move(mover, old, new)
         go_between(world, place, new, other)
         both_have_it(world, both)
@@ -77,6 +78,25 @@ def new_address(world, initiator):
 for _initiator in SIDES:
     scenario(f"mobike: {_initiator} begins, new address")(
         lambda world, initiator=_initiator: new_address(world, initiator))
+    scenario(f"mobike: {_initiator} begins, new address, IPv6")(
+        lambda world, initiator=_initiator: new_address(world, initiator, 6))
+
+
+@scenario("mobike: keysluice begins, and has IPv6 alone from now on, and IPv4 again")
+def other_family(world):
+    with roaming(world, "keysluice") as (place, tunnel, both):
+        ours, swan = both["keysluice"], both["strongSwan"]
+        before = ours.children()
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        left, right = place.ends
+        left.namespace.ip(f"addr del {left.outer[4]}/24 dev wire", f"route replace {right.network[4]} dev wire")
+        go_between(world, place, left.outer[6], right.outer[6])
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        left.namespace.ip(f"addr add {left.outer[4]}/24 dev wire", f"addr del {left.outer[6]}/64 dev wire",
+                          f"route replace {right.network[4]} via {right.outer[4]}")
+        go_between(world, place, left.outer[4], right.outer[4])
+        checks.traffic_flows(world, place, tunnel, swan, SMALL)
+        expect_equal(ours.children(), before, "the CHILD SA, which goes on")
 
 
 def in_udp(swan):

@@ -97,6 +97,25 @@ TEST_CASE_FIXTURE(Mortal, "a successor goes on where the process before was kill
     CHECK(two.left.tables.policies.empty());
 }
 
+TEST_CASE_FIXTURE(Mortal, "an IKE SA that was closed before is not taken over") {
+    if (!two.left.service->outlived()) {
+        return;
+    }
+    const auto told = [&] { return two.log.text().find("1 IKE SAs were taken over") != std::string::npos; };
+    SUBCASE("it stands") {
+        die();
+        start();
+        CHECK(told());
+    }
+    SUBCASE("it was closed") {
+        two.left.service->down("hq", {});
+        REQUIRE(two.await([&] { return two.left.tables.sas.empty() && two.right.children().empty(); }));
+        die();
+        start();
+        CHECK_FALSE(told());
+    }
+}
+
 TEST_CASE_FIXTURE(Mortal, "what the kernel has deleted meanwhile is made again") {
     if (!two.left.service->outlived()) {
         return;
