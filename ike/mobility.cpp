@@ -69,9 +69,11 @@ void announce_others(const Context& context, Sa& sa, Payloads& payloads) {
     }
 }
 
-/// The peer's list, where the message has one. Section 3.6: "The new list of addresses replaces the old information".
-std::optional<std::vector<IpAddress>> addresses_in(const Payloads& payloads) {
-    std::vector<IpAddress> found;
+/// The peer's list, where the message has one. Section 3.6: "The new list of addresses replaces the old information",
+/// and is "based on the IP header and the ADDITIONAL_IP4_ADDRESS, […] notifications": there is a way back to `sender`
+/// after packets have gone to another one.
+std::optional<std::vector<IpAddress>> addresses_in(const Payloads& payloads, const IpAddress& sender) {
+    std::vector<IpAddress> found{sender};
     bool told = false;
     for (const wire::Payload& payload : payloads) {
         const auto* notified = std::get_if<wire::NotifyPayload>(&payload);
@@ -82,7 +84,7 @@ std::optional<std::vector<IpAddress>> addresses_in(const Payloads& payloads) {
         const bool v6 = notified->type == NotifyType::additional_ip6_address;
         told |= v4 || v6 || notified->type == NotifyType::no_additional_addresses;
         const auto address = v4 || v6 ? IpAddress::from_octets(notified->data) : std::nullopt;
-        if (address && (address->family() == Family::ipv4) == v4 && found.size() < kMostAddresses) {
+        if (address && (address->family() == Family::ipv4) == v4 && found.size() <= kMostAddresses) {
             found.push_back(*address);
         }
     }
@@ -332,7 +334,8 @@ void agree_on_mobility(Context& context, Sa& sa, const Payloads& payloads) {
     if (!sa.mobility.agreed) {
         return;
     }
-    sa.mobility.peer_addresses = addresses_in(payloads).value_or(std::vector<IpAddress>{});
+    const IpAddress& sender = sa.remote.address;
+    sa.mobility.peer_addresses = addresses_in(payloads, sender).value_or(std::vector{sender});
     if (sa.mobility.leads) {
         ask_for_paths(context, sa);
     }
@@ -466,7 +469,7 @@ Payloads answer_mobility(Context& context, Sa& sa, const Incoming& message) {
         answer.emplace_back(*cookie);
     }
     const bool updates = has(asked, NotifyType::update_sa_addresses) && !sa.mobility.leads;
-    auto addresses = addresses_in(asked);
+    auto addresses = addresses_in(asked, came_by.remote.address);
     const auto* no_nats = find_notify(asked, NotifyType::no_nats_allowed);
     if ((updates || addresses) && no_nats != nullptr && !is_from(*no_nats, came_by)) {
         answer.emplace_back(notify(NotifyType::unexpected_nat_detected));

@@ -30,7 +30,7 @@ struct Ends {
 struct Mobility {
     bool leads = false;   ///< we began the first IKE SA: which addresses are used is ours to say, rekeyed or not
     bool agreed = false;  ///< both ends speak it
-    std::vector<IpAddress> peer_addresses;  ///< beside the one in use, as the peer told
+    std::vector<IpAddress> peer_addresses;  ///< as the peer told last, the one first from which it did
     std::vector<IpAddress> announced;       ///< of ours, that the peer was told
     std::vector<Path> paths;                ///< who leads: those that may work, best first
     std::vector<Path> refused;              ///< of these, by the peer (UNACCEPTABLE_ADDRESSES)

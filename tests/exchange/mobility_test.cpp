@@ -324,7 +324,7 @@ TEST_SUITE("exchange: mobility") {
     TEST_CASE_TEMPLATE("an address that the peer does not take", Ends, Roamers, RewrittenRoamers) {
         Ends ends({kOtherZ}, [](Connection& /*of_a*/, Connection& of_z) { of_z.local = kZ; });
         // It is bound to one address, and so it told of no other.
-        CHECK(ends.a.sa()->mobility.peer_addresses.empty());
+        CHECK(ends.a.sa()->mobility.peer_addresses == std::vector{kZ});
         ends.event(ends.a, PathsFound{ends.a.sa()->own_spi(), {{address("192.0.2.1"), kOtherZ}}});
         ends.cross();
         CHECK(ends.z.last_reason() == "path-unacceptable");
@@ -336,11 +336,15 @@ TEST_SUITE("exchange: mobility") {
     TEST_CASE_TEMPLATE("the peer has another address, and the first one is lost without a word", Ends, Roamers,
                        RewrittenRoamers) {
         Ends ends({kOtherZ});
-        CHECK(ends.a.sa()->mobility.peer_addresses == std::vector{kOtherZ});
+        CHECK(ends.a.sa()->mobility.peer_addresses == std::vector{kZ, kOtherZ});
         ends.of_z.erase(kZ);
         ends.live(ends.a.sa()->connection->liveness + std::chrono::seconds(10));
         ends.check_path(address("192.0.2.1"), kOtherZ);
         CHECK(ends.last_change(ends.a) == "path-lost");
+        // … and that one in its turn.
+        ends.of_z = {kZ};
+        ends.live(ends.a.sa()->connection->liveness + std::chrono::seconds(10));
+        ends.check_path(address("192.0.2.1"), kZ);
     }
 
     TEST_CASE_TEMPLATE("the peer says that its address is gone", Ends, Roamers, RewrittenRoamers) {
@@ -365,10 +369,10 @@ TEST_SUITE("exchange: mobility") {
         Ends ends;
         ends.addresses(ends.z, {kZ, kOtherZ, address("2001:db8::8")});
         ends.cross();
-        CHECK(ends.a.sa()->mobility.peer_addresses == std::vector{kOtherZ, address("2001:db8::8")});
+        CHECK(ends.a.sa()->mobility.peer_addresses == std::vector{kZ, kOtherZ, address("2001:db8::8")});
         ends.addresses(ends.z, {kZ});
         ends.cross();
-        CHECK(ends.a.sa()->mobility.peer_addresses.empty());
+        CHECK(ends.a.sa()->mobility.peer_addresses == std::vector{kZ});
         ends.check_path(address("192.0.2.1"), kZ);
     }
 

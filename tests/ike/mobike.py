@@ -104,26 +104,28 @@ def in_udp(swan):
     return {each.get("encap", "no") for each in swan.child_sas()}
 
 
-def nat_appears(world):
-    """keysluice moves behind a NAT that was not there before, and out of it again: ESP goes into UDP and out of it."""
-    with roaming(world, "keysluice") as (place, tunnel, both):
+def nat_appears(world, initiator):
+    """Who began moves behind a NAT that was not there before, and out of it again: ESP goes into UDP and out of it."""
+    with roaming(world, initiator) as (place, tunnel, both):
         ours, swan = both["keysluice"], both["strongSwan"]
+        mover = both[initiator].end
+        other = next(each for each in place.ends if each is not mover)
+        appeared, gone = ("nat-appeared", "nat-gone") if initiator == "keysluice" else ("peer-asked", "peer-asked")
         before = ours.children()
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
-        left, right = place.left, place.right
-        detour = place.detour(left)
+        detour = place.detour(mover)
         detour.take()
         eventually(lambda: in_udp(swan) == {"yes"}, world.patience(30), "strongSwan has ESP in UDP")
-        ours.await_log("nat-appeared")
+        ours.await_log(appeared)
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
         detour.remap()
-        eventually(lambda: re.search("dport 62[0-9][0-9][0-9] ", right.namespace.run("ip xfrm state")),
-                   world.patience(40), "strongSwan sends to the NAT's new mapping")
+        eventually(lambda: re.search("dport 62[0-9][0-9][0-9] ", other.namespace.run("ip xfrm state")),
+                   world.patience(40), f"the {other.name} sends to the NAT's new mapping")
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
         detour.leave()
         eventually(lambda: in_udp(swan) == {"no"}, world.patience(30), "strongSwan has ESP without UDP again")
-        ours.await_log("nat-gone")
-        go_between(world, place, left.outer[4], right.outer[4])
+        ours.await_log(gone)
+        go_between(world, place, mover.outer[4], other.outer[4])
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
         expect_equal(ours.children(), before, "the CHILD SA, which goes on")
 
@@ -204,8 +206,9 @@ class Flow:
         expect_equal(self.arrived.hexdigest(), self.sent.hexdigest(), "the hash of what arrived")
 
 
-scenario("mobike: keysluice begins, a NAT appears, forgets, and is gone")(nat_appears)
 for _initiator in SIDES:
+    scenario(f"mobike: {_initiator} begins, a NAT appears, forgets, and is gone")(
+        lambda world, initiator=_initiator: nat_appears(world, initiator))
     scenario(f"mobike: {_initiator} begins, one of two links dies")(
         lambda world, initiator=_initiator: link_dies(world, initiator))
     scenario(f"mobike: {_initiator} begins, a stream over {CHANGES} addresses")(
