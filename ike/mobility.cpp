@@ -49,12 +49,21 @@ bool is_own(const Context& context, const IpAddress& address) {
     return std::ranges::find(own, address) != own.end();
 }
 
+/// Where the peer gets by the tunnel alone: its packets to the tunnel's end would have to go through the tunnel.
+bool is_behind(const Sa& sa, const IpAddress& address) {
+    const auto protects = [&](const IpAddress& each) {
+        return std::ranges::any_of(sa.connection->children,
+                                   [&](const ChildRule& child) { return covers(child.local, {selector_of(each)}); });
+    };
+    return protects(address) && !protects(sa.local.address);
+}
+
 /// Ours beside the one in use. A connection that is bound to one address has no others.
 std::vector<IpAddress> other_addresses(const Context& context, const Sa& sa) {
     std::vector<IpAddress> others;
     if (!sa.connection->local) {
         std::ranges::copy_if(context.settings.addresses, std::back_inserter(others),
-                             [&](const IpAddress& each) { return each != sa.local.address; });
+                             [&](const IpAddress& each) { return each != sa.local.address && !is_behind(sa, each); });
     }
     others.resize(std::min(others.size(), kMostAddresses));
     return others;

@@ -376,6 +376,26 @@ TEST_SUITE("exchange: mobility") {
         ends.check_path(address("192.0.2.1"), kZ);
     }
 
+    TEST_CASE_TEMPLATE("what lies behind a gateway is no way to it", Ends, Roamers, RewrittenRoamers) {
+        const std::vector all{kZ, address("10.77.0.1"), kOtherZ};
+        const char* protects = "";
+        SUBCASE("a network") {
+            protects = "10.77.0.0/16";
+        }
+        SUBCASE("everything, and then it is the way to everything") {
+            protects = "0.0.0.0/0";
+        }
+        const TrafficSelectors behind{*parse_selector(protects)};
+        Ends ends({}, [&](Connection& of_a, Connection& of_z) {
+            of_a.children.front().remote = behind;
+            of_z.children.front().local = behind;
+        });
+        ends.addresses(ends.z, all);
+        ends.cross();
+        const bool network = behind != TrafficSelectors{*parse_selector("0.0.0.0/0")};
+        CHECK(ends.a.sa()->mobility.peer_addresses == (network ? std::vector{kZ, kOtherZ} : all));
+    }
+
     TEST_CASE_TEMPLATE("a peer that allows no NAT", Ends, Roamers, RewrittenRoamers) {
         Ends ends;
         ends.a.address.address = address("192.0.2.2");

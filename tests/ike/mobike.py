@@ -17,8 +17,8 @@ CHANGES = 50
 
 
 @contextlib.contextmanager
-def roaming(world, initiator, nat=None, family=4, **more):
-    """Both may be at any address; who begins may change it."""
+def roaming(world, initiator, nat=None, family=4, alone=False, **more):
+    """Both may be at any address; who begins may change it. `alone`: there is IPv4 and nothing else."""
     tunnel = Tunnel(family=family, carries=4)
     sluice = {"connection": {"local": "any", "liveness": "2s", "liveness_idle": "2s"} | more.pop("connection", {})}
     swan = {"charon": {"retransmit_timeout": "1.0", "retransmit_base": "1.2"},
@@ -34,6 +34,8 @@ def roaming(world, initiator, nat=None, family=4, **more):
                         "XfrmOutStateInvalid", "XfrmInStateInvalid", "XfrmAcquireError", "XfrmOutBundleGenError",
                         "XfrmInNoPols", "XfrmOutPolBlock", "XfrmOutStateModeError"):
             place.forgive(counter)
+        for end in place.ends if alone else ():
+            end.namespace.switch(ipv6__conf__wire__disable_ipv6=1)
         both[initiator].up()
         both_have_it(world, both)
         yield place, tunnel, both
@@ -151,7 +153,7 @@ def link_dies(world, initiator):
 
 def fifty_changes(world, initiator):
     """A TCP stream loses nothing; how long it stood still at most is told."""
-    with roaming(world, initiator) as (place, tunnel, both):
+    with roaming(world, initiator, alone=True) as (place, tunnel, both):
         mover = both[initiator].end
         other = next(each for each in place.ends if each is not mover).outer[4]
         client, server = traffic.connection(world, tunnel, *zip(place.ends, tunnel.hosts(place)))
