@@ -108,25 +108,25 @@ def in_udp(swan):
 
 def nat_appears(world, initiator):
     """Who began moves behind a NAT that was not there before, and out of it again: ESP goes into UDP and out of it."""
-    with roaming(world, initiator) as (place, tunnel, both):
+    with roaming(world, initiator, alone=True) as (place, tunnel, both):
         ours, swan = both["keysluice"], both["strongSwan"]
         mover = both[initiator].end
         other = next(each for each in place.ends if each is not mover)
-        appeared, gone = ("nat-appeared", "nat-gone") if initiator == "keysluice" else ("peer-asked", "peer-asked")
         before = ours.children()
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
         detour = place.detour(mover)
-        detour.take()
+        moves = initiator == "strongSwan"  # which stays at its address as long as it has it
+        detour.take(moves)
         eventually(lambda: in_udp(swan) == {"yes"}, world.patience(30), "strongSwan has ESP in UDP")
-        ours.await_log(appeared)
+        ours.await_log("nat-appeared")
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
         detour.remap()
         eventually(lambda: re.search("dport 62[0-9][0-9][0-9] ", other.namespace.run("ip xfrm state")),
                    world.patience(40), f"the {other.name} sends to the NAT's new mapping")
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
-        detour.leave()
+        detour.leave(moves)
         eventually(lambda: in_udp(swan) == {"no"}, world.patience(30), "strongSwan has ESP without UDP again")
-        ours.await_log(gone)
+        ours.await_log("nat-gone")
         go_between(world, place, mover.outer[4], other.outer[4])
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
         expect_equal(ours.children(), before, "the CHILD SA, which goes on")

@@ -1,6 +1,7 @@
 """kill -9 of keysluiced, of NetworkManager's service, or of both, at random moments of a connection's life: on a kernel with
 ESP."""
 
+import contextlib
 import random
 import signal
 import time
@@ -15,7 +16,9 @@ from support.strongswan import StrongSwan
 from support.tunnel import Tunnel
 
 POOL = {"laptops": {"addrs": "10.9.0.0/24", "dns": ["10.2.0.53"], "25": ["corp.example"]}}
-LONGEST = 3  # seconds from `nmcli connection up`, times the guest's slowness: it is active long before
+# What a connection is at when somebody is killed, and within how many seconds after nmcli was started, or it was active,
+# times the guest's slowness: a little longer than it takes.
+PHASES = {"coming up": 0.4, "standing": 0.3, "going down": 0.25}
 
 
 def traces(place, resolved):
@@ -27,7 +30,7 @@ def traces(place, resolved):
             namespace.run("ip rule"), namespace.run("ip -6 rule"), namespace.run("ip -o addr show to 10.9.0.0/24"), servers]
 
 
-def strike(world, manager, ours, victim):
+def strike(manager, ours, victim):
     if victim in ("keysluiced", "both"):
         processes.send_signal(ours.control(), signal.SIGKILL)
     if victim in ("service", "both"):
@@ -67,17 +70,23 @@ def kills(world):
                     remote_id=right.identity, proposals=tunnel.proposal, esp=tunnel.esp, remote_ts=right.network[4],
                     virtual_addresses="0.0.0.0")
         before = traces(place, resolved)
-        active = 0
+        phases = []
         for each in range(count):
-            victim = dice.choice(("keysluiced", "service", "both"))
-            with manager.begin("office"):
-                time.sleep(dice.uniform(0, world.patience(LONGEST)))
-                active += manager.state("office") == "activated"
-                strike(world, manager, ours, victim)
+            victim, phase = dice.choice(("keysluiced", "service", "both")), dice.choice(list(PHASES))
+            phases.append(phase)
+            with contextlib.ExitStack() as going_on:
+                going_on.enter_context(manager.begin("office"))
+                if phase != "coming up":
+                    eventually(lambda: manager.state("office") == "activated", world.patience(30), "it is active")
+                if phase == "going down":
+                    going_on.enter_context(manager.begin("office", "down"))
+                time.sleep(dice.uniform(0, world.patience(PHASES[phase])))
+                strike(manager, ours, victim)
             bus.await_service()
             manager.run("connection", "down", "office")
             settled(world, manager, bus.client())
             eventually(lambda: traces(place, resolved) == before, world.patience(90),
-                       f"nothing is left after kill {each} ({victim}, seed {seed})")
+                       f"nothing is left after kill {each} ({victim}, {phase}, seed {seed})")
         expect_equal(traces(place, resolved), before, "traces")
-        world.note(f"{count} kills, {active} of them of an active connection, seed {seed}")
+        told = ", ".join(f"{phases.count(phase)} {phase}" for phase in PHASES)
+        world.note(f"{count} kills: {told}; seed {seed}")

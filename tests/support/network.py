@@ -66,12 +66,16 @@ class Detour:
         self.outside.namespace.ip(f"addr add {self.outside.outer[4]}/32 dev beside", "link set beside up",
                                   f"route add {self.ADDRESS}/32 dev beside")
 
-    def take(self):
-        """Packets to the other gateway, and to what is behind it, go through the NAT."""
+    def take(self, moves=False):
+        """Packets to the other gateway, and to what is behind it, go through the NAT. `moves`: the gateway has no other
+        address any more."""
         self._route(f"via {NAT_INSIDE} dev through")
+        if moves:
+            self.inside.namespace.ip(f"addr del {self.inside.outer[4]}/24 dev wire")
 
-    def leave(self):
-        self.inside.namespace.ip(f"route del {self.outside.outer[4]}/32",
+    def leave(self, moves=False):
+        home = [f"addr add {self.inside.outer[4]}/24 dev wire", f"addr del {INSIDE}/24 dev through"]
+        self.inside.namespace.ip(f"route del {self.outside.outer[4]}/32", *(home if moves else []),
                                  f"route replace {self.outside.network[4]} via {self.outside.outer[4]} dev wire")
 
     def _route(self, way):

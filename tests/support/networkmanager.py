@@ -130,10 +130,10 @@ class NetworkManager:
         return self.nmcli("--wait", int(self.world.patience(60)), "connection", "up", name, *more)
 
     @contextlib.contextmanager
-    def begin(self, name):
-        """Begins to bring it up; what comes of that is nobody's business. Waits at the end of the block until nmcli has
-        nothing to say any more."""
-        command = [*self._inside(), "nmcli", "--wait", str(int(self.world.patience(60))), "connection", "up", name]
+    def begin(self, name, verb="up"):
+        """Begins to bring it up, or down; what comes of that is nobody's business. Waits at the end of the block until
+        nmcli has nothing to say any more."""
+        command = [*self._inside(), "nmcli", "--wait", str(int(self.world.patience(60))), "connection", verb, name]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             yield
             process.wait(self.world.patience(100))
