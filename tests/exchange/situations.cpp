@@ -36,7 +36,6 @@ void with_eap(Connection& connection) {
     connection.eap_rules.users.emplace("alice", eap::Password(as_bytes("sesame")));
 }
 
-/// The server's proof is on its way to the initiator.
 /// a proves itself by EAP-TLS, and so does z: see answer_errand().
 void with_eap_tls(Connection& connection) {
     with_certificates(connection);
@@ -47,6 +46,7 @@ void with_eap_tls(Connection& connection) {
     connection.eap_only = true;
 }
 
+/// The server's proof is on its way to the initiator.
 void begin_eap(TwoEnds& ends) {
     ends.initiate(ends.a);
     for (int messages = 0; messages < 7; ++messages) {

@@ -94,14 +94,16 @@ class Attacked {
         }
     }
 
-    /// Everybody is silent from now on.
+    /// Every peer is silent from now on. Our kernel and our threads are not.
     void end() {
         for (int count = 0; !unanswered_.empty() || endpoint_.next_deadline() != Instant::max(); ++count) {
             require(count < kMostDeadlines, "it does not come to an end");
-            if (unanswered_.empty()) {
-                time_passes();
-            } else {
+            if (!unanswered_.empty()) {
                 answer_of_kernel();
+            } else if (!errands_.empty()) {
+                answer_of_threads(true);
+            } else {
+                time_passes();
             }
         }
         require(endpoint_.sas().empty(), "an IKE SA is left over");
@@ -217,12 +219,16 @@ class Attacked {
                 }
                 break;
             default:
-                if (!errands_.empty()) {
-                    const Action errand = std::move(errands_.front());
-                    errands_.pop_front();
-                    event(answer_errand(errand, which % 11 == 9));
-                }
+                answer_of_threads(which % 11 == 9);
                 break;
+        }
+    }
+
+    void answer_of_threads(bool good) {
+        if (!errands_.empty()) {
+            const Action errand = std::move(errands_.front());
+            errands_.pop_front();
+            event(answer_errand(errand, good));
         }
     }
 
