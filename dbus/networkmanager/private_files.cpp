@@ -112,9 +112,10 @@ std::optional<int> await_end(pid_t child) {
     if (!in_time) {
         ::kill(child, SIGKILL);
     }
-    int status = 0;
-    return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? std::optional(WEXITSTATUS(status))
-                                                                      : std::nullopt;
+    int status = 0;  // a child that waits for a file system for good would be waited for as long
+    return ::waitpid(child, &status, in_time ? 0 : WNOHANG) == child && WIFEXITED(status)
+               ? std::optional(WEXITSTATUS(status))
+               : std::nullopt;
 }
 
 std::string what_went_wrong(std::optional<int> status) {
@@ -183,6 +184,25 @@ Result<std::string> read_public(const User& user, std::string_view key, std::str
     return pem;
 }
 
+/// Puts what stands there in the place of its name.
+Result<void> read_file(const User& user, const Key& key, std::string& value, UniqueFd& private_key) {
+    if (key.form == Form::key_file) {
+        auto file = read_as(user, key.data, value);
+        if (!file) {
+            return pass_on(std::move(file));
+        }
+        private_key = *std::move(file);
+        value = kGivenPrivateKey;
+        return {};
+    }
+    auto pem = read_public(user, key.data, value, key.form == Form::files);
+    if (!pem) {
+        return pass_on(std::move(pem));
+    }
+    value = *std::move(pem);
+    return {};
+}
+
 }  // namespace
 
 std::string pem_blocks(std::string_view text) {
@@ -222,20 +242,9 @@ Result<void> read_private_files(Request& request) {
             }
             user = *std::move(owner);
         }
-        if (key.form == Form::key_file) {
-            auto file = read_as(*user, key.data, found->second);
-            if (!file) {
-                return pass_on(std::move(file));
-            }
-            request.secrets.private_key = *std::move(file);
-            found->second = kGivenPrivateKey;
-            continue;
+        if (auto read = read_file(*user, key, found->second, request.secrets.private_key); !read) {
+            return read;
         }
-        auto pem = read_public(*user, key.data, found->second, key.form == Form::files);
-        if (!pem) {
-            return pass_on(std::move(pem));
-        }
-        found->second = *std::move(pem);
     }
     return {};
 }
