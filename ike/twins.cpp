@@ -73,7 +73,7 @@ void retire_into(Context& context, Sa& from, Sa& to) {
             report(context, from, Report::Kind::child_closed, {}, child.spec.child);
             let_linger(context, child);
         }
-        to.children.push_back(std::move(child));
+        to.children.insert(to.children.begin(), std::move(child));  // the newest is last
     }
     from.children.clear();
 }

@@ -431,6 +431,9 @@ TEST_SUITE("exchange: several gateways") {
         CHECK(site.client.standing() == 1);
         CHECK_FALSE(site.client.kernel.outbound().contains(before));
         CHECK(site.client.kernel.inbound().size() == 2);  // what is on its way still comes in
+        const Sa& serving = *site.client.sa();
+        REQUIRE(serving.children.size() == 2);
+        CHECK(serving.children.back().state == ChildState::installed);
         CHECK(site.gateway(1).standing() == 0);
         site.pass(10s);
         CHECK(site.client.kernel.inbound().size() == 1);

@@ -268,8 +268,9 @@ def fails_over(world):
             expect_equal(wire.clear, 0, "packets for the server in the clear")
         expect_equal(site.errors(), before, "/proc/net/xfrm_stat on the left")
         kinds = [event["kind"] for event in events.all()]
-        wanted = ["ike-established", "child-established", "failed", "peer-unreachable", "gateway-changed", "ike-established",
-                  "child-established", "ike-established", "child-established", "gateway-changed"]
+        # What was told of the beginning may have been before there was somebody to hear it.
+        wanted = ["failed", "peer-unreachable", "gateway-changed", "ike-established", "child-established",
+                  "ike-established", "child-established", "gateway-changed"]
         told = [kind for kind in kinds if kind in wanted]
         expect(re.search(".*".join(wanted), " ".join(told)), f"events in order: {told}")
         ours.await_log(f"the gateway from now on, after {first}")
