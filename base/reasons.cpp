@@ -126,6 +126,11 @@ constexpr auto kOthers = std::to_array<Reason>({
     Reason{
         "child-unknown", ReasonArea::internal,
         "The outbound half of a CHILD SA was to be installed, and its inbound half is not there. Please report it."},
+    Reason{
+        "child-withdrawn", ReasonArea::ike,
+        "The peer made a CHILD SA, its answer was lost on the way, and before it came once more the peer deleted the "
+        "CHILD SA. Where it was to replace another one, that one goes on and is rekeyed again. The peer's log says "
+        "why."},
     Reason{"cipher-not-in-kernel", ReasonArea::kernel,
            "The connection stays in userspace: the kernel does not know its cipher or protocol version. A newer "
            "kernel, or other ciphers, would change that."},

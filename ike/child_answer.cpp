@@ -196,6 +196,11 @@ std::optional<wire::NotifyType> obstacle(const Context& context, Sa& sa, const C
     if (!rekeys) {
         return {};
     }
+    // Its answer to our request may have made it, and be still on its way. On CHILD_SA_NOT_FOUND it would silently
+    // delete what we then install.
+    if (old == nullptr && unanswered_offer(sa) != nullptr) {
+        return wire::NotifyType::temporary_failure;
+    }
     // 2.25.1: "If a peer receives a request to rekey a Child SA that does not exist, it SHOULD reply with
     // CHILD_SA_NOT_FOUND."
     if (old == nullptr || old->state == ChildState::lingering) {
@@ -210,7 +215,7 @@ std::optional<wire::NotifyType> obstacle(const Context& context, Sa& sa, const C
 }
 
 void note_rival(Sa& sa, const ChildSa& old, EspSpi inbound, const Nonces& nonces) {
-    auto* own = sa.current ? std::get_if<ChildOffer>(&*sa.current) : nullptr;
+    ChildOffer* own = unanswered_offer(sa);
     if (own != nullptr && own->rekeys == old.spec.inbound) {
         own->rival =
             ChildOffer::Rival{.inbound = inbound,
@@ -331,6 +336,14 @@ ChildSa* successor_of(Sa& sa, EspSpi inbound) {
         }
     }
     return found;
+}
+
+ChildOffer* unanswered_offer(Sa& sa) {
+    if (sa.negotiation) {
+        auto& first = sa.negotiation->child;
+        return first ? &*first : nullptr;
+    }
+    return sa.current ? std::get_if<ChildOffer>(&*sa.current) : nullptr;
 }
 
 void apply_rule(Context& context, const Sa& sa, ChildSa& child) {

@@ -24,6 +24,8 @@ struct SeenTraffic {
                                          const TrafficSelectors& remote);
 /// The CHILD SA that takes over from this one; ours where a collision left two. Null: none yet.
 [[nodiscard]] ChildSa* successor_of(Sa& sa, EspSpi inbound);
+/// The offer that the peer has yet to answer; null: none.
+[[nodiscard]] ChildOffer* unanswered_offer(Sa& sa);
 /// Gives the CHILD SA what its rule says beyond the negotiation: when it is to be rekeyed, up to a tenth earlier, and
 /// its offload.
 void apply_rule(Context& context, const Sa& sa, ChildSa& child);

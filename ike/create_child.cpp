@@ -121,6 +121,13 @@ Result<ChildSa> accepted_child(const Sa& sa, const ChildOffer& offer, const Payl
     return child;
 }
 
+/// Whether the peer has deleted it again already: its answer was lost on the way, so we knew nothing of what it
+/// deleted, and now the answer has come once more. RFC 7296 section 1.4.1: "The recipient MUST close the designated
+/// SAs."
+bool withdrawn(const ChildOffer& offer, const ChildSa& child) {
+    return std::ranges::find(offer.deleted, child.spec.outbound) != offer.deleted.end();
+}
+
 /// RFC 7296 section 2.8.1: "the SA created with the lowest of the four nonces used in the two exchanges SHOULD be
 /// closed by the endpoint that created it."
 bool lost_to_rival(const Sa& sa, const ChildOffer& offer, const Nonces& nonces) {
@@ -227,6 +234,7 @@ void start_create_child(Context& context, Sa& sa, ChildOffer& offer) {
         }
         offer.key_pair = *std::move(pair);
     }
+    offer.deleted.clear();  // before this request
     Payloads payloads;
     if (offer.rekeys) {
         // Section 1.3.3: "The SA being rekeyed is identified by the SPI field … the SPI the exchange initiator would
@@ -287,6 +295,12 @@ void finish_child_offer(Context& context, Sa& sa, ChildOffer offer, const Payloa
     if (child && (child->spec.suite.group != GroupId::none) != (shared != nullptr)) {
         child = fail("answer-not-offered", fmt::format("{} chose a group for child {} and sent no value of it",
                                                        peer_text(sa), offer.child));
+    }
+    if (child && withdrawn(offer, *child)) {
+        // The CHILD SA that was to be replaced goes on, unless the peer has deleted it, too.
+        child =
+            fail("child-withdrawn", fmt::format("{} deleted child {} before its answer to our request came through",
+                                                peer_text(sa), offer.child));
     }
     if (!child) {
         report(context, sa, Report::Kind::failed, std::move(child).error(), offer.child);

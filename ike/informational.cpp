@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ike/auth_lifetime.hpp"
+#include "ike/child_answer.hpp"
 #include "ike/create_child.hpp"
 #include "ike/mobility.hpp"
 #include "ike/rekey_ike.hpp"
@@ -13,11 +14,22 @@
 namespace keysluice::ike {
 namespace {
 
+/// It may be what the peer made by its answer to our offer, which we have yet to get.
+void note_deleted(const Context& context, Sa& sa, EspSpi outbound) {
+    ChildOffer* offer = unanswered_offer(sa);
+    if (offer != nullptr && offer->deleted.size() < context.settings.children_most) {
+        offer->deleted.push_back(outbound);
+    }
+}
+
 /// RFC 7296 section 1.4.1: the peer names its inbound SPIs; we answer with ours of the same CHILD SAs.
 wire::DeletePayload delete_children(Context& context, Sa& sa, const wire::DeletePayload& request) {
     wire::DeletePayload answer{.protocol = wire::Protocol::esp, .spis = {}};
     for (const EspSpi spi : request.spis) {
         const ChildSa* child = sa.find_child_by_outbound(spi);
+        if (child == nullptr) {
+            note_deleted(context, sa, spi);
+        }
         if (child == nullptr || child->state == ChildState::lingering) {
             continue;  // 2.25.1: "… a Child SA that does not exist, it SHOULD reply without a Delete payload."
         }

@@ -66,6 +66,7 @@ struct ChildOffer {
         wire::Octets lowest_nonce;
     };
     std::optional<Rival> rival;
+    std::vector<EspSpi> deleted;  ///< by the peer since it was sent, and unknown to us: see withdrawn()
 };
 
 /// The same for a rekeying of the IKE SA.

@@ -157,7 +157,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 15;
+constexpr std::uint16_t kVersion = 16;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {
@@ -225,7 +225,8 @@ void describe(Archive& archive, T& value) {
 template <typename Archive, Like<ChildOffer> T>
 void describe(Archive& archive, T& value) {
     archive(value.child, value.inbound, value.rekeys, value.reqid, value.nonce, value.key_pair, value.group,
-            value.offered, value.local, value.remote, value.packet, value.attempts, value.not_before, value.rival);
+            value.offered, value.local, value.remote, value.packet, value.attempts, value.not_before, value.rival,
+            value.deleted);
 }
 template <typename Archive, Like<IkeOffer::Rival> T>
 void describe(Archive& archive, T& value) {
