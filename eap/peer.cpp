@@ -38,6 +38,9 @@ Result<Answer> on_tls_request(Peer& peer, const Packet& request) {
         return std::unexpected(frame.error());
     }
     peer.tls.id = request.id;
+    if (peer.tls.refused) {
+        return answer_with(request, Type::tls, emit_tls({.total = {}}));  // an alert of its own
+    }
     if (frame->start != !peer.tls.begun || (frame->start && !frame->data.empty()) || !peer.msk.empty()) {
         return fail("eap-malformed",
                     fmt::format("EAP-TLS {}", peer.tls.begun ? "begins again, or goes on behind its end"
@@ -84,6 +87,9 @@ Result<Answer> on_request(crypto::LegacyAlgorithms& legacy, Random& random, cons
 }
 
 Error refusal(const Rules& rules, const Peer& peer) {
+    if (peer.tls.refused) {
+        return {"eap-tls-failed", "TLS came to nothing; the process that knew why is no more"};
+    }
     if (peer.method == Type::none) {
         return {"eap-method", fmt::format("it ended EAP without asking for {}: it offers other methods, or does not "
                                           "know {}",
@@ -124,15 +130,27 @@ Result<Answer> on_packet(crypto::LegacyAlgorithms& legacy, Random& random, const
     return fail("eap-malformed", "a response came, where a request was expected");
 }
 
-Result<Octets> on_tls(Peer& peer, TlsProgress progress) {
-    if (!progress.why.reason.empty()) {
+Result<Answer> on_tls(Peer& peer, Bytes heard, TlsProgress progress) {
+    const bool failed = !progress.why.reason.empty();
+    if (progress.alert != 0) {
+        progress.records = alert_to(heard, progress.alert);
+    }
+    if (failed && !progress.of_tls && progress.records.empty()) {
         return std::unexpected(std::move(progress.why));
     }
-    peer.msk = std::move(progress.msk);
-    return emit({.code = Code::response,
-                 .id = peer.tls.id,
-                 .type = Type::tls,
-                 .data = speak(peer.tls.turns, std::move(progress.records))});
+    // RFC 5216 section 2.1.3: a peer that has heard of its failure in an alert answers with "an EAP-Response packet
+    // with EAP-Type=EAP-TLS and no data, in which case the EAP-Server MUST send an EAP-Failure packet and terminate
+    // the conversation." And of an alert of ours: "the peer MUST wait for the EAP Server to reply before terminating
+    // the conversation."
+    peer.tls.refused = failed;
+    if (!failed) {
+        peer.msk = std::move(progress.msk);
+    }
+    return Answer{.packet = emit({.code = Code::response,
+                                  .id = peer.tls.id,
+                                  .type = Type::tls,
+                                  .data = speak(peer.tls.turns, std::move(progress.records))}),
+                  .why = std::move(progress.why)};
 }
 
 }  // namespace keysluice::eap

@@ -23,7 +23,7 @@ struct Answer {
     };
     Kind kind = Kind::response;
     Octets packet = {};
-    Error why = {};  ///< of a refusal
+    Error why = {};  ///< of a refusal, or already of the response that answers or brings the alert
     TlsTurn turn = {};
 };
 
@@ -32,7 +32,8 @@ struct Answer {
 [[nodiscard]] Result<Answer> on_packet(crypto::LegacyAlgorithms& legacy, Random& random, const Rules& rules,
                                        Peer& peer, Bytes octets);
 
-/// The response after a handshake. Fails with what `progress` does.
-[[nodiscard]] Result<Octets> on_tls(Peer& peer, TlsProgress progress);
+/// The response after a handshake, `heard` being what TLS has answered. With a failure of TLS the response says so,
+/// or that we have heard of it, and has `why`: a refusal follows. Fails with what else `progress` does.
+[[nodiscard]] Result<Answer> on_tls(Peer& peer, Bytes heard, TlsProgress progress);
 
 }  // namespace keysluice::eap

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 // What stands behind the type, RFC 5216 section 3.1:
@@ -21,6 +22,12 @@ namespace {
 constexpr std::uint8_t kLength = 0x80;
 constexpr std::uint8_t kMore = 0x40;
 constexpr std::uint8_t kStart = 0x20;
+
+// Of the records of TLS, RFC 8446 sections 5.1 and 6.
+constexpr std::uint8_t kAlert = 21;
+constexpr std::uint8_t kHandshake = 22;
+constexpr std::uint16_t kVersion = 0x0303;
+constexpr std::uint8_t kFatal = 2;
 
 std::unexpected<Error> malformed(std::string_view what) {
     return fail("eap-malformed", fmt::format("EAP-TLS: {}", what));
@@ -76,6 +83,22 @@ Octets emit_tls(const TlsFrame& frame) {
         writer.be(*frame.total);
     }
     writer.raw(frame.data);
+    return std::move(writer).release();
+}
+
+Octets alert_to(Bytes turn, std::uint8_t alert) {
+    Reader records(turn);
+    while (!records.finished()) {
+        const auto type = records.be<std::uint8_t>();
+        const Bytes version = records.take(sizeof(kVersion));
+        const Bytes said = records.prefixed<std::uint16_t>();
+        // TLS 1.3 encrypts what comes behind its ServerHello, and all of that looks like data.
+        if (type != kHandshake || version.empty() || said.empty()) {
+            return {};
+        }
+    }
+    Writer writer;
+    writer.be(kAlert).be(kVersion).prefixed<std::uint16_t>(std::array{kFatal, alert});
     return std::move(writer).release();
 }
 

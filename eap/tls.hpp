@@ -56,15 +56,21 @@ struct TlsTurn {
 
 /// What TLS makes of it.
 struct TlsProgress {
-    Octets records = {};  ///< our turn; with a failure, an alert or nothing
-    Msk msk = {};         ///< there once both ends have proved who they are
-    Error why = {};       ///< of a failure
+    Octets records = {};     ///< our turn; with a failure, an alert or nothing
+    Msk msk = {};            ///< there once both ends have proved who they are
+    Error why = {};          ///< of a failure
+    bool of_tls = false;     ///< the failure is one of TLS, and where `records` are empty the peer has told us of it
+    std::uint8_t alert = 0;  ///< not 0: the peer's certificate is refused, in the words of RFC 8446 section 6
 };
+
+/// An alert in answer to such a turn, in which nothing is encrypted yet; empty: it would have to be.
+[[nodiscard]] Octets alert_to(Bytes turn, std::uint8_t alert);
 
 /// The side that proves who it is.
 struct TlsPeer {
     bool begun = false;
-    std::uint8_t id = 0;  ///< of the request that TLS has yet to answer
+    bool refused = false;  ///< TLS has failed, both ends know it, and the server has yet to end EAP
+    std::uint8_t id = 0;   ///< of the request that TLS has yet to answer
     TlsTurns turns;
 };
 

@@ -28,6 +28,7 @@ void begin(Context& context, Sa& sa, const Incoming& first, std::unique_ptr<EapE
     sa.negotiation->auth = first;
     sa.negotiation->eap = std::move(exchange);
     sa.negotiation->until = context.now + kEapPatience;
+    sa.negotiation->refusal.reset();  // of an answer that came before the true one
     become(context, sa, State::eap);
 }
 
@@ -72,6 +73,11 @@ void ask_tls(Context& context, Sa& sa, eap::TlsTurn turn, std::optional<Incoming
 
 // ---- initiator
 
+/// Why it comes to nothing: what TLS has found before, where it has failed and the server has yet to end EAP.
+Error first_reason(const Sa& sa, Error why) {
+    return sa.negotiation->refusal.value_or(std::move(why));
+}
+
 void send_eap_proof(Context& context, Sa& sa) {
     auto proof = own_eap_proof(context, sa);
     if (!proof) {
@@ -85,13 +91,13 @@ void send_eap_proof(Context& context, Sa& sa) {
 void answer_packet(Context& context, Sa& sa, const wire::EapPayload& payload) {
     EapExchange& exchange = *sa.negotiation->eap;
     if (++exchange.rounds > kMostEapRounds) {
-        distrust_responder(context, sa, endless(sa));
+        distrust_responder(context, sa, first_reason(sa, endless(sa)));
         return;
     }
     auto answer = eap::on_packet(context.tools.legacy, context.random, sa.connection->eap_rules,
                                  std::get<eap::Peer>(exchange.side), payload.packet);
     if (!answer) {
-        distrust_responder(context, sa, of_eap(sa, std::move(answer).error()));
+        distrust_responder(context, sa, first_reason(sa, of_eap(sa, std::move(answer).error())));
         return;
     }
     switch (answer->kind) {
@@ -107,7 +113,7 @@ void answer_packet(Context& context, Sa& sa, const wire::EapPayload& payload) {
         case eap::Answer::Kind::refusal:
             // Section 2.21: "Only authentication failures (AUTHENTICATION_FAILED and EAP failure) […] lead to a
             // deletion of the IKE SA without requiring an explicit INFORMATIONAL exchange".
-            fail_and_end(context, sa, of_eap(sa, std::move(answer->why)));
+            fail_and_end(context, sa, first_reason(sa, of_eap(sa, std::move(answer->why))));
             return;
     }
 }
@@ -191,12 +197,15 @@ void take_progress(Context& context, Sa& sa, eap::TlsProgress progress) {
         give_reply(context, sa, *handshake->request, eap::on_tls(*server, std::move(progress)));
         return;
     }
-    auto packet = eap::on_tls(std::get<eap::Peer>(exchange.side), std::move(progress));
-    if (!packet) {
-        distrust_responder(context, sa, of_eap(sa, std::move(packet).error()));
-    } else {
-        send_request(context, sa, wire::ExchangeType::ike_auth, {wire::EapPayload{*std::move(packet)}});
+    auto answer = eap::on_tls(std::get<eap::Peer>(exchange.side), handshake->turn.records, std::move(progress));
+    if (!answer) {
+        distrust_responder(context, sa, of_eap(sa, std::move(answer).error()));
+        return;
     }
+    if (!answer->why.reason.empty()) {
+        sa.negotiation->refusal = of_eap(sa, std::move(answer->why));
+    }
+    send_request(context, sa, wire::ExchangeType::ike_auth, {wire::EapPayload{std::move(answer->packet)}});
 }
 
 }  // namespace
@@ -221,9 +230,12 @@ void ask_tls_again(Context& context, Sa& sa) {
 void on_tls_answered(Context& context, Sa& sa, const TlsAnswered& event) {
     const bool waits = sa.state == State::eap && sa.negotiation->eap->handshake && sa.negotiation->asked;
     if (waits && event.epoch == context.settings.epoch) {
-        take_progress(
-            context, sa,
-            {.records = event.progress.records, .msk = duplicate(event.progress.msk), .why = event.progress.why});
+        take_progress(context, sa,
+                      {.records = event.progress.records,
+                       .msk = duplicate(event.progress.msk),
+                       .why = event.progress.why,
+                       .of_tls = event.progress.of_tls,
+                       .alert = event.progress.alert});
     }
 }
 
@@ -247,7 +259,7 @@ void on_eap_response(Context& context, Sa& sa, const Incoming& message) {
     if (!over && payload != nullptr) {
         answer_packet(context, sa, *payload);
     } else if (!over || proof == nullptr) {
-        fail_and_end(context, sa, refused_auth(sa, message.payloads));
+        fail_and_end(context, sa, first_reason(sa, refused_auth(sa, message.payloads)));
     } else if (auto proved = check_eap_proof(context, sa, *proof); !proved) {
         distrust_responder(context, sa, std::move(proved).error());
     } else {

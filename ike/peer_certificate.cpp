@@ -35,6 +35,21 @@ std::string names_of(const crypto::Certificate& certificate) {
     return wire::some_of(names.size(), [&](std::size_t each) { return wire::print(identity_of(names[each])); });
 }
 
+/// What TLS calls it when a certificate is refused, RFC 8446 section 6.2.
+std::uint8_t alert_of(const Error& why) {
+    constexpr std::uint8_t kRevoked = 44;
+    constexpr std::uint8_t kExpired = 45;
+    constexpr std::uint8_t kUnknown = 46;  // "Some other (unspecified) issue arose"
+    constexpr std::uint8_t kUnknownAuthority = 48;
+    if (why.reason == "certificate-untrusted") {
+        return kUnknownAuthority;
+    }
+    if (why.reason == "certificate-expired") {
+        return kExpired;
+    }
+    return why.reason == "certificate-revoked" ? kRevoked : kUnknown;
+}
+
 /// Of authorities in a request, 20 octets each.
 constexpr std::size_t kMostAuthorities = 20;
 
@@ -142,6 +157,7 @@ TlsAnswered check_tls_peer(const TlsUnchecked& job, std::chrono::system_clock::t
         const auto leaf = verify_chain(job.chain, job.identity, *job.connection->authorities, now);
         if (!leaf) {
             checked.progress.why = leaf.error();
+            checked.progress.alert = alert_of(leaf.error());
             return checked;
         }
     }

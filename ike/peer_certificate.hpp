@@ -39,7 +39,7 @@ struct TlsUnchecked {
     ConnectionPtr connection;
 };
 /// The answer to AnswerTls, on any thread. In place of what a peer is not to hear or to have proved, it has the
-/// reasons of verify_chain(), or "certificate-missing".
+/// reasons of verify_chain(), each with its alert, or "certificate-missing".
 [[nodiscard]] TlsAnswered check_tls_peer(const TlsUnchecked& job, std::chrono::system_clock::time_point now);
 /// Does what VerifyPeer asks for, on any thread. It takes about a millisecond. Fails with the reasons of
 /// crypto::Authorities::verify() and check_signature(), with "certificate-malformed" and "certificate-identity".

@@ -138,7 +138,7 @@ struct Negotiation {
     wire::Octets cookie;                      ///< initiator: to be sent back
     GroupId group = GroupId::none;
     unsigned attempts = 0;         ///< IKE_SA_INIT requests with something new in them
-    std::optional<Error> refusal;  ///< an answer that nobody vouches for
+    std::optional<Error> refusal;  ///< an answer that nobody vouches for; of EAP, why TLS has failed
     wire::Octets own_first_message;
     wire::Octets peer_first_message;
     wire::Octets own_nonce;

@@ -49,7 +49,7 @@ void describe(Archive& archive, T& value) {
 }
 template <typename Archive, ike::Like<TlsPeer> T>
 void describe(Archive& archive, T& value) {
-    archive(value.begun, value.id, value.turns);
+    archive(value.begun, value.refused, value.id, value.turns);
 }
 template <typename Archive, ike::Like<TlsServer> T>
 void describe(Archive& archive, T& value) {
@@ -157,7 +157,7 @@ void describe(Archive& archive, T& value) {
 }  // namespace wire
 
 /// Grows with every change of a description below or above.
-constexpr std::uint16_t kVersion = 16;
+constexpr std::uint16_t kVersion = 17;
 
 template <typename Archive, Like<Encryption> T>
 void describe(Archive& archive, T& value) {

@@ -34,6 +34,7 @@ void IkeService::on_tls_turn(const ike::AnswerTls& asked, Result<TlsTurnAnswered
     said.progress.records = std::move(answer->records);
     if (!answer->sentence.empty()) {
         said.progress.why = {"eap-tls-failed", std::move(answer->sentence)};
+        said.progress.of_tls = true;
         take(std::move(said));
         return;
     }

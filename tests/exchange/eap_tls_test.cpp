@@ -69,7 +69,9 @@ struct Begun {
 /// Payloads of the message that is on its way.
 Payloads payloads_of(TwoEnds& ends, const End& sender) {
     Payloads all;
+    const auto before = ends.wire;
     ends.tamper(sender, [&](Payloads& payloads) { all = payloads; });
+    ends.wire = before;
     return all;
 }
 
@@ -297,6 +299,80 @@ TEST_SUITE("exchange: EAP-TLS") {
             begun.ends.tamper(begun.ends.z, [](Payloads& all) { find_in<wire::AuthPayload>(all)->data.at(0) ^= 1U; });
             begun.ends.settle();
             begun.check_refused("auth-failed", "auth-refused");
+        }
+    }
+
+    // RFC 5216 section 2.1.3: whoever hears an alert answers it, and whoever sends one waits for the answer.
+    TEST_CASE("where TLS fails, at either end, the server ends EAP, and both say why") {
+        const auto eap_of = [](Begun<TwoEnds>& begun, const End& sender) {
+            const Payloads all = payloads_of(begun.ends, sender);
+            const auto* payload = find<wire::EapPayload>(all);
+            REQUIRE(payload != nullptr);
+            return eap::parse(payload->packet).value();
+        };
+        const auto changed = [](Payloads& all) { find_in<wire::EapPayload>(all)->packet.back() ^= 1U; };
+        for (const bool at_server : {true, false}) {
+            for (const bool lost : {false, true}) {
+                CAPTURE(at_server);
+                CAPTURE(lost);
+                Begun<TwoEnds> begun;
+                TwoEnds& ends = begun.ends;
+                begun.until_tls();
+                begun.deliver(at_server ? 2 : 1);
+                ends.tamper(at_server ? ends.a : ends.z, changed);
+                begun.deliver(1);
+                CHECK(eap_of(begun, at_server ? ends.z : ends.a).data.size() > 1);
+                begun.deliver(at_server ? 1 : 0);
+                CHECK((eap_of(begun, ends.a).data == wire::Octets{0}) == at_server);
+                CHECK(ends.a.count(Report::Kind::failed) == 0);
+                CHECK(ends.a.standing() == 1);
+                begun.deliver(1);
+                CHECK(eap_of(begun, ends.z).code == eap::Code::failure);
+                if (lost) {
+                    ends.drop();
+                    ends.pass(seconds(2));
+                }
+                ends.settle();
+                begun.check_refused("eap-tls-failed", "eap-tls-failed");
+                CHECK(ends.a.count(Report::Kind::failed) == 1);
+                CHECK(ends.z.count(Report::Kind::refused) == 1);
+            }
+        }
+    }
+
+    TEST_CASE("a peer whose TLS has failed") {
+        Begun<TwoEnds> begun;
+        begun.until_tls();
+        begun.deliver(1);
+        begun.ends.tamper(begun.ends.z, [](Payloads& all) { find_in<wire::EapPayload>(all)->packet.back() ^= 1U; });
+        begun.deliver(1);
+        SUBCASE("does not wait for the server's last word without an end") {
+            begun.ends.pass_silently(kEapPatience);
+            CHECK(begun.ends.a.last_reason() == "eap-tls-failed");
+            CHECK(begun.ends.a.reports.back().error.sentence.contains("TLS did not come about"));
+        }
+        SUBCASE("and is succeeded by another process, still knows that it has") {
+            begun.ends.a.rewrite();
+            begun.ends.settle();
+            begun.check_refused("eap-tls-failed", "eap-tls-failed");
+        }
+        SUBCASE("does not listen to a server that would go on") {
+            begun.ends.drop();
+            Toolbox tools;
+            const Sa& z = *begun.ends.z.sa();
+            IvCounter iv{.epoch = 99, .next = 0};
+            const wire::Header header{.initiator_spi = z.initiator_spi,
+                                      .responder_spi = z.responder_spi,
+                                      .exchange = wire::ExchangeType::ike_auth,
+                                      .from_initiator = false,
+                                      .is_response = true,
+                                      .message_id = begun.ends.a.sa()->window.outstanding->id};
+            const auto sealed = seal_message(tools, z.suite, z.sending(), iv, header,
+                                             {wire::EapPayload{eap::emit({eap::Code::success, 3})}}, {});
+            begun.ends.event(begun.ends.a,
+                             DatagramReceived{begun.ends.a.address, begun.ends.z.address, sealed.value().front()});
+            CHECK(begun.ends.a.last_reason() == "eap-tls-failed");
+            CHECK(begun.ends.a.sa()->state == State::closing);
         }
     }
 

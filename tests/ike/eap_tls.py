@@ -116,12 +116,14 @@ def revoked(world):
 @scenario("eap: TLS, a user of another authority, keysluice begins")
 def untrusted_client(world):
     other = Authority(world.certificates, "other")
-    refused(world, "keysluice", as_client(world, ours=other.issue(OURS)), "eap-tls-failed")
+    refused(world, "keysluice", as_client(world, ours=other.issue(OURS)), "eap-tls-failed",
+            r"IKE_AUTH response \d+ \[ EAP/FAIL \]")
 
 
 @scenario("eap: TLS, the server of EAP has another name than expected, keysluice begins")
 def other_server(world):
-    refused(world, "keysluice", as_client(world, eap_server_id="aaa.test"), "certificate-identity")
+    refused(world, "keysluice", as_client(world, eap_server_id="aaa.test"), "certificate-identity",
+            r"received fatal TLS alert 'certificate unknown'(.|\n)*IKE_AUTH response \d+ \[ EAP/FAIL \]")
 
 
 @scenario("eap: TLS, all engines are killed, keysluice begins, and does again")

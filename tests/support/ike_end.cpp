@@ -63,6 +63,7 @@ TlsAnswered End::hear(const AnswerTls& job) {
     tls::EapHandshake::Turn said = found->second.tls.hear(job.turn.records);
     answer.progress = {.records = std::move(said.records), .msk = std::move(said.msk), .why = std::move(said.why)};
     if (!answer.progress.why.reason.empty()) {
+        answer.progress.of_tls = true;
         return answer;
     }
     return check_tls_peer({.answer = std::move(answer),

@@ -39,7 +39,7 @@ struct Handshake {
     }
     /// Each end's turn, fragments and all; what the other one heard.
     TlsTurn peer_says(const Octets& records, Msk msk = {}) {
-        packet = on_tls(peer, {.records = records, .msk = std::move(msk)}).value();
+        packet = on_tls(peer, {}, {.records = records, .msk = std::move(msk)}).value().packet;
         for (;;) {
             Reply made = reply();
             ++packets;
@@ -173,7 +173,7 @@ TEST_SUITE("eap: TLS") {
         CHECK(packets == 4);
         CHECK(peer_says(text("finished")).records == text("finished"));
         CHECK(server_says(text("finished too"), some_key()).records == text("finished too"));
-        packet = on_tls(peer, {.msk = some_key()}).value();
+        packet = on_tls(peer, {}, {.msk = some_key()}).value().packet;
         CHECK(parse(packet)->data == Octets{0});
         CHECK(reply().kind == Reply::Kind::success);
         CHECK(answer().kind == Answer::Kind::success);
@@ -211,13 +211,85 @@ TEST_SUITE("eap: TLS") {
         CHECK(server.msk.empty());
     }
 
-    TEST_CASE_FIXTURE(Handshake, "a peer that does not believe the server has no response") {
+    TEST_CASE_FIXTURE(Handshake, "a peer that can't go on has no response") {
         answer();
         peer_says(text("hello"));
         server_says(text("certificate"));
-        CHECK(on_tls(peer, {.why = {"certificate-untrusted", "no"}}).error().reason == "certificate-untrusted");
+        CHECK(on_tls(peer, {}, {.why = {"eap-tls-gone", "no"}}).error().reason == "eap-tls-gone");
         packet = emit({Code::success, 3});
         CHECK(on_packet(legacy, random, rules, peer, packet).error().reason == "eap-malformed");
+    }
+
+    // RFC 5216 section 2.1.3.
+    TEST_CASE("a peer whose TLS fails answers all the same, and the server ends it") {
+        for (const bool by_server : {false, true}) {
+            CAPTURE(by_server);
+            Handshake of;
+            of.answer();
+            of.peer_says(text("hello"));
+            if (by_server) {
+                of.packet = on_tls(of.server, {.records = text("alert"), .why = {"eap-tls-failed", "it is"}}).packet;
+                CHECK(of.answer().turn.records == text("alert"));
+            } else {
+                of.server_says(text("certificate"));
+            }
+            const Octets said = by_server ? Octets() : text("alert");
+            const auto told = on_tls(of.peer, {}, {.records = said, .why = {"eap-tls-failed", "no"}, .of_tls = true});
+            REQUIRE(told);
+            CHECK(told->kind == Answer::Kind::response);
+            CHECK(told->why.sentence == "no");
+            Octets expected{0};
+            expected.insert(expected.end(), said.begin(), said.end());
+            CHECK(parse(told->packet)->data == expected);
+            // The server's alert may be one more, of what it can't read.
+            const auto again =
+                on_packet(of.legacy, of.random, of.rules, of.peer, emit({Code::request, 77, Type::tls, {0, 21}}));
+            CHECK(again->packet == emit({Code::response, 77, Type::tls, {0}}));
+            CHECK(on_packet(of.legacy, of.random, of.rules, of.peer, emit({Code::success, 3})).error().reason ==
+                  "eap-malformed");
+            of.packet = told->packet;
+            Reply end = of.reply();
+            if (!by_server) {
+                CHECK(end.kind == Reply::Kind::handshake);
+                end = on_tls(of.server, {.why = {"eap-tls-failed", "it says so"}, .of_tls = true});
+            }
+            CHECK(end.kind == Reply::Kind::failure);
+            CHECK(end.why.sentence == (by_server ? "" : "it says so"));  // the former was said with the alert
+            of.packet = end.packet;
+            const Answer heard = of.answer();
+            CHECK(heard.kind == Answer::Kind::refusal);
+            CHECK(heard.why.reason == "eap-tls-failed");
+            CHECK(of.peer.msk.empty());
+        }
+    }
+
+    TEST_CASE_FIXTURE(Handshake,
+                      "a peer that refuses the server's certificate says why, where it needs no encryption") {
+        answer();
+        peer_says(text("hello"));
+        server_says(text("certificate"));
+        const Octets hello{22, 3, 3, 0, 2, 2, 0};
+        Octets heard = hello;
+        heard.insert(heard.end(), hello.begin(), hello.end());
+        const auto tell = [&] { return on_tls(peer, heard, {.why = {"certificate-revoked", "no"}, .alert = 44}); };
+        SUBCASE("with TLS 1.2") {
+            const auto told = tell();
+            REQUIRE(told);
+            CHECK(told->why.reason == "certificate-revoked");
+            CHECK(parse(told->packet)->data == Octets{0, 21, 3, 3, 0, 2, 2, 44});
+        }
+        SUBCASE("not with TLS 1.3") {
+            heard.insert(heard.end(), {23, 3, 3, 0, 1, 0});
+            CHECK(tell().error().reason == "certificate-revoked");
+        }
+        SUBCASE("not behind the server's last word") {
+            heard = {20, 3, 3, 0, 1, 1};
+            CHECK(tell().error().reason == "certificate-revoked");
+        }
+        SUBCASE("not to half a record") {
+            heard.pop_back();
+            CHECK(tell().error().reason == "certificate-revoked");
+        }
     }
 
     TEST_CASE_FIXTURE(Handshake, "what does not belong there ends it") {
@@ -240,7 +312,7 @@ TEST_SUITE("eap: TLS") {
             answer();
             peer_says(text("hello"));
             server_says(text("finished"));
-            CHECK(on_tls(peer, {.msk = some_key()}));
+            CHECK(on_tls(peer, {}, {.msk = some_key()}));
             CHECK(refused({0, 1}) == "eap-malformed");
         }
         SUBCASE("a response with nothing in it, one that begins, one that is cut off") {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "eap/tls.hpp"
 #include "tests/support/certified_ends.hpp"
 
 using namespace keysluice;
@@ -175,6 +176,19 @@ TEST_CASE("octets that were changed on the way, and none of TLS") {
         const auto end = a.hear(as_bytes("HTTP/1.1 200 OK\r\n\r\n"));
         CHECK(end.why.reason == "eap-tls-failed");
     }
+}
+
+TEST_CASE("an alert of somebody who has looked at the certificate is heard, where nothing is encrypted yet") {
+    Stranger a(EapHandshake::Role::client, TLS1_2_VERSION, &client());
+    EapHandshake z = begin(EapHandshake::Role::server);
+    const auto shown = z.hear(a.hear({}));
+    const auto end = z.hear(eap::alert_to(shown.records, 44));
+    CHECK(end.why.reason == "eap-tls-failed");
+    CHECK(end.why.sentence.contains("certificate revoked"));
+    CHECK(end.records.empty());
+    EapHandshake newer = begin(EapHandshake::Role::client);
+    EapHandshake other = begin(EapHandshake::Role::server);
+    CHECK(eap::alert_to(other.hear(newer.hear({}).records).records, 44).empty());
 }
 
 TEST_CASE("a server that is not content at the end, or says more than that, is not believed") {
