@@ -501,11 +501,16 @@ def pair(world, more=""):
             yield ours, there
 
 
-def protected_packets(place):
-    """By SPI, what the kernel has counted."""
+def protected(place, unit):
+    """By SPI, what the kernel has counted: "bytes" or "packets"."""
     text = place.run("ip -s xfrm state")
-    return {int(found[1], 16): int(found[2])
-            for found in re.finditer(r"spi 0x([0-9a-f]+).*?lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)", text, re.S)}
+    counted = re.finditer(r"spi 0x([0-9a-f]+).*?lifetime current:\s+(?P<bytes>\d+)\(bytes\), (?P<packets>\d+)\(packets\)",
+                          text, re.S)
+    return {int(found[1], 16): int(found[unit]) for found in counted}
+
+
+def protected_packets(place):
+    return protected(place, "packets")
 
 
 @scenario("policies: manual keys: AH and ESP against `ip xfrm` by hand, IPv4 and IPv6, FTP's two connections, the rest in clear")
