@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "crypto/credentials.hpp"
+#include "crypto/given_key.hpp"
 #include "daemon/shared/secret_path.hpp"
 #include "ike/peer_certificate.hpp"
 #include "ike/wire/message.hpp"
@@ -19,6 +20,11 @@ using std::chrono::system_clock;
 
 /// What sentences call a certificate that stands in the configuration.
 constexpr std::string_view kCertificate = "certificate";
+
+/// The private key that came with this connection is for this connection.
+std::string given_reference(const IkeConnection& connection) {
+    return fmt::format("option:private_key of connection {}", connection.rules->name);
+}
 
 /// The certificates of one connection.
 class CertificateLoader {
@@ -63,7 +69,11 @@ class CertificateLoader {
                    {usable.error().reason, fmt::format("{}: {}", certificate_name(), usable.error().sentence)});
             return;
         }
-        rules_.certificate = {.chain = {leaf.der()}, .key_kind = *kind, .key_id = leaf.key_id()};
+        const bool given = connection_.private_key.kind == SecretReference::Kind::option;
+        rules_.certificate = {
+            .chain = {leaf.der()},
+            .key_kind = *kind,
+            .key_id = given ? crypto::given_key_name(leaf.key_id(), given_reference(connection_)) : leaf.key_id()};
         for (crypto::CertificatePtr& each : chain->intermediates) {
             rules_.certificate.chain.push_back(crypto::Certificate(std::move(each)).der());
         }
@@ -173,11 +183,13 @@ std::vector<Signers::Key> signing_keys(const IkeConfiguration& ike) {
         const bool unknown = connection.given_private_key && !*connection.given_private_key;
         if (!own.chain.empty() && !unknown && known.insert(own.key_id).second) {
             const bool given = connection.private_key.kind == SecretReference::Kind::option;
+            const auto leaf = crypto::Certificate::parse(own.chain.front());
             keys.push_back({.id = own.key_id,
-                            .path = given ? "option:private_key" : connection.private_key.path,
+                            .path = given ? given_reference(connection) : connection.private_key.path,
                             .owner = fmt::format("{}: connection {}", to_string(connection.private_key.where),
                                                  connection.rules->name),
-                            .given = connection.given_private_key});
+                            .given = connection.given_private_key,
+                            .of_certificate = leaf ? leaf->key_id() : KeyId{}});
         }
     }
     return keys;

@@ -24,7 +24,8 @@ void Signers::tell(Engine& engine) {
         if (key.given) {
             beside.push_back(duplicate_fd(*key.given));
         }
-        static_cast<void>(engine.channel->send(SigningKey{.key = key.id, .path = key.path}, std::move(beside)));
+        const SigningKey message{.key = key.given ? key.of_certificate : key.id, .path = key.path};
+        static_cast<void>(engine.channel->send(message, std::move(beside)));
     }
 }
 
@@ -109,6 +110,9 @@ void Signers::on_message(const Channel& engine, const SigningKeyLoaded& loaded) 
     if (!loaded.reason.empty()) {
         log_error("{}: an engine can't sign for it: {} ({})", key->owner, loaded.sentence, loaded.reason);
         refused_[loaded.key] = loaded.sentence;
+        if (key->given) {
+            from->keys.erase(loaded.key);
+        }
         return;
     }
     from->keys.insert(loaded.key);

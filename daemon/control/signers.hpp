@@ -24,7 +24,8 @@ class Signers {
         KeyId id{};
         std::string path;
         std::string owner;                           ///< "k.toml:4:1: connection hq", for the log
-        std::shared_ptr<const UniqueFd> given = {};  ///< a memory file with the key, in the place of `path`
+        std::shared_ptr<const UniqueFd> given = {};  ///< a memory file with the key; then `path` is no path, and …
+        KeyId of_certificate{};                      ///< … `id` is the crypto::given_key_name() of this
     };
     using Done = std::function<void(Result<std::vector<std::uint8_t>>)>;
 

@@ -4,6 +4,7 @@
 
 #include "crypto/certificate.hpp"
 #include "crypto/credentials.hpp"
+#include "crypto/given_key.hpp"
 #include "crypto/signature.hpp"
 #include "daemon/shared/secret_path.hpp"
 
@@ -22,7 +23,11 @@ Result<crypto::PrivateKeyPtr> read_key(const std::string& reference, const Uniqu
 }  // namespace
 
 SigningKeyLoaded Signer::load(const SigningKey& key, const UniqueFd& given) {
-    SigningKeyLoaded answer{.key = key.key, .reason = {}, .sentence = {}};
+    SigningKeyLoaded answer{
+        .key = given ? crypto::given_key_name(key.key, key.path) : key.key, .reason = {}, .sentence = {}};
+    if (given) {
+        keys_.erase(answer.key);  // who can't give it again does not have it any more
+    }
     auto read = read_key(key.path, given);
     if (!read) {
         answer.reason = read.error().reason;
@@ -32,7 +37,7 @@ SigningKeyLoaded Signer::load(const SigningKey& key, const UniqueFd& given) {
         answer.sentence =
             fmt::format("{}: this private key does not belong to the connection's certificate", key.path);
     } else {
-        keys_[key.key] = *std::move(read);
+        keys_[answer.key] = *std::move(read);
     }
     return answer;
 }

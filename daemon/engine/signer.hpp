@@ -12,7 +12,8 @@ namespace keysluice {
 class Signer {
    public:
     /// The same key may come again: what was loaded stays when its file is gone.
-    /// `given`: a memory file with it, or none where `key` names a file.
+    /// `given`: a memory file with it, or none where `key` names a file. Such a key is called by its
+    /// crypto::given_key_name() from then on.
     [[nodiscard]] SigningKeyLoaded load(const SigningKey& key, const UniqueFd& given = {});
     [[nodiscard]] SignatureMade sign(const SignatureWanted& wanted) const;
     /// Null: it was not loaded.

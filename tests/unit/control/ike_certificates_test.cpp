@@ -89,11 +89,22 @@ TEST_CASE_FIXTURE(Fixture, "what is public may stand in the configuration, and a
             std::make_shared<const UniqueFd>(::open(leaf.key_file.c_str(), O_RDONLY | O_CLOEXEC));
         CHECK(load().empty());
         CHECK(check_private_keys(ike).empty());
-        CHECK(connection.rules->certificate.key_id == crypto::key_id(*leaf.key));
+        // The machine has a connection with the same certificate: neither signs with the other's key.
+        IkeConnection& machine = ike.connections.emplace_back();
+        machine.rules->name = "machine";
+        machine.certificate = leaf.certificate_file;
+        machine.private_key = {.kind = SecretReference::Kind::file, .path = leaf.key_file, .where = kKey};
+        CHECK(load().empty());
         const auto keys = signing_keys(ike);
-        REQUIRE(keys.size() == 1);
-        CHECK(keys[0].path == "option:private_key");
-        CHECK(keys[0].given == connection.given_private_key);
+        REQUIRE(keys.size() == 2);
+        const IkeConnection& given = ike.connections.front();
+        CHECK(keys[0].path == "option:private_key of connection hq");
+        CHECK(keys[0].given == given.given_private_key);
+        CHECK(keys[0].of_certificate == crypto::key_id(*leaf.key));
+        CHECK(keys[0].id == given.rules->certificate.key_id);
+        CHECK(keys[1].id == ike.connections.back().rules->certificate.key_id);
+        CHECK(keys[1].id == crypto::key_id(*leaf.key));
+        CHECK(keys[0].id != keys[1].id);
     }
     SUBCASE("who gives the key is awaited") {
         connection.given_private_key = std::make_shared<const UniqueFd>();

@@ -111,14 +111,19 @@ TEST_CASE_FIXTURE(Fixture, "an engine is told the keys, and signs what is asked 
 
 TEST_CASE_FIXTURE(Fixture, "a key that somebody gave to us goes to each engine, and stays ours") {
     const auto file = std::make_shared<const UniqueFd>(memfd_create("key", MFD_CLOEXEC));
-    signers.use({{.id = kKey, .path = "option:private_key", .owner = "hq", .given = file}});
+    signers.use({{.id = kKey, .path = "of hq", .owner = "hq", .given = file, .of_certificate = kOther}});
     for (int each = 0; each < 2; ++each) {
         Engine engine(loop, signers);
         REQUIRE(engine.theirs.mail.size() == 1);
-        CHECK(std::get<SigningKey>(engine.theirs.mail[0].message) == SigningKey{kKey, "option:private_key"});
+        CHECK(std::get<SigningKey>(engine.theirs.mail[0].message) == SigningKey{kOther, "of hq"});
         CHECK(engine.theirs.mail[0].descriptors.size() == 1);
     }
     CHECK(fcntl(file->get(), F_GETFD) >= 0);
+    Engine engine(loop, signers);
+    load(engine);
+    signers.on_message(engine.ours, SigningKeyLoaded{kKey, "private-key-mismatch", "another"});
+    sign();
+    CHECK(engine.asked().empty());  // it has none any more
 }
 
 TEST_CASE_FIXTURE(Fixture, "it waits for an engine that has the key") {

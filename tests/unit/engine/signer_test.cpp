@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 
+#include "crypto/given_key.hpp"
 #include "crypto/signature.hpp"
 #include "tests/support/certified_ends.hpp"
 
@@ -41,15 +42,28 @@ TEST_CASE("a key in a memory file, which has no name") {
     const KeyId id = crypto::key_id(*issued.key);
     const UniqueFd file(::open(issued.key_file.c_str(), O_RDONLY | O_CLOEXEC));
     REQUIRE(file);
+    const KeyId name = crypto::given_key_name(id, "of hq");
     Signer signer;
     for (int each = 0; each < 2; ++each) {  // from its beginning, whoever has read it
-        CHECK(signer.load({id, "option:private_key"}, file).reason.empty());
+        CHECK(signer.load({id, "of hq"}, file) == SigningKeyLoaded{name, "", ""});
     }
-    CHECK_FALSE(signer.sign(wanted(id)).signature.empty());
+    CHECK_FALSE(signer.sign(wanted(name)).signature.empty());
+    // Whoever has the certificate alone gets nothing of it.
+    CHECK(signer.sign(wanted(id)).signature.empty());
     const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const SigningKeyLoaded refused = signer.load({id, "option:private_key"}, nothing);
+    const SigningKeyLoaded refused = signer.load({id, "of other"}, nothing);
     CHECK(refused.reason == "private-key-unreadable");
-    CHECK(refused.sentence.starts_with("option:private_key: "));
+    CHECK(refused.sentence.starts_with("of other: "));
+    CHECK(signer.sign(wanted(refused.key)).signature.empty());
+    CHECK_FALSE(signer.sign(wanted(name)).signature.empty());
+    // Nor who comes under its name later.
+    CHECK(signer.load({id, "of hq"}, nothing).key == name);
+    CHECK(signer.sign(wanted(name)).signature.empty());
+    // A key of the machine's is none of theirs, and stays.
+    CHECK(signer.load({id, issued.key_file}).reason.empty());
+    CHECK_FALSE(signer.load({id, "of hq"}, nothing).reason.empty());
+    CHECK(signer.sign(wanted(name)).signature.empty());
+    CHECK_FALSE(signer.sign(wanted(id)).signature.empty());
 }
 
 TEST_CASE("what can't be done is said") {
