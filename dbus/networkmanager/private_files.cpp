@@ -14,12 +14,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <optional>
 #include <utility>
 
+#include "base/instant.hpp"
 #include "base/unique_fd.hpp"
+#include "daemon/shared/clock.hpp"
 #include "daemon/shared/quoted.hpp"
 #include "dbus/networkmanager/keys.hpp"
 
@@ -28,8 +31,8 @@ namespace {
 
 /// A connection of the bus has a text of at most 64 KiB.
 constexpr std::size_t kLargest = 32U << 10U;
-/// A file may lie on a network that does not answer.
-constexpr int kPatienceMs = 5000;
+/// For all files together: they may lie on a network that does not answer.
+constexpr std::chrono::seconds kPatience{5};
 constexpr int kMostGroups = 65536;  // NGROUPS_MAX
 
 struct User {
@@ -37,6 +40,7 @@ struct User {
     uid_t uid = 0;
     gid_t gid = 0;
     std::vector<gid_t> groups;
+    Instant until;  ///< the files are to be read
 };
 
 std::unexpected<Error> nobody(const Request& request, const std::string& why) {
@@ -55,7 +59,7 @@ Result<User> owner_of(const Request& request) {
     if (entry == nullptr) {
         return nobody(request, fmt::format("this machine has no user {}", in_quotes(name)));
     }
-    User user{.name = name, .uid = entry->pw_uid, .gid = entry->pw_gid, .groups = {}};
+    User user{.name = name, .uid = entry->pw_uid, .gid = entry->pw_gid, .groups = {}, .until = now() + kPatience};
     int count = 64;
     do {
         user.groups.resize(static_cast<std::size_t>(count));
@@ -105,10 +109,12 @@ int copy_as(const User& user, const char* path, int into) {
 }
 
 /// Nothing: it did not end in time, or not by itself.
-std::optional<int> await_end(pid_t child) {
+std::optional<int> await_end(pid_t child, Instant until) {
+    using std::chrono::milliseconds;
+    const auto left = std::chrono::duration_cast<milliseconds>(until - now());
     const UniqueFd end(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
     pollfd watched{.fd = end.get(), .events = POLLIN, .revents = 0};
-    const bool in_time = end && ::poll(&watched, 1, kPatienceMs) == 1;
+    const bool in_time = end && ::poll(&watched, 1, static_cast<int>(std::max(left, milliseconds(0)).count())) == 1;
     if (!in_time) {
         ::kill(child, SIGKILL);
     }
@@ -120,7 +126,7 @@ std::optional<int> await_end(pid_t child) {
 
 std::string what_went_wrong(std::optional<int> status) {
     if (!status) {
-        return fmt::format("it can't be read within {} s", kPatienceMs / 1000);
+        return fmt::format("the connection's files can't be read within {} s", kPatience.count());
     }
     switch (static_cast<Ended>(*status)) {
         case Ended::not_regular:
@@ -154,7 +160,7 @@ Result<UniqueFd> read_as(const User& user, std::string_view key, const std::stri
     if (child == 0) {
         _exit(copy_as(user, path.c_str(), file.get()));
     }
-    if (const auto status = await_end(child); status != status_of(Ended::well)) {
+    if (const auto status = await_end(child, user.until); status != status_of(Ended::well)) {
         return failed(what_went_wrong(status));
     }
     if (fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
