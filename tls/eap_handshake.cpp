@@ -19,6 +19,9 @@ namespace {
 constexpr int kSecurityLevel = 2;
 constexpr std::size_t kMskSize = 64;
 constexpr std::size_t kMskAndEmskSize = 128;
+/// What EAP's key protects is nothing that anybody could record and read later: a group against quantum computers,
+/// which OpenSSL 3.5 begins with, would make the first turn longer than a packet, and gain nothing.
+constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
 /// RFC 5216 section 2.3.
 constexpr std::string_view kLabel12 = "client EAP encryption";
 /// RFC 9190 section 2.3; the context is the method's type.
@@ -61,6 +64,9 @@ Result<SslContextPtr> make_context(EapHandshake::Role role) {
     SSL_CTX_set_cert_verify_callback(raw, leave_to_others, nullptr);
     if (auto applied = apply_ciphers(raw, {}); !applied) {
         return pass_on(std::move(applied));
+    }
+    if (SSL_CTX_set1_groups_list(raw, kGroups) != 1) {
+        return failed("does not take its groups");
     }
     return context;
 }

@@ -97,8 +97,14 @@ void attack_tls_client(crypto::LegacyAlgorithms& legacy, Reader& input) {
         require(answer->kind != Answer::Kind::success);
         if (answer->kind == Answer::Kind::handshake) {
             require(answer->turn.begins == answer->turn.records.empty());
-            answer->packet = on_tls(peer, {.records = Octets(kTurn)}).value();
-            answer->kind = Answer::Kind::response;
+            const bool fails = answer->turn.records.size() % 4 == 3;  // with an alert, or without one
+            TlsProgress progress{.records = Octets(kTurn)};
+            if (fails) {
+                progress = {.records = Octets(answer->turn.records.size() % 8),
+                            .why = {"eap-tls-failed", "TLS failed"}};
+                progress.of_tls = true;
+            }
+            *answer = on_tls(peer, answer->turn.records, std::move(progress)).value();
         }
         require(answer->kind != Answer::Kind::response || parse(answer->packet)->code == Code::response);
     }
