@@ -19,6 +19,8 @@ void Signers::use(std::vector<Key> keys) {
 }
 
 void Signers::tell(Engine& engine) {
+    std::erase_if(engine.keys,
+                  [this](const KeyId& id) { return std::ranges::find(keys_, id, &Key::id) == keys_.end(); });
     for (const Key& key : keys_) {
         Descriptors beside;
         if (key.given) {
@@ -27,6 +29,7 @@ void Signers::tell(Engine& engine) {
         const SigningKey message{.key = key.given ? key.of_certificate : key.id, .path = key.path};
         static_cast<void>(engine.channel->send(message, std::move(beside)));
     }
+    static_cast<void>(engine.channel->send(SigningKeysComplete{}));
 }
 
 void Signers::sign(const KeyId& key, crypto::SignatureScheme scheme, std::vector<std::uint8_t> octets, Done done) {

@@ -40,7 +40,8 @@ class Signers {
           handshakes_(loop, patience, [this](const KeyId& key) { return engine_with(key); }),
           deadline_(loop, [this] { give_up_late(); }) {}
 
-    /// The keys that are needed from now on. Engines that are here are told; those that come, when they come.
+    /// The keys that are needed from now on. Engines that are here are told, and forget others; those that come, when
+    /// they come.
     void use(std::vector<Key> keys);
 
     /// `done` is called once, never from here, and not after the end of this object. Fails with "no-engine" (nobody

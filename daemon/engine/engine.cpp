@@ -129,6 +129,8 @@ void Engine::on_control_message(const Message& message, Descriptors descriptors)
     } else if (const auto* key = std::get_if<SigningKey>(&message)) {
         const UniqueFd given = descriptors.empty() ? UniqueFd() : std::move(descriptors.front());
         static_cast<void>(control_.send(signer_.load(*key, given)));
+    } else if (std::holds_alternative<SigningKeysComplete>(message)) {
+        signer_.forget_others();
     } else if (const auto* unsigned_yet = std::get_if<SignatureWanted>(&message)) {
         static_cast<void>(control_.send(signer_.sign(*unsigned_yet)));
     } else if (const auto* turn = std::get_if<TlsTurnHeard>(&message)) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "crypto/certificate.hpp"
 #include "crypto/credentials.hpp"
 #include "crypto/given_key.hpp"
@@ -25,6 +27,7 @@ Result<crypto::PrivateKeyPtr> read_key(const std::string& reference, const Uniqu
 SigningKeyLoaded Signer::load(const SigningKey& key, const UniqueFd& given) {
     SigningKeyLoaded answer{
         .key = given ? crypto::given_key_name(key.key, key.path) : key.key, .reason = {}, .sentence = {}};
+    heard_of_.insert(answer.key);
     if (given) {
         keys_.erase(answer.key);  // who can't give it again does not have it any more
     }
@@ -40,6 +43,11 @@ SigningKeyLoaded Signer::load(const SigningKey& key, const UniqueFd& given) {
         keys_[answer.key] = *std::move(read);
     }
     return answer;
+}
+
+void Signer::forget_others() {
+    const auto heard_of = std::exchange(heard_of_, {});
+    std::erase_if(keys_, [&](const auto& each) { return !heard_of.contains(each.first); });
 }
 
 EVP_PKEY* Signer::find(const KeyId& key) const {

@@ -424,6 +424,11 @@ bool get(Reader& /*from*/, AskHeld& /*message*/) {
     return true;
 }
 
+void put(Writer& /*to*/, const SigningKeysComplete& /*message*/) {}
+bool get(Reader& /*from*/, SigningKeysComplete& /*message*/) {
+    return true;
+}
+
 void put(Writer& /*to*/, const HeldComplete& /*message*/) {}
 bool get(Reader& /*from*/, HeldComplete& /*message*/) {
     return true;

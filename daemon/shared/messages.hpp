@@ -288,6 +288,11 @@ struct SigningKey {
     bool operator==(const SigningKey&) const = default;
 };
 
+/// keysluiced → engine: those before this were all. What was not named among them goes.
+struct SigningKeysComplete {
+    bool operator==(const SigningKeysComplete&) const = default;
+};
+
 /// engine → keysluiced: whether that key could be loaded. An empty reason: yes.
 struct SigningKeyLoaded {
     KeyId key{};
@@ -372,7 +377,7 @@ using Message =
                  Draining, Service, ServicesComplete, ServiceLoaded, AskCounters, Counters, SigningKey,
                  SigningKeyLoaded, SignatureWanted, SignatureMade, Engines, Taken, AskHeld, HeldComplete, AskSessions,
                  Sessions, EndSessions, SessionsEnded, CloseService, Failures, LoadService, ForgetService, Tickets,
-                 CountLimits, TicketReceived, TlsTurnHeard, TlsTurnAnswered, TlsHandshakeOver>;
+                 CountLimits, TicketReceived, TlsTurnHeard, TlsTurnAnswered, TlsHandshakeOver, SigningKeysComplete>;
 
 inline constexpr std::uint16_t kMostEngines = 256;
 

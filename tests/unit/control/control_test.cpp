@@ -137,7 +137,7 @@ TEST_CASE("an engine is told what it serves, with its own listening sockets") {
     Fixture fixture;
     fixture.start();
     auto engine = fixture.call(ProcessKind::engine, 1);
-    REQUIRE(engine->mail.size() == 4);
+    REQUIRE(engine->mail.size() == 5);
     CHECK(engine->at<Tickets>(0) == Tickets{});
     TicketMemory tickets;
     REQUIRE(engine->mail[0].descriptors.size() == 1);
@@ -150,6 +150,7 @@ TEST_CASE("an engine is told what it serves, with its own listening sockets") {
     REQUIRE(engine->mail[1].descriptors.size() == 1);
     CHECK(family_of(engine->mail[1].descriptors[0]) == AF_INET);
     CHECK(engine->count<ServicesComplete>() == 1);
+    CHECK(engine->count<SigningKeysComplete>() == 1);
 }
 
 TEST_CASE("engines share a unix socket, and the counts of what they accept") {

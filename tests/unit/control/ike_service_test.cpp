@@ -64,6 +64,8 @@ struct SigningEngine final : Channel::Owner {
     void on_message(Channel& channel, Message message, Descriptors /*descriptors*/) override {
         if (const auto* key = std::get_if<SigningKey>(&message)) {
             CHECK(channel.send(signer.load(*key)));
+        } else if (std::holds_alternative<SigningKeysComplete>(message)) {
+            signer.forget_others();
         } else if (const auto* wanted = std::get_if<SignatureWanted>(&message)) {
             CHECK(channel.send(signer.sign(*wanted)));
         } else if (const auto* turn = std::get_if<TlsTurnHeard>(&message)) {

@@ -114,7 +114,7 @@ TEST_CASE_FIXTURE(Fixture, "a key that somebody gave to us goes to each engine, 
     signers.use({{.id = kKey, .path = "of hq", .owner = "hq", .given = file, .of_certificate = kOther}});
     for (int each = 0; each < 2; ++each) {
         Engine engine(loop, signers);
-        REQUIRE(engine.theirs.mail.size() == 1);
+        REQUIRE(engine.theirs.mail.size() == 2);
         CHECK(std::get<SigningKey>(engine.theirs.mail[0].message) == SigningKey{kOther, "of hq"});
         CHECK(engine.theirs.mail[0].descriptors.size() == 1);
     }
@@ -220,7 +220,20 @@ TEST_CASE_FIXTURE(Fixture, "other keys, for the engines that are here as well") 
     signers.use({{.id = kOther, .path = "/other.key", .owner = ""}});
     settle(loop);
     REQUIRE(engine.theirs.count<SigningKey>() == 2);
-    CHECK(engine.theirs.at<SigningKey>(1).path == "/other.key");
+    CHECK(engine.theirs.at<SigningKey>(2).path == "/other.key");
+    CHECK(engine.theirs.count<SigningKeysComplete>() == 2);
+    CHECK(std::holds_alternative<SigningKeysComplete>(engine.theirs.mail.back().message));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a key that is needed no more is one that no engine has") {
+    Engine engine(loop, signers);
+    load(engine);
+    signers.use({});
+    signers.use({{.id = kKey, .path = "/gw.key", .owner = ""}});
+    sign();
+    CHECK(engine.asked().empty());
+    load(engine);
+    CHECK(engine.asked().size() == 1);
 }
 
 TEST_SUITE_END();

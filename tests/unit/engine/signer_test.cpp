@@ -66,6 +66,26 @@ TEST_CASE("a key in a memory file, which has no name") {
     CHECK_FALSE(signer.sign(wanted(id)).signature.empty());
 }
 
+TEST_CASE("a key that nobody names any more is forgotten") {
+    const Issued& issued = vault().leaf("a.example", KeyType::p256);
+    const KeyId id = crypto::key_id(*issued.key);
+    const UniqueFd file(::open(issued.key_file.c_str(), O_RDONLY | O_CLOEXEC));
+    const KeyId given = crypto::given_key_name(id, "of hq");
+    Signer signer;
+    CHECK(signer.load({id, issued.key_file}).reason.empty());
+    CHECK(signer.load({id, "of hq"}, file).reason.empty());
+    signer.forget_others();
+    CHECK(signer.find(id) != nullptr);
+    CHECK(signer.find(given) != nullptr);
+    // One whose file is gone is named all the same.
+    CHECK_FALSE(signer.load({id, "/nowhere"}).reason.empty());
+    signer.forget_others();
+    CHECK(signer.find(id) != nullptr);
+    CHECK(signer.find(given) == nullptr);
+    signer.forget_others();
+    CHECK(signer.find(id) == nullptr);
+}
+
 TEST_CASE("what can't be done is said") {
     const Issued& issued = vault().leaf("a.example", KeyType::p256);
     const KeyId id = crypto::key_id(*issued.key);

@@ -50,6 +50,7 @@ std::vector<Message> one_of_each() {
         Taken{{1, 0xffffffff}},
         AskHeld{},
         HeldComplete{},
+        SigningKeysComplete{},
         AskSessions{1, {2}, 3, {{4}, {5}}},
         Sessions{
             6, true, {{{7}, {8}, kSince, true, "a suite", "192.0.2.1:443", "[2001:db8::1]:4711", "", "offload-off"}}},
