@@ -204,8 +204,6 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"malleable-encryption", ReasonArea::configuration,
            "A warning: ESP with confidentiality alone. Whoever is on the way can change what is in the packets, "
            "unseen."},
-    Reason{"mobike-gateways", ReasonArea::configuration,
-           "A connection with several gateways can't have mobike = true. Leave it out, or name one gateway."},
     Reason{"mode-without-tunnel", ReasonArea::configuration,
            "A policy has an outer address of a tunnel, and its mode is transport."},
     Reason{"must-staple", ReasonArea::configuration,

@@ -482,8 +482,13 @@ void Endpoint::handle(Context& context, const Initiate& event) {
         begin_probe(context, rules, event);
         return;
     }
-    if (rules->keep_up && (!rules->gateways.several() || wanted_.find(event.connection) == nullptr)) {
-        wanted_.put(event.connection, {event.local, event.remote, context.now + rules->retry.first, {}});
+    if (rules->keep_up) {
+        Wanted wanted{event.local, event.remote, context.now + rules->retry.first, {}};
+        if (const Wanted* known = wanted_.find(event.connection); known != nullptr && rules->gateways.several()) {
+            wanted.look_at = known->look_at;  // the pauses are between rounds
+            wanted.wait = known->wait;
+        }
+        wanted_.put(event.connection, wanted);
     }
     want(context, *rules, event.child, event.remote);
     if (Sa* sa = standing(event.connection)) {

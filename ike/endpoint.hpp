@@ -139,6 +139,7 @@ class Endpoint final : private Registry {
     void forget_gateways(const Terminate& event);
     void follow_gateways(Context& context);
     void on_gateway(Context& context, StateChanged changed);
+    void on_gateway_moved(Context& context, Report moved);
     void on_gateway_gone(Context& context, const Connection& rules, GatewayUse& use, const Sa& sa);
     void look_for_better_after(Instant moment, const Connection& rules, GatewayUse& use);
     void look_for_better(Context& context, const std::string& connection);

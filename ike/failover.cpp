@@ -218,6 +218,11 @@ void Endpoint::follow_gateways(Context& context) {
         const auto* changed = std::get_if<StateChanged>(&context.actions[i]);
         if (changed != nullptr && counts(changed->from) && changed->to != State::replaced) {
             on_gateway(context, *changed);
+            continue;
+        }
+        const auto* moved = std::get_if<Report>(&context.actions[i]);
+        if (moved != nullptr && moved->kind == Report::Kind::path_changed) {
+            on_gateway_moved(context, *moved);
         }
     }
     for (const IkeSpi spi : std::vector(touched_)) {
@@ -251,6 +256,22 @@ void Endpoint::on_gateway(Context& context, StateChanged changed) {
     }
 }
 
+/// MOBIKE has found another address of the peer. Where that stands in the list, too, it is the gateway in use.
+void Endpoint::on_gateway_moved(Context& context, Report moved) {
+    const ConnectionPtr rules = connections_.find(moved.connection);
+    GatewayUse* const use = rules ? use_of(moved.connection) : nullptr;
+    const Sa* const sa = standing(moved.connection);
+    if (use == nullptr || sa == nullptr || sa->own_spi() != moved.sa || sa->remote.address == use->current.address) {
+        return;
+    }
+    const auto in_list = std::ranges::find(rules->gateways.all, sa->remote.address,
+                                           [](const UdpEndpoint& each) { return each.address; });
+    if (in_list != rules->gateways.all.end()) {
+        come_to(context, *rules, *use, *in_list, std::move(moved.error));
+        look_for_better_after(context.now + rules->gateways.check, *rules, *use);
+    }
+}
+
 void Endpoint::on_gateway_gone(Context& context, const Connection& rules, GatewayUse& use, const Sa& sa) {
     const bool told = use.closing == sa.own_spi();
     if (told) {
@@ -266,10 +287,12 @@ void Endpoint::on_gateway_gone(Context& context, const Connection& rules, Gatewa
                 reason_of(context.actions, sa));
     } else if (told) {
         use.wanted = rules.keep_up;
+    } else if (Error why = reason_of(context.actions, sa); why.reason == "address-gone") {
+        seek(context, rules, use);  // it is we who are elsewhere
     } else {
         const bool lasted = sa.established_at != Instant{} && context.now - sa.established_at >= rules.retry.first;
         use.failed = lasted ? 0 : use.failed;
-        leave_gateway(context, rules, use, reason_of(context.actions, sa));
+        leave_gateway(context, rules, use, why);
     }
 }
 

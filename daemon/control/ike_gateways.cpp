@@ -37,19 +37,23 @@ void IkeService::untrap_others() {
     kernel_->untrap_all_but(kept);
 }
 
-/// With the gateway in use, or with the first that there is a way to; false where there is none.
-bool IkeService::trap_gateways(const ike::Connection& rules) {
-    std::optional<UdpEndpoint> gateway = endpoint_.gateway(rules.name);
-    for (std::size_t tried = 0; gateway && tried < rules.gateways.all.size(); ++tried) {
-        if (const auto ends = ends_towards(rules, *gateway)) {
-            if (kernel_) {
-                trap(rules, *ends);
-            }
-            return true;
+/// With this gateway, or with the first behind it that there is a way to.
+Result<IkeService::Ends> IkeService::ends_towards_any(const ike::Connection& rules, UdpEndpoint gateway) {
+    for (std::size_t tried = 0; tried < rules.gateways.all.size(); ++tried) {
+        if (auto ends = ends_towards(rules, gateway)) {
+            return ends;
         }
-        gateway = ike::gateway_after(rules.gateways, *gateway);
+        gateway = ike::gateway_after(rules.gateways, gateway);
     }
-    return false;
+    return fail("no-route", "there is no way to any of its gateways");
+}
+
+bool IkeService::trap_gateways(const ike::Connection& rules) {
+    const auto ends = ends_towards_any(rules, endpoint_.gateway(rules.name).value_or(rules.gateways.all.front()));
+    if (ends && kernel_) {
+        trap(rules, *ends);
+    }
+    return ends.has_value();
 }
 
 void IkeService::seek(const ike::Connection& rules, const std::string& child, const UdpEndpoint& gateway,

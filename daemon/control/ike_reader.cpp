@@ -309,20 +309,6 @@ void read_start(Section& section, bool anyone, IkeStart& start) {
     }
 }
 
-/// What moves between addresses and what moves between gateways would each take the other's step for its own.
-void read_mobike(Section& section, IkeConnection& connection) {
-    const bool several = connection.peers.size() > 1;
-    bool& mobike = connection.rules->mobike;
-    mobike = !several;
-    section.boolean("mobike", mobike);
-    if (mobike && several) {
-        section.report(
-            section.position("mobike"), "mobike-gateways",
-            "mobike = true: a connection with several gateways has no MOBIKE: expected one address in remote, "
-            "or mobike = false");
-    }
-}
-
 void read_children(Section& section, const Names& allow_weak, IkeConnection& connection, Diagnostics& diagnostics) {
     const auto tables = section.tables("child", "ike.connection.child");
     for (const PlacedTable& table : tables) {
@@ -378,7 +364,7 @@ IkeConnection read_ike_connection(const TomlTable& table, const Position& where,
     read_duration(section, "rekey_time", kRekeyRange, rules.rekey_time);
     read_reauth_time(section, rules.reauth_time);
     read_duration(section, "liveness", kLivenessRange, rules.liveness);
-    read_mobike(section, connection);
+    section.boolean("mobike", rules.mobike);
     rules.liveness_idle = kIdleFactor * rules.liveness;
     read_duration(section, "liveness_idle", kLivenessIdleRange, rules.liveness_idle);
     read_retry(section, rules.retry);

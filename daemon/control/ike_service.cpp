@@ -290,6 +290,7 @@ std::optional<ike::Event> IkeService::look_for(const ike::ChildSa& child, Invent
 void IkeService::adopt_connections() {
     std::vector<ike::ConnectionPtr> connections;
     unreachable_.clear();
+    wayless_.clear();
     for (const IkeConnection& connection : configuration_.connections) {
         connections.push_back(connection.rules);
         const bool rests = connection.start == IkeStart::on_load && down_.contains(connection.rules->name);
@@ -393,18 +394,27 @@ void IkeService::follow_routes() {
         kernel_->follow_routes();
     }
     for (const IkeConnection& connection : configuration_.connections) {
-        const ike::Connection& rules = *connection.rules;
-        const auto ends =
-            rules.local || connection.start == IkeStart::manual ? Result<Ends>(fail("no-route", "")) : ends_of(rules);
-        if (!ends) {
-            continue;
+        if (!connection.rules->local && connection.start != IkeStart::manual) {
+            follow_routes(connection);
         }
-        const auto wanted = endpoint_.wanted().find(rules.name);
-        if (wanted != endpoint_.wanted().end() && wanted->second.local.address != ends->local) {
-            initiate(rules.name, {}, *ends);
-        } else if (connection.start == IkeStart::on_traffic && kernel_) {
-            trap(rules, *ends);
-        }
+    }
+}
+
+void IkeService::follow_routes(const IkeConnection& connection) {
+    const ike::Connection& rules = *connection.rules;
+    const auto gateway = endpoint_.next_gateway(rules.name);
+    const auto ends = gateway ? ends_towards_any(rules, *gateway) : ends_of(rules);
+    if (!ends) {
+        wayless_.insert(rules.name);
+        return;
+    }
+    const bool regained = wayless_.erase(rules.name) > 0;
+    const auto wanted = endpoint_.wanted().find(rules.name);
+    if (wanted != endpoint_.wanted().end() && (regained || wanted->second.local.address != ends->local)) {
+        initiate(rules.name, {}, *ends);
+    }
+    if (kernel_ && is_trapped(connection)) {
+        trap(rules, *ends);
     }
 }
 

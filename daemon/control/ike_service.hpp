@@ -137,6 +137,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     void begin_connections();
     /// Addresses or routes of this host are others than before.
     void follow_routes();
+    void follow_routes(const IkeConnection& connection);
     [[nodiscard]] bool begin(const IkeConnection& connection);
     /// Outer addresses of a connection that starts here, and the peer's port.
     struct Ends {
@@ -153,6 +154,7 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     [[nodiscard]] bool is_trapped(const IkeConnection& connection) const;
     void untrap_others();
     bool trap_gateways(const ike::Connection& rules);
+    [[nodiscard]] static Result<Ends> ends_towards_any(const ike::Connection& rules, UdpEndpoint gateway);
     void seek(const ike::Connection& rules, const std::string& child, const UdpEndpoint& gateway,
               const std::optional<ike::PacketSelectors>& packet = {}, bool probe = false);
     [[nodiscard]] bool begin_with_gateways(const IkeConnection& connection);
@@ -211,7 +213,8 @@ class IkeService final : IkeSockets::Owner, ChildInstaller::Owner {
     Signers& signers_;
     IkeErrands errands_;
     std::vector<const IkeConnection*> unreachable_;
-    std::set<std::string> down_;  ///< connections that were taken down and not brought up again
+    std::set<std::string> wayless_;  ///< connections whose peers no route led to when routes changed last
+    std::set<std::string> down_;     ///< connections that were taken down and not brought up again
     Timer deadline_;
     Timer retry_;
     Timer farewell_;

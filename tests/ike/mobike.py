@@ -20,7 +20,8 @@ CHANGES = 50
 def roaming(world, initiator, nat=None, family=4, alone=False, **more):
     """Both may be at any address; who begins may change it. `alone`: there is IPv4 and nothing else."""
     tunnel = Tunnel(family=family, carries=4)
-    sluice = {"connection": {"local": "any", "liveness": "2s", "liveness_idle": "2s"} | more.pop("connection", {})}
+    sluice = {"connection": {"local": "any", "liveness": "2s", "liveness_idle": "2s"} | more.pop("connection", {}),
+              "ike": more.pop("ike", {})}
     swan = {"charon": {"retransmit_timeout": "1.0", "retransmit_base": "1.2"},
             "connection": {"local_addrs": ["%any"], "dpd_delay": "2"}}
     if initiator == "strongSwan":
@@ -149,6 +150,19 @@ def link_dies(world, initiator):
         place.lead_by_second_link()
         expect_equal(both["keysluice"].children(), before, "the CHILD SA, which goes on")
         checks.traffic_flows(world, place, tunnel, swan, SMALL)
+
+
+@scenario("mobike: a host that was nowhere for a while begins as soon as there is a way again")
+def back_from_nowhere(world):
+    """The pause between two attempts is an hour: the routes are what it goes by."""
+    fast = {"retransmit_tries": 2, "retransmit_timeout": "1s"}
+    with roaming(world, "keysluice", alone=True, ike=fast, connection={"retry": "1h"}) as (place, tunnel, both):
+        ours, left = both["keysluice"], place.left
+        left.namespace.ip(f"addr del {left.outer[4]}/24 dev wire")
+        eventually(lambda: not ours.children(), world.patience(60), "keysluice has no CHILD SA any more")
+        left.namespace.ip(f"addr add {left.outer[4]}/24 dev wire", f"route add {place.right.network[4]} via {place.right.outer[4]}")
+        both_have_it(world, both)
+        checks.traffic_flows(world, place, tunnel, both["strongSwan"], SMALL)
 
 
 def fifty_changes(world, initiator):

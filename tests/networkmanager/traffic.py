@@ -1,14 +1,16 @@
 """Real traffic through tunnels of NetworkManager's, with strongSwan at the other end: on a kernel with ESP."""
 
 import dataclasses
+import re
 import signal
 import types
 
 from networkmanager.basics import Bare, connections
 from support import checks
 from support.bus import Bus
+from support.gateway_site import GATEWAYS, Site, Stream, kill
 from support.networkmanager import POLICIES, NetworkManager
-from support.scenario import eventually, expect, expect_equal, scenario
+from support.scenario import Skip, eventually, expect, expect_equal, scenario
 from support.strongswan import StrongSwan
 from support.tunnel import Tunnel
 
@@ -133,3 +135,73 @@ def killed(world):
         manager.down("office")
         checks.closed(world, swan)
         eventually(lambda: not checks.left_in_kernel(place.left.namespace), world.patience(20), "nothing is left")
+
+
+WIFI = {"laptop": "203.0.113.1", "router": "203.0.113.254"}
+MASQUERADE = """
+table ip nat {
+  chain out { type nat hook postrouting priority srcnat; ip saddr 203.0.113.0/24 masquerade; }
+}
+"""
+
+
+def add_wifi(site, manager):
+    """A second way to the gateways, which is worse than the cable, and behind a NAT."""
+    site.middle.ip(f"link add air type veth peer name air netns {site.left.namespace.path}",
+                   f"addr add {WIFI['router']}/24 dev air", "link set air up", "addr add 192.0.2.254/24 dev between")
+    site.middle.switch(ipv4__ip_forward=1)
+    site.middle.run("nft -f -", MASQUERADE)
+    manager.nmcli("connection", "add", "type", "ethernet", "con-name", "air", "ifname", "air", "autoconnect", "no", "--",
+                  "ipv4.method", "manual", "ipv4.addresses", f"{WIFI['laptop']}/24", "ipv4.gateway", WIFI["router"],
+                  "ipv4.route-metric", 600, "ipv6.method", "disabled")
+    manager.nmcli("connection", "up", "air")
+
+
+def ends_of_sas(namespace):
+    return set(re.findall(r"^src (\S+) dst (\S+)", namespace.run("ip xfrm state"), re.MULTILINE))
+
+
+@scenario("traffic: one transfer goes from the cable to a Wi-Fi behind a NAT, to the second gateway, and back to the cable")
+def roams(world):
+    if not world.kernel:
+        raise Skip("this kernel has no ESP")
+    site, tunnel = Site(), Tunnel()
+    left = site.left
+    swans = [StrongSwan(world, each, left, tunnel, connection={"remote_addrs": ["%any"]}) for each in site.gateways]
+    with Bus(world, "dbus-daemon", policies=POLICIES) as bus, \
+            NetworkManager(world, bus, left, site.gateways[0]) as manager, swans[0], swans[1], \
+            Bare(world, left, site.gateways[0], tunnel, daemon={"bus": bus.address},
+                 ike={"retransmit_tries": 3, "retransmit_timeout": "1s"}):
+        bus.await_service()
+        add_wifi(site, manager)
+        manager.add("office", secret=tunnel.secret, gateway=" ".join(GATEWAYS), local_id=left.identity, liveness="2s",
+                    remote_id=site.gateways[0].identity, proposals=tunnel.proposal, esp=tunnel.esp,
+                    local_ts=left.network[4], remote_ts="10.2.0.0/24")
+        manager.nmcli("connection", "modify", "office", "vpn.persistent", "yes")
+        manager.up("office")
+        stream = Stream(world, site)
+
+        def goes_on(address, gateway):
+            pairs = {(address, GATEWAYS[gateway]), (GATEWAYS[gateway], address)}
+            eventually(lambda: ends_of_sas(left.namespace) == pairs, world.patience(60), f"the SAs go between {pairs}")
+            stream.flows(world)
+            expect_equal(manager.state("office"), "activated", "what NetworkManager says")
+
+        goes_on(left.outer[4], 0)
+        child = swans[0].children()
+        site.middle.ip("link set left down")  # the cable is pulled
+        goes_on(WIFI["laptop"], 0)
+        expect_equal(swans[0].children(), child, "the CHILD SA, which goes on")
+        site.power(0, False)
+        kill(swans[0])
+        goes_on(WIFI["laptop"], 1)
+        child = swans[1].children()
+        site.middle.ip("link set left up")
+        manager.nmcli("connection", "up", "base")
+        goes_on(left.outer[4], 1)
+        expect_equal(swans[1].children(), child, "the CHILD SA, which goes on")
+        stream.finish(world)
+        world.note(f"{stream.count} bytes, the longest stall {stream.longest_stall():.2f} s")
+        manager.down("office")
+        eventually(lambda: not swans[1].sas(), world.patience(20), "the gateway has no IKE SA left")
+        eventually(lambda: not checks.left_in_kernel(left.namespace), world.patience(20), "no SA and no policy is left")

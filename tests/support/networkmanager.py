@@ -36,9 +36,11 @@ interface-name=wire
 [ipv4]
 method=manual
 address1={address}/24,{gateway}
+"""
+BASE6 = """
 [ipv6]
 method=manual
-address1={address6}/64
+address1={address}/64
 """
 # A /sys that can't be written to keeps NetworkManager from waiting for udev.
 SCRIPT = """
@@ -64,8 +66,10 @@ class NetworkManager:
         self.log_file = world.directory / "NetworkManager.log"
         self.service = world.programs / "nm-keysluice-service"
         (world.directory / "NetworkManager.conf").write_text(CONFIGURATION)
-        (world.directory / "base.nmconnection").write_text(BASE.format(
-            address=end.outer[4], gateway=peer.outer[4], address6=end.outer[6]))
+        base = BASE.format(address=end.outer[4], gateway=peer.outer[4])
+        if 6 in end.outer:
+            base += BASE6.format(address=end.outer[6])
+        (world.directory / "base.nmconnection").write_text(base)
         template = (SOURCES / "units" / "nm-keysluice-service.name.in").read_text()
         (world.directory / "nm-keysluice-service.name").write_text(
             template.replace("@KEYSLUICE_LIBEXECDIR@/nm-keysluice-auth", str(SOURCES / "units" / "nm-keysluice-auth"))
