@@ -5,13 +5,14 @@ import contextlib
 import re
 import time
 
+from support import checks
 from support.bus import Bus
 from support.gateway_site import GATEWAYS, Site, Stream, Wire, kill
 from support.scenario import Skip, eventually, expect, expect_equal, scenario
 from support.sluice import Sluice
 from support.strongswan import StrongSwan
 from support.tunnel import Tunnel
-from ike.mobike import move, outer_addresses
+from ike.mobike import move
 
 IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA, INFORMATIONAL = 34, 35, 36, 37
 TRIES = 3
@@ -121,8 +122,7 @@ def roams(world):
             expect_equal(ours.children(), before, "the CHILD SA, which goes on")
 
         def stands_at(number):
-            pairs = {(at, GATEWAYS[number]), (GATEWAYS[number], at)}
-            eventually(lambda: outer_addresses(site.left) == pairs, world.patience(40), f"the SAs go between {pairs}")
+            checks.sas_go_between(world, site.left.namespace, at, GATEWAYS[number], 40)
 
         up(world, swans[0])
         with Wire(site) as wire:

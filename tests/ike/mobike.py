@@ -51,16 +51,9 @@ def move(end, before, after):
                      *(f"route replace {route}" for route in routes if " via " in route))
 
 
-def outer_addresses(end):
-    """Between which the SAs in the kernel go."""
-    return set(re.findall(r"^src (\S+) dst (\S+)", end.namespace.run("ip xfrm state"), re.MULTILINE))
-
-
 def go_between(world, place, one, other):
-    pairs = {(one, other), (other, one)}
     for end in place.ends:
-        eventually(lambda: outer_addresses(end) == pairs, world.patience(30),
-                   f"the SAs on the {end.name} go between {one} and {other}")
+        checks.sas_go_between(world, end.namespace, one, other)
 
 
 def new_address(world, initiator, family=4):

@@ -1,7 +1,6 @@
 """Real traffic through tunnels of NetworkManager's, with strongSwan at the other end: on a kernel with ESP."""
 
 import dataclasses
-import re
 import signal
 import types
 
@@ -157,10 +156,6 @@ def add_wifi(site, manager):
     manager.nmcli("connection", "up", "air")
 
 
-def ends_of_sas(namespace):
-    return set(re.findall(r"^src (\S+) dst (\S+)", namespace.run("ip xfrm state"), re.MULTILINE))
-
-
 @scenario("traffic: one transfer goes from the cable to a Wi-Fi behind a NAT, to the second gateway, and back to the cable")
 def roams(world):
     if not world.kernel:
@@ -182,8 +177,7 @@ def roams(world):
         stream = Stream(world, site)
 
         def goes_on(address, gateway):
-            pairs = {(address, GATEWAYS[gateway]), (GATEWAYS[gateway], address)}
-            eventually(lambda: ends_of_sas(left.namespace) == pairs, world.patience(60), f"the SAs go between {pairs}")
+            checks.sas_go_between(world, left.namespace, address, GATEWAYS[gateway], 60)
             stream.flows(world)
             expect_equal(manager.state("office"), "activated", "what NetworkManager says")
 

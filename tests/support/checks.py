@@ -39,6 +39,13 @@ def left_in_kernel(namespace):
     return re.findall("^src .*\n.*$", namespace.run("ip xfrm state"), re.MULTILINE) + policies
 
 
+def sas_go_between(world, namespace, one, other, within=30):
+    """Waits until the SAs in the kernel have these outer addresses, and no others."""
+    pairs = {(one, other), (other, one)}
+    eventually(lambda: set(re.findall(r"^src (\S+) dst (\S+)", namespace.run("ip xfrm state"), re.MULTILINE)) == pairs,
+               world.patience(within), f"the SAs of {namespace.name} go between {one} and {other}")
+
+
 def closed(world, *gateways):
     """Waits until no gateway has a CHILD SA, and its kernel nothing of one."""
     for each in gateways:
