@@ -221,7 +221,9 @@ void Endpoint::follow_gateways(Context& context) {
             continue;
         }
         const auto* moved = std::get_if<Report>(&context.actions[i]);
-        if (moved != nullptr && moved->kind == Report::Kind::path_changed) {
+        const bool elsewhere = moved != nullptr && moved->kind == Report::Kind::path_changed && moved->before &&
+                               moved->after && moved->before->remote.address != moved->after->remote.address;
+        if (elsewhere) {
             on_gateway_moved(context, *moved);
         }
     }

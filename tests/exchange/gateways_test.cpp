@@ -437,5 +437,9 @@ TEST_SUITE("exchange: several gateways") {
         site.settle();
         CHECK(site.served_by() == 2);
         CHECK(site.changes().empty());
+        site.move(site.client, {"203.0.113.1"});
+        site.settle();
+        CHECK(site.client.count(Report::Kind::path_changed) == 1);
+        CHECK(site.changes().empty());
     }
 }

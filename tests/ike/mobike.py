@@ -155,7 +155,8 @@ def back_from_nowhere(world):
         ours, left = both["keysluice"], place.left
         left.namespace.ip(f"addr del {left.outer[4]}/24 dev wire")
         eventually(lambda: not ours.children(), world.patience(60), "keysluice has no CHILD SA any more")
-        left.namespace.ip(f"addr add {left.outer[4]}/24 dev wire", f"route add {place.right.network[4]} via {place.right.outer[4]}")
+        left.namespace.ip(f"addr add {left.outer[4]}/24 dev wire",
+                          f"route add {place.right.network[4]} via {place.right.outer[4]}")
         both_have_it(world, both)
         checks.traffic_flows(world, place, tunnel, both["strongSwan"], SMALL)
 
