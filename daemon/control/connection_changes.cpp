@@ -75,6 +75,20 @@ std::unexpected<Refusal> not_added(const std::string& name) {
                                  in_quotes(name))}));
 }
 
+/// A secret that the change does not bring stays what it was.
+void take(AddedText& added, const ConnectionChange& change) {
+    added.text = change.text;
+    if (change.given.psk) {
+        added.given.psk = change.given.psk;
+    }
+    if (change.given.eap_password) {
+        added.given.eap_password = change.given.eap_password;
+    }
+    if (change.given.private_key) {
+        added.given.private_key = change.given.private_key;
+    }
+}
+
 }  // namespace
 
 std::string added_title(std::string_view name) {
@@ -131,16 +145,7 @@ std::expected<Proposal, Refusal> propose(const AddedTexts& now, const std::files
         proposal.kept = change.text;
     } else if (proposal.texts.size() < ConnectionChange::kMostOfOneRun) {
         AddedText added = before && !claimed ? before.mapped() : AddedText{.text = {}, .owner = change.owner};
-        added.text = change.text;
-        if (change.given.psk) {
-            added.given.psk = change.given.psk;
-        }
-        if (change.given.eap_password) {
-            added.given.eap_password = change.given.eap_password;
-        }
-        if (change.given.private_key) {
-            added.given.private_key = change.given.private_key;
-        }
+        take(added, change);
         proposal.texts.emplace(proposal.name, std::move(added));
     } else {
         return std::unexpected(Refusal(Error{

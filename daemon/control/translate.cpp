@@ -203,9 +203,9 @@ xfrm::Transaction Translator::rebind(ike::EspSpi inbound, const xfrm::Offload& o
     xfrm::Offload of_half = offload;
     of_half.inbound = true;
     transaction.rebind({.id = found->second.inbound, .offload = of_half});
-    if (found->second.outbound) {
+    if (const std::optional<xfrm::SaId>& outbound = found->second.outbound) {
         of_half.inbound = false;
-        transaction.rebind({.id = *found->second.outbound, .offload = of_half});
+        transaction.rebind({.id = *outbound, .offload = of_half});
     }
     return transaction;
 }
