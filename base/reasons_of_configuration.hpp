@@ -43,8 +43,8 @@ inline constexpr auto kOfConfiguration = std::to_array<Reason>({
     Reason{"bad-port-range", ReasonArea::configuration,
            "What stands for ports in a policy is neither a port nor a range as in 1024-65535."},
     Reason{"bad-protocol", ReasonArea::configuration,
-           "What stands for the upper-layer protocol of a policy is no name of /etc/protocols and no number up "
-           "to 255."},
+           "What stands for the upper-layer protocol of a policy is no name of /etc/protocols and no number "
+           "from 1 to 255; 0 would mean any to the kernel, which is said by leaving it out."},
     Reason{"bad-question", ReasonArea::configuration,
            "A test of policies asks for what no packet can be, or in words that it does not know."},
     Reason{"bad-rekey-after", ReasonArea::configuration, "rekey_after is a volume, a time, or one of each."},

@@ -29,19 +29,29 @@ class Loader {
    public:
     explicit Loader(const NamedKeys& keys) : keys_(keys) {}
 
+    void load(const ListedPolicy& listed) {
+        const auto* const manual = std::get_if<ManualSa>(&listed.by);
+        if (manual == nullptr) {
+            return;
+        }
+        const std::size_t before = loaded_.wrong.size();
+        load(*manual);
+        if (manual->also) {
+            load(*manual->also);
+        }
+        if (loaded_.wrong.size() > before) {
+            loaded_.without.insert(listed.rule.protection.reqid);
+        }
+    }
+
+    LoadedKeys finish() && { return std::move(loaded_); }
+
+   private:
     void load(const ManualKeys& manual) {
         load(manual.integrity);
         load(manual.confidentiality);
     }
 
-    std::expected<KeyRing, Diagnostics> finish() && {
-        if (!wrong_.empty()) {
-            return std::unexpected(std::move(wrong_));
-        }
-        return std::move(ring_);
-    }
-
-   private:
     template <typename Algorithm>
     void load(const std::optional<Keyed<Algorithm>>& keyed) {
         if (keyed) {
@@ -50,26 +60,26 @@ class Loader {
     }
 
     void load(const std::string& name, const Position& where, std::span<const KeyKind> kinds) {
-        auto found = ring_.find(name);
-        if (found == ring_.end()) {
+        auto found = loaded_.ring.find(name);
+        if (found == loaded_.ring.end()) {
             auto key = keys_.read(name);
             if (!key) {
-                wrong_.push_back({where, key.error().reason, key.error().sentence});
+                loaded_.wrong.push_back({where, key.error().reason, key.error().sentence});
                 return;
             }
-            found = ring_.emplace(name, *std::move(key)).first;
+            found = loaded_.ring.emplace(name, *std::move(key)).first;
         }
         if (std::ranges::find(kinds, found->second.kind) == kinds.end()) {
-            wrong_.push_back({where, "key-kind",
-                              fmt::format("the key {} is of the kind {}: expected {}{}", name,
-                                          name_of(found->second.kind), name_of(kinds.front()),
-                                          kinds.size() > 1 ? fmt::format(" or {}", name_of(kinds.back())) : "")});
+            loaded_.wrong.push_back(
+                {where, "key-kind",
+                 fmt::format("the key {} is of the kind {}: expected {}{}", name, name_of(found->second.kind),
+                             name_of(kinds.front()),
+                             kinds.size() > 1 ? fmt::format(" or {}", name_of(kinds.back())) : "")});
         }
     }
 
     const NamedKeys& keys_;
-    KeyRing ring_;
-    Diagnostics wrong_;
+    LoadedKeys loaded_;
 };
 
 xfrm::Authentication authentication(const Keyed<Integrity>& keyed, const KeyRing& keys) {
@@ -114,15 +124,10 @@ std::vector<IpAddress> arrivals(const policy::Policy& rule, const IpAddress& rem
 
 }  // namespace
 
-std::expected<KeyRing, Diagnostics> load_keys(const PolicySet& set, const NamedKeys& keys) {
+LoadedKeys load_keys(const PolicySet& set, const NamedKeys& keys) {
     Loader loader(keys);
     for (const ListedPolicy& each : set.policies) {
-        if (const auto* const manual = std::get_if<ManualSa>(&each.by)) {
-            loader.load(*manual);
-            if (manual->also) {
-                loader.load(*manual->also);
-            }
-        }
+        loader.load(each);
     }
     return std::move(loader).finish();
 }

@@ -84,7 +84,9 @@ class Checker {
     void check_lockout();
     void check_icmp();
     void check_listeners();
-    [[nodiscard]] std::vector<Piece> pieces_without_bypass(const Question& question);
+    [[nodiscard]] Result<std::vector<Piece>> pieces_without_bypass(const Question& question) const;
+    /// For what is worth a warning only.
+    [[nodiscard]] std::vector<Piece> known_pieces_without_bypass(const Question& question);
     [[nodiscard]] Position place_of(const Piece& piece) const;
     [[nodiscard]] const policy::Policy& first_of(const Piece& piece) const {
         return rules_.at(piece.matches.front());
@@ -156,8 +158,8 @@ void Checker::check_negotiated(const ListedPolicy& listed, const NegotiatedSa& n
 }
 
 /// Those of the question's packets that do not simply pass. Only what stands before a policy that lets all of them
-/// pass counts.
-std::vector<Piece> Checker::pieces_without_bypass(const Question& question) {
+/// pass counts. Fails as policy::test() does.
+Result<std::vector<Piece>> Checker::pieces_without_bypass(const Question& question) const {
     const auto covers_all = [&](const policy::Policy& each) {
         return each.direction == question.direction && each.disposition == Disposition::bypass &&
                std::ranges::all_of(std::views::iota(std::size_t{0}, policy::kDimensions), [&](std::size_t i) {
@@ -171,15 +173,21 @@ std::vector<Piece> Checker::pieces_without_bypass(const Question& question) {
     const auto last = std::ranges::find_if(rules_, covers_all);
     const std::span counting(rules_.begin(), last == rules_.end() ? last : std::next(last));
     auto pieces = policy::test(counting, question);
+    if (pieces) {
+        std::erase_if(*pieces, [&](const Piece& each) {
+            return !each.matches.empty() && first_of(each).disposition == Disposition::bypass;
+        });
+    }
+    return pieces;
+}
+
+std::vector<Piece> Checker::known_pieces_without_bypass(const Question& question) {
+    auto pieces = pieces_without_bypass(question);
     if (!pieces) {
         warn({}, pieces.error().reason, pieces.error().sentence);
         return {};
     }
-    std::vector<Piece> found;
-    std::ranges::copy_if(*pieces, std::back_inserter(found), [&](const Piece& each) {
-        return each.matches.empty() || first_of(each).disposition != Disposition::bypass;
-    });
-    return found;
+    return *std::move(pieces);
 }
 
 Position Checker::place_of(const Piece& piece) const {
@@ -203,7 +211,16 @@ void Checker::check_lockout() {
         for (const Vital& vital : kVital) {
             const auto pieces =
                 pieces_without_bypass(question_about(direction, Family::ipv6, IPPROTO_ICMPV6, vital.types));
-            for (const Piece& piece : std::span(pieces).first(std::min(pieces.size(), kMostReported))) {
+            if (!pieces) {
+                wrong({}, "locked-out",
+                      fmt::format(
+                          "nobody can tell whether {} {} would pass in the clear: {}. Put a policy with "
+                          "protocol = \"ipv6-icmp\" and disposition = \"bypass\" in front, or write lockout = "
+                          "\"accepted\" in [policies]",
+                          direction == Direction::in ? "incoming" : "outgoing", vital.what, pieces.error().sentence));
+                return;
+            }
+            for (const Piece& piece : std::span(*pieces).first(std::min(pieces->size(), kMostReported))) {
                 wrong(place_of(piece), "locked-out",
                       fmt::format("{} {} would not pass in the clear ({}): {} {}s it; without it this host can't be "
                                   "reached by IPv6. Put a policy with protocol = \"ipv6-icmp\" and disposition = "
@@ -219,7 +236,8 @@ void Checker::check_lockout() {
 void Checker::check_icmp() {
     for (const Direction direction : {Direction::in, Direction::out}) {
         constexpr Interval kAllTypes{0, 255};
-        const auto pieces = pieces_without_bypass(question_about(direction, Family::ipv4, IPPROTO_ICMP, kAllTypes));
+        const auto pieces =
+            known_pieces_without_bypass(question_about(direction, Family::ipv4, IPPROTO_ICMP, kAllTypes));
         if (!pieces.empty()) {
             warn(place_of(pieces.front()), "icmp-swallowed",
                  fmt::format("{} ICMP of IPv4 would not pass in the clear ({}): {} {}s it, and connections may hang "
@@ -239,8 +257,9 @@ void Checker::check_listeners() {
             const std::uint16_t port = service.mode == Mode::server ? port_of(endpoint) : std::uint16_t{0};
             const Family family = std::holds_alternative<Ipv4Endpoint>(endpoint) ? Family::ipv4 : Family::ipv6;
             const auto pieces =
-                port == 0 ? std::vector<Piece>()
-                          : pieces_without_bypass(question_about(Direction::in, family, IPPROTO_TCP, {port, port}));
+                port == 0
+                    ? std::vector<Piece>()
+                    : known_pieces_without_bypass(question_about(Direction::in, family, IPPROTO_TCP, {port, port}));
             const auto twice = std::ranges::find_if(
                 pieces, [this](const Piece& each) { return first_of(each).disposition == Disposition::protect; });
             if (twice != pieces.end()) {

@@ -77,7 +77,7 @@ std::vector<policy::Policy> counted_rules(const PolicySet& set) {
     return rules;
 }
 
-Result<KernelShare> kernel_share(const PolicySet& set, const KeyRing& keys, const std::set<IpAddress>& own,
+Result<KernelShare> kernel_share(const PolicySet& set, const LoadedKeys& keys, const std::set<IpAddress>& own,
                                  policy::Discards discards) {
     auto rules = set.rules();
     for (std::size_t i = 0; i < set.policies.size(); ++i) {
@@ -97,7 +97,9 @@ Result<KernelShare> kernel_share(const PolicySet& set, const KeyRing& keys, cons
         share.policies.push_back(std::move(each.policy));
     }
     for (const ListedPolicy& each : set.policies) {
-        std::ranges::move(manual_sas(each, keys, own), std::back_inserter(share.sas));
+        if (!keys.without.contains(each.rule.protection.reqid)) {
+            std::ranges::move(manual_sas(each, keys.ring, own), std::back_inserter(share.sas));
+        }
     }
     return share;
 }

@@ -17,8 +17,9 @@ struct KernelShare {
     std::vector<xfrm::Policy> children = {};  ///< in and out, which lead into IKE's CHILD SAs
 };
 
-/// What it has to hold of a set that is enforced. Fails as policy::kernel_entries() does.
-[[nodiscard]] Result<KernelShare> kernel_share(const PolicySet& set, const KeyRing& keys,
+/// What it has to hold of a set that is enforced; of policies that lack a key, no SAs, so that their packets are
+/// dropped. Fails as policy::kernel_entries() does.
+[[nodiscard]] Result<KernelShare> kernel_share(const PolicySet& set, const LoadedKeys& keys,
                                                const std::set<IpAddress>& own, policy::Discards discards);
 
 /// The policies of which discards are counted, in their order. Names tell them apart, also those for packets that no

@@ -91,7 +91,7 @@ Result<PolicyQuestion> read_question(const QuestionTexts& texts) {
     const std::string_view named = said(texts, "protocol");
     const std::optional<std::uint8_t> protocol = parse_protocol(named);
     if (!named.empty() && !protocol) {
-        return bad("protocol", named, "a name of /etc/protocols or a number up to 255");
+        return bad("protocol", named, kExpectedProtocol);
     }
     const auto local = read_address(texts, "local_address");
     const auto remote = read_address(texts, "remote_address");

@@ -145,8 +145,7 @@ void read_icmp(Section& section, policy::Policy& rule) {
 void read_selectors(Section& section, const Groups& groups, policy::Policy& rule) {
     rule.local = read_addresses(section, "local", groups);
     rule.remote = read_addresses(section, "remote", groups);
-    rule.protocol = one_of<std::uint8_t>(section, "protocol", "bad-protocol",
-                                         "a name of /etc/protocols or a number up to 255", parse_protocol);
+    rule.protocol = one_of<std::uint8_t>(section, "protocol", "bad-protocol", kExpectedProtocol, parse_protocol);
     const bool ports = rule.protocol && policy::has_ports(*rule.protocol);
     const bool icmp = rule.protocol && policy::is_icmp(*rule.protocol);
     if (icmp) {

@@ -152,6 +152,17 @@ std::string first_line(const Refusal& refusal) {
     return wrong == nullptr ? std::get<Error>(refusal).sentence : to_string(wrong->front());
 }
 
+/// What nobody has asked for, and nobody gets as an answer.
+void report(const PolicyTable::Held& done, std::string_view what) {
+    if (!done) {
+        log_error("failed {}: {}", what, first_line(done.error()));
+        return;
+    }
+    for (const Diagnostic& lost : *done) {
+        log_error("there are no SAs of a policy, which drops its packets: {}", to_string(lost));
+    }
+}
+
 PolicyTable::Answer carry_out(PolicyTable& table, Databases& databases, const PolicyRequest& request,
                               std::span<const ChildPolicy> children) {
     switch (request.verb) {
@@ -211,43 +222,47 @@ PolicyService::PolicyService(Loop& loop, PolicyTable::Places places, std::unique
                     }
                 }),
       leaving_(loop, [this] { follow(); }),
-      returning_(loop, [this] {
-          log_warning("{}", kReturned.sentence);
-          changes_.policies(kReturned.kind, kReturned.sentence);
-          submit_placing([this](Databases& kernel,
-                                std::span<const ChildPolicy> policies) { return table_.give_back(kernel, policies); },
-                         "to give back the policies before");
-          count();
-      }) {
-    submit_placing(
-        [this](Databases& kernel, std::span<const ChildPolicy> policies) { return table_.start(kernel, policies); },
-        "to enforce the committed policies");
+      returning_(loop, [this] { give_back(); }) {
+    start();
     count();
     listen();
 }
 
-void PolicyService::follow() {
-    submit([this](Databases& kernel) { return table_.follow(kernel); }, "to follow this host's addresses");
-}
-
-void PolicyService::submit_placing(std::move_only_function<Outcome(Databases&, std::span<const ChildPolicy>)> step,
-                                   std::string_view what) {
-    thread_.submit([this, step = std::move(step), what,
-                    children = children_.child_policies()](Databases& databases) mutable -> KernelThread::Then {
-        auto done = step(databases, children);
+void PolicyService::start() {
+    thread_.submit([this, children = children_.child_policies()](Databases& databases) mutable -> KernelThread::Then {
+        auto done = table_.start(databases, children);
         return [this, children = std::move(children), listed = table_.listed(), done = std::move(done),
-                returns_at = table_.returns_at(), what] {
-            conclude(done, what, returns_at);
+                returns_at = table_.returns_at()] {
+            report(done, "to enforce the committed policies");
+            arm(returns_at);
             children_.follow(listed, children);
         };
     });
 }
 
-void PolicyService::conclude(const Outcome& done, std::string_view what, std::optional<std::uint64_t> returns_at) {
-    if (!done) {
-        log_error("failed {}: {}", what, first_line(done.error()));
-    }
-    arm(returns_at);
+void PolicyService::follow() {
+    thread_.submit([this](Databases& databases) -> KernelThread::Then {
+        return [done = table_.follow(databases)] { report(done, "to follow this host's addresses"); };
+    });
+}
+
+void PolicyService::give_back() {
+    thread_.submit([this, children = children_.child_policies()](Databases& databases) mutable -> KernelThread::Then {
+        auto done = table_.give_back(databases, children);
+        return [this, children = std::move(children), listed = table_.listed(), done = std::move(done),
+                returns_at = table_.returns_at()] {
+            arm(returns_at);
+            if (!done) {
+                report(std::unexpected(done.error()), "to give back the policies before, which is tried again");
+            } else if (*done) {
+                log_warning("{}", kReturned.sentence);
+                changes_.policies(kReturned.kind, kReturned.sentence);
+                report(**done, "to give back all of the policies before");
+                children_.follow(listed, children);
+                count();
+            }
+        };
+    });
 }
 
 void PolicyService::count() {
@@ -287,14 +302,6 @@ void PolicyService::listen() {
     addresses_ = std::make_unique<KernelEvents<netlink::AddressEvents>>(
         loop_, *std::move(events), "addresses of this host",
         [this](const netlink::AddressChange&) { settling_.arm(now() + kSettling); });
-}
-
-void PolicyService::submit(std::move_only_function<Outcome(Databases&)> step, std::string_view what) {
-    thread_.submit([this, step = std::move(step), what](Databases& databases) mutable -> KernelThread::Then {
-        return [this, done = step(databases), returns_at = table_.returns_at(), what] {
-            conclude(done, what, returns_at);
-        };
-    });
 }
 
 void PolicyService::ask(PolicyRequest request, Answer answer) {

@@ -62,14 +62,10 @@ class PolicyService {
     void ask(PolicyRequest request, Answer answer);
 
    private:
-    using Outcome = std::expected<void, Refusal>;
-    void submit(std::move_only_function<Outcome(Databases&)> step, std::string_view what);
-    /// Of a step by which children's policies may go elsewhere.
-    void submit_placing(std::move_only_function<Outcome(Databases&, std::span<const ChildPolicy>)> step,
-                        std::string_view what);
-    void conclude(const Outcome& done, std::string_view what, std::optional<std::uint64_t> returns_at);
-    void listen();
+    void start();
     void follow();
+    void give_back();
+    void listen();
     void count();
     void hear();
     void note(const PolicyRequest& request, const PolicyTable::Answer& answer);

@@ -53,6 +53,43 @@ void apply_numbers(PolicySet& set, const NumbersByName& numbers) {
     }
 }
 
+std::vector<const ManualKeys*> keys_of(const ListedPolicy& listed) {
+    std::vector<const ManualKeys*> all;
+    if (const auto* const manual = std::get_if<ManualSa>(&listed.by)) {
+        all.push_back(manual);
+        if (manual->also) {
+            all.push_back(&*manual->also);
+        }
+    }
+    return all;
+}
+
+/// An SPI stays, and its keys or algorithms are others. The kernel does not show keys, so such an SA is known by
+/// another number.
+bool has_other_keys(const ListedPolicy& fresh, const ListedPolicy& before) {
+    const auto old = keys_of(before);
+    return std::ranges::any_of(keys_of(fresh), [&](const ManualKeys* now) {
+        return std::ranges::any_of(old,
+                                   [now](const ManualKeys* was) { return was->spi == now->spi && *was != *now; });
+    });
+}
+
+/// Who stays keeps its numbers.
+NumbersByName numbers_to_keep(const PolicySet& fresh, const PolicySet& before) {
+    NumbersByName numbers = numbers_of(before);
+    std::map<std::pair<std::string_view, Direction>, const ListedPolicy*> old;
+    for (const ListedPolicy& each : before.policies) {
+        old.try_emplace({each.rule.name, each.rule.direction}, &each);
+    }
+    for (const ListedPolicy& each : fresh.policies) {
+        const auto found = old.find({each.rule.name, each.rule.direction});
+        if (found != old.end() && has_other_keys(each, *found->second)) {
+            numbers.at({each.rule.name, each.rule.direction}).reqid = 0;
+        }
+    }
+    return numbers;
+}
+
 /// One [[number]] of the file.
 void read_number(const PlacedTable& placed, Diagnostics& wrong, NumbersByName& into) {
     Section section(*placed.table, placed.where, "[[number]]", wrong);
@@ -71,7 +108,7 @@ void read_number(const PlacedTable& placed, Diagnostics& wrong, NumbersByName& i
 }  // namespace
 
 void number_policies(PolicySet& fresh, const PolicySet& before) {
-    apply_numbers(fresh, numbers_of(before));
+    apply_numbers(fresh, numbers_to_keep(fresh, before));
     std::vector<std::uint32_t> priorities(fresh.policies.size());
     std::ranges::transform(fresh.policies, priorities.begin(),
                            [](const ListedPolicy& each) { return each.rule.priority; });

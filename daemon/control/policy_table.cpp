@@ -16,6 +16,8 @@
 namespace keysluice::control {
 namespace {
 
+/// What could not be taken back is tried again after so many seconds.
+constexpr std::uint64_t kTakingBackPause = 30;
 constexpr std::array<std::string_view, 2> kWhichNames{"candidate", "committed"};
 
 std::string_view name_of(PolicyTable::Which which) {
@@ -99,11 +101,11 @@ NamedKeys PolicyTable::keys() const {
 }
 
 std::expected<KernelShare, Refusal> PolicyTable::share_of(const PolicySet& set, policy::Discards discards) const {
-    const auto ring = load_keys(set, keys());
-    if (!ring) {
-        return refuse(ring.error());
+    LoadedKeys loaded = load_keys(set, keys());
+    if (!loaded.wrong.empty()) {
+        return refuse(std::move(loaded.wrong));
     }
-    auto share = kernel_share(set, *ring, own_addresses_(), discards);
+    auto share = kernel_share(set, loaded, own_addresses_(), discards);
     if (!share) {
         return refuse(std::move(share).error());
     }
@@ -114,11 +116,16 @@ std::expected<KernelShare, Refusal> PolicyTable::share_of(const CommittedPolicie
     return committed.enabled ? share_of(committed.set, discards_->discards()) : std::expected<KernelShare, Refusal>();
 }
 
-std::expected<void, Refusal> PolicyTable::apply(Databases& databases, const CommittedPolicies& committed,
-                                                const Also& also) const {
-    auto share = share_of(committed);
+PolicyTable::Held PolicyTable::apply(Databases& databases, const CommittedPolicies& committed, Keys needed,
+                                     const Also& also) const {
+    LoadedKeys loaded = committed.enabled ? load_keys(committed.set, keys()) : LoadedKeys();
+    if (needed == Keys::all && !loaded.wrong.empty()) {
+        return refuse(std::move(loaded.wrong));
+    }
+    auto share = committed.enabled ? kernel_share(committed.set, loaded, own_addresses_(), discards_->discards())
+                                   : Result<KernelShare>();
     if (!share) {
-        return std::unexpected(std::move(share).error());
+        return refuse(std::move(share).error());
     }
     std::set<xfrm::ReqId> renewed;
     for (const ListedPolicy& each : committed.set.policies) {
@@ -132,18 +139,20 @@ std::expected<void, Refusal> PolicyTable::apply(Databases& databases, const Comm
             anew.insert(each.id());
         }
     }
-    const auto holdings = kernel_holdings(databases);
+    auto holdings = kernel_holdings(databases);
     if (!holdings) {
-        return refuse(holdings.error());
+        return refuse(std::move(holdings).error());
     }
+    // SAs whose keys are not there any more can't be made again.
+    std::erase_if(holdings->sas, [&](const xfrm::SaState& each) { return loaded.without.contains(each.reqid); });
     share->children = place_anew(holdings->children, also.children, ListedChildren(committed));
     if (auto done = control::enforce(databases, *holdings, *std::move(share), anew, also.leaving); !done) {
         return refuse(std::move(done).error());
     }
-    return {};
+    return std::move(loaded.wrong);
 }
 
-std::expected<void, Refusal> PolicyTable::start(Databases& databases, std::span<const ChildPolicy> children) {
+PolicyTable::Held PolicyTable::start(Databases& databases, std::span<const ChildPolicy> children) {
     auto before = load_committed(file_before());
     auto committed = load_committed(file());
     if (!before || !committed) {
@@ -156,24 +165,25 @@ std::expected<void, Refusal> PolicyTable::start(Databases& databases, std::span<
     before_ = *std::move(before);
     // Where nothing was ever committed, nothing in the kernel is ours.
     return committed_.set.policies.empty() && !committed_.enabled
-               ? std::expected<void, Refusal>()
-               : apply(databases, committed_, {.children = children});
+               ? Held()
+               : apply(databases, committed_, Keys::those_there, {.children = children});
 }
 
-std::expected<void, Refusal> PolicyTable::change_to(Databases& databases, CommittedPolicies next,
-                                                    std::span<const ChildPolicy> children) {
+PolicyTable::Held PolicyTable::change_to(Databases& databases, CommittedPolicies next, Keys needed,
+                                         std::span<const ChildPolicy> children) {
     // It is written down first: whoever comes after a kill in the middle goes on towards it.
     if (auto written = write_text_file(file(), write_committed(next)); !written) {
         return refuse(std::move(written).error());
     }
     leaving_.clear();
-    if (auto applied = apply(databases, next, {.children = children, .leaving = &leaving_}); !applied) {
+    auto applied = apply(databases, next, needed, {.children = children, .leaving = &leaving_});
+    if (!applied) {
         static_cast<void>(write_text_file(file(), write_committed(committed_)));
-        static_cast<void>(apply(databases, committed_, {.children = children}));
+        static_cast<void>(apply(databases, committed_, Keys::those_there, {.children = children}));
         return applied;
     }
     committed_ = std::move(next);
-    return {};
+    return applied;
 }
 
 Result<void> PolicyTable::keep_before(const std::optional<CommittedPolicies>& before) const {
@@ -284,12 +294,20 @@ PolicyTable::Answer PolicyTable::commit(Databases& databases, std::optional<std:
         planned->change.returns_at = before->returns_at;
     }
     std::string document = change_json(planned->change);
-    if (auto kept = keep_before(before); !kept) {
-        return refuse(std::move(kept).error());
+    // Who is killed in the middle leaves a set that is taken back, and none that nobody has confirmed.
+    if (before) {
+        if (auto kept = keep_before(before); !kept) {
+            return refuse(std::move(kept).error());
+        }
     }
-    if (auto changed = change_to(databases, std::move(planned->next), children); !changed) {
+    if (auto changed = change_to(databases, std::move(planned->next), Keys::all, children); !changed) {
         static_cast<void>(keep_before(before_));
         return std::unexpected(std::move(changed).error());
+    }
+    if (!before) {
+        if (auto kept = keep_before(std::nullopt); !kept) {
+            return refuse(std::move(kept).error());
+        }
     }
     before_ = std::move(before);
     return document;
@@ -308,20 +326,23 @@ PolicyTable::Answer PolicyTable::confirm() {
     return enforced_json(committed_.enabled);
 }
 
-std::expected<void, Refusal> PolicyTable::give_back(Databases& databases, std::span<const ChildPolicy> children) {
-    if (!before_) {
-        return {};
+std::expected<std::optional<Diagnostics>, Refusal> PolicyTable::give_back(Databases& databases,
+                                                                          std::span<const ChildPolicy> children) {
+    if (!before_ || !before_->returns_at || clock_() < *before_->returns_at) {
+        return std::nullopt;
     }
     CommittedPolicies next = *before_;
     next.returns_at.reset();
-    if (auto changed = change_to(databases, std::move(next), children); !changed) {
-        return changed;
+    next.enabled = next.enabled && committed_.enabled;  // who has switched them off meanwhile means it
+    auto changed = change_to(databases, std::move(next), Keys::those_there, children);
+    auto forgotten = changed ? keep_before(std::nullopt) : Result<void>();
+    if (!changed || !forgotten) {
+        before_->returns_at = clock_() + kTakingBackPause;
+        return changed ? std::unexpected(Refusal(std::move(forgotten).error()))
+                       : std::unexpected(std::move(changed).error());
     }
     before_.reset();
-    if (auto kept = keep_before(std::nullopt); !kept) {
-        return refuse(std::move(kept).error());
-    }
-    return {};
+    return std::optional(*std::move(changed));
 }
 
 PolicyTable::Answer PolicyTable::verify(Databases& databases) {
@@ -353,7 +374,7 @@ PolicyTable::Answer PolicyTable::enforce(Databases& databases, bool enabled, std
     }
     CommittedPolicies next = committed_;
     next.enabled = enabled;
-    if (auto changed = change_to(databases, std::move(next), children); !changed) {
+    if (auto changed = change_to(databases, std::move(next), Keys::all, children); !changed) {
         return std::unexpected(std::move(changed).error());
     }
     return enforced_json(enabled);
@@ -451,7 +472,7 @@ PolicyTable::Answer PolicyTable::renew(Databases& databases, const std::string& 
                              [&](const ListedPolicy& each) { return names_key(each, key); })) {
         return refuse(Error{"key-not-used", fmt::format("no committed policy uses the key {}", key)});
     }
-    if (auto applied = apply(databases, committed_, {.renewed_key = key}); !applied) {
+    if (auto applied = apply(databases, committed_, Keys::all, {.renewed_key = key}); !applied) {
         return std::unexpected(std::move(applied).error());
     }
     return enforced_json(committed_.enabled);
@@ -469,9 +490,9 @@ Result<bool> PolicyTable::count_discards() {
     return counting_;
 }
 
-std::expected<void, Refusal> PolicyTable::follow(Databases& databases) {
+PolicyTable::Held PolicyTable::follow(Databases& databases) {
     leaving_.clear();
-    return committed_.enabled ? apply(databases, committed_, {}) : std::expected<void, Refusal>();
+    return committed_.enabled ? apply(databases, committed_, Keys::those_there, {}) : Held();
 }
 
 }  // namespace keysluice::control

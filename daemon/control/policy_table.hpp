@@ -64,10 +64,12 @@ class PolicyTable {
     using Answer = std::expected<std::string, Refusal>;
     enum class Which : std::uint8_t { candidate, committed };
 
-    /// What an earlier process committed holds again. Fails with what is wrong with its file, as enforce(), and as
-    /// load_keys() where the keys are gone: then the kernel is left alone.
-    [[nodiscard]] std::expected<void, Refusal> start(Databases& databases,
-                                                     std::span<const ChildPolicy> children = {});
+    /// What was to hold holds, or it failed. Keys that are wrong are told, and that is all: their policies drop what
+    /// they are about unless the kernel has SAs of them, and everybody else's hold.
+    using Held = std::expected<Diagnostics, Refusal>;
+
+    /// What an earlier process committed holds again. Fails with what is wrong with its file, and as enforce().
+    [[nodiscard]] Held start(Databases& databases, std::span<const ChildPolicy> children = {});
 
     [[nodiscard]] Answer show(Databases& databases, Which which);
     [[nodiscard]] Answer test(Which which, const QuestionTexts& question);
@@ -104,19 +106,24 @@ class PolicyTable {
     [[nodiscard]] std::optional<std::uint64_t> returns_at() const {
         return before_ ? before_->returns_at : std::nullopt;
     }
-    /// That time has come.
-    [[nodiscard]] std::expected<void, Refusal> give_back(Databases& databases,
-                                                         std::span<const ChildPolicy> children = {});
+    /// Where that time has come, the policies before hold again; not enforced if those of now are not. Nothing: it
+    /// has not come. Fails as enforce(), and has another time then.
+    [[nodiscard]] std::expected<std::optional<Diagnostics>, Refusal> give_back(
+        Databases& databases, std::span<const ChildPolicy> children = {});
     /// Where the policies that hold have IKE's children.
     [[nodiscard]] ListedChildren listed() const { return ListedChildren(committed_); }
     /// Counts what the committed policies discard, where they are enforced: then it says true. Takes long for many,
     /// so it is not a part of a commit: what is discarded before is not counted. Fails as DiscardCounts::load().
     [[nodiscard]] Result<bool> count_discards();
     /// SAs for the addresses that this host has now, and none that others have succeeded.
-    [[nodiscard]] std::expected<void, Refusal> follow(Databases& databases);
+    [[nodiscard]] Held follow(Databases& databases);
 
    private:
-    /// Of a set that is enforced. Fails as load_keys() and kernel_share().
+    /// Somebody waits for the answer, and hears of keys that are wrong before anything changes; or what was
+    /// committed once is to hold as far as it can.
+    enum class Keys : std::uint8_t { all, those_there };
+
+    /// Of a set that is enforced. Fails as kernel_share(), and with keys that are wrong.
     [[nodiscard]] std::expected<KernelShare, Refusal> share_of(const PolicySet& set, policy::Discards discards) const;
     [[nodiscard]] std::expected<KernelShare, Refusal> share_of(const CommittedPolicies& committed) const;
     struct Also {
@@ -124,11 +131,11 @@ class PolicyTable {
         std::set<xfrm::SaId>* leaving = nullptr;     ///< as for enforce()
         std::string renewed_key = {};
     };
-    [[nodiscard]] std::expected<void, Refusal> apply(Databases& databases, const CommittedPolicies& committed,
-                                                     const Also& also) const;
+    [[nodiscard]] Held apply(Databases& databases, const CommittedPolicies& committed, Keys needed,
+                             const Also& also) const;
     /// Writes it down, and has the kernel hold it; or neither.
-    [[nodiscard]] std::expected<void, Refusal> change_to(Databases& databases, CommittedPolicies next,
-                                                         std::span<const ChildPolicy> children);
+    [[nodiscard]] Held change_to(Databases& databases, CommittedPolicies next, Keys needed,
+                                 std::span<const ChildPolicy> children);
     [[nodiscard]] Result<void> keep_before(const std::optional<CommittedPolicies>& before) const;
     /// What a commit would do.
     struct Plan {

@@ -85,8 +85,9 @@ std::optional<PortRange> parse_port_range(std::string_view text) {
 }
 
 std::optional<std::uint8_t> parse_protocol(std::string_view text) {
+    const auto unless_any = [](std::uint8_t number) { return number == 0 ? std::nullopt : std::optional(number); };
     if (const auto number = parse_number<std::uint8_t>(text)) {
-        return number;
+        return unless_any(*number);
     }
     if (const auto known = std::ranges::find(kProtocols, text, [](const auto& each) { return each.first; });
         known != kProtocols.end()) {
@@ -96,7 +97,7 @@ std::optional<std::uint8_t> parse_protocol(std::string_view text) {
     protoent* result = nullptr;
     std::array<char, 1024> buffer{};
     getprotobyname_r(std::string(text).c_str(), &found, buffer.data(), buffer.size(), &result);
-    return result == nullptr ? std::nullopt : std::optional(static_cast<std::uint8_t>(result->p_proto));
+    return result == nullptr ? std::nullopt : unless_any(static_cast<std::uint8_t>(result->p_proto));
 }
 
 std::optional<xfrm::Spi> parse_spi(std::string_view text) {

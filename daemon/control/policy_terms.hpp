@@ -18,6 +18,8 @@ namespace keysluice::control {
 [[nodiscard]] std::optional<policy::PortRange> parse_port_range(std::string_view text);
 /// "tcp", as /etc/protocols has it, or "6".
 [[nodiscard]] std::optional<std::uint8_t> parse_protocol(std::string_view text);
+inline constexpr std::string_view kExpectedProtocol =
+    "a name of /etc/protocols or a number from 1 to 255; to mean any, leave it out";
 /// "24577" or "0x6001". RFC 4303 section 2.1: the numbers up to 255 are reserved.
 [[nodiscard]] std::optional<xfrm::Spi> parse_spi(std::string_view text);
 

@@ -1,6 +1,7 @@
 #include "daemon/control/policy_checks.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -58,6 +59,19 @@ TEST_CASE("a set that locks out ICMPv6 is refused, unless that is accepted") {
     CHECK(found(kIcmpPasses +
                 "[[policy]]\nname = \"x\"\ndirection = \"in\"\nremote = \"fe80::1\"\ndisposition = \"discard\"\n" +
                 kAll) == "|");
+}
+
+TEST_CASE("a set of which nobody can tell whether it locks out ICMPv6 is refused") {
+    std::string blocked;
+    for (int i = 0; i < 3'000; ++i) {
+        blocked += fmt::format(
+            "[[policy]]\nname = \"x{0}\"\ndirection = \"in\"\nremote = \"2001:db8::{0:x}:1\"\ndisposition = "
+            "\"discard\"\n",
+            i);
+    }
+    CHECK(found(blocked + kAll) == "locked-out |");
+    CHECK(found(kIcmpPasses + blocked + kAll) == "|");
+    CHECK(found("[policies]\nlockout = \"accepted\"\n" + blocked + kAll) == "|");
 }
 
 TEST_CASE("an SPI is one SA's") {

@@ -92,6 +92,9 @@ TEST_CASE("selectors") {
     CHECK(said(table("remote = []")) == "out-of-range");
     CHECK(said(table("protocol = \"nope\"")) == "bad-protocol");
     CHECK(said(table("protocol = 256")) == "bad-protocol");
+    CHECK(said(table("protocol = 0")) == "bad-protocol");  // any, to the kernel
+    CHECK(said(table("protocol = \"ip\"")) == "bad-protocol");
+    CHECK(said(table("protocol = \"hopopt\"")) == "bad-protocol");
     CHECK(said(table("protocol = \"tcp\"\nlocal_ports = [\"70000\"]")) == "bad-port-range");
     CHECK(said(table("protocol = \"tcp\"\nlocal_ports = [\"9-1\"]")) == "bad-port-range");
     CHECK(said(table("local_ports = 80")) == "protocol-without-ports");

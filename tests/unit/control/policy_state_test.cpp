@@ -53,6 +53,21 @@ TEST_CASE("who stays keeps its numbers, whatever comes and goes around it") {
     CHECK(after.policies.back().rule.protection.reqid.value == kManualReqIdMark + 5);
 }
 
+TEST_CASE("who has other keys under the same SPI has another number, and keeps its place") {
+    PolicySet before = seed();
+    number_policies(before, {});
+    std::string text = kSeedPolicies;
+    text.replace(text.find("PRODUCTIONKEY"), 13, "OTHERKEY");
+    PolicySet after = *parse_policies(text, "f");
+    number_policies(after, before);
+    for (std::size_t i = 0; i < after.policies.size(); ++i) {
+        CAPTURE(after.policies[i].rule.name);
+        const bool changed = after.policies[i].rule.name == "PROTECTFTPOUT";
+        CHECK(after.policies[i].rule.priority == before.policies[i].rule.priority);
+        CHECK((after.policies[i].rule.protection.reqid != before.policies[i].rule.protection.reqid) == changed);
+    }
+}
+
 TEST_CASE("what is written reads the same") {
     CommittedPolicies committed{.set = seed(), .enabled = true, .returns_at = 1'795'396'767};
     number_policies(committed.set, {});

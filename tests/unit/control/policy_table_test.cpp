@@ -171,14 +171,69 @@ TEST_CASE("a commit that nobody confirms is taken back, also by a process that c
     host.restart();
     CHECK(host.table->returns_at() == std::optional<std::uint64_t>(1'060));
     CHECK(host.kernel.policies.size() == 10);
-    REQUIRE(host.table->give_back(host.databases));
+    CHECK_FALSE(host.table->give_back(host.databases)->has_value());  // it is too early
+    CHECK(host.kernel.policies.size() == 10);
+    host.clock = 1'060;
+    CHECK(host.table->give_back(host.databases)->has_value());
     CHECK(host.kernel.policies.size() == 8);
     CHECK_FALSE(host.table->returns_at());
+    CHECK_FALSE(host.table->give_back(host.databases)->has_value());
     REQUIRE(host.table->commit(host.databases, 60s));
     REQUIRE(host.table->confirm());
     host.restart();
     CHECK_FALSE(host.table->returns_at());
     CHECK(host.kernel.policies.size() == 10);
+}
+
+TEST_CASE("what can't be taken back is tried again later") {
+    Host host;
+    host.policies(kIcmpPasses + kAll);
+    REQUIRE(host.table->commit(host.databases, {}));
+    REQUIRE(host.table->enforce(host.databases, true));
+    host.policies(kIcmpPasses + kNoDns + kAll);
+    REQUIRE(host.table->commit(host.databases, 60s));
+    host.clock = 1'060;
+    host.kernel.refuse = [](const xfrm::Transaction&) -> Result<void> { return fail("netlink-refused", "no"); };
+    CHECK_FALSE(host.table->give_back(host.databases));
+    CHECK(host.table->returns_at() == std::optional<std::uint64_t>(1'090));
+    host.kernel.refuse = {};
+    host.clock = 1'090;
+    CHECK(host.table->give_back(host.databases)->has_value());
+    CHECK(host.kernel.policies.size() == 8);
+}
+
+TEST_CASE("policies that were switched off stay off, whatever is taken back") {
+    Host host;
+    host.policies(kIcmpPasses + kAll);
+    REQUIRE(host.table->commit(host.databases, {}));
+    REQUIRE(host.table->enforce(host.databases, true));
+    host.policies(kIcmpPasses + kNoDns + kAll);
+    REQUIRE(host.table->commit(host.databases, 60s));
+    REQUIRE(host.table->enforce(host.databases, false));
+    host.clock = 1'060;
+    CHECK(host.table->give_back(host.databases)->has_value());
+    CHECK(host.kernel.policies.empty());
+    REQUIRE(host.table->enforce(host.databases, true));
+    CHECK(host.kernel.policies.size() == 8);
+}
+
+TEST_CASE("a kill in the middle of a commit does not confirm the one before") {
+    Host host;
+    host.policies(kIcmpPasses + kAll);
+    REQUIRE(host.table->commit(host.databases, {}));
+    REQUIRE(host.table->enforce(host.databases, true));
+    host.policies(kIcmpPasses + kNoDns + kAll);
+    REQUIRE(host.table->commit(host.databases, 60s));
+    bool waits = false;
+    host.kernel.refuse = [&](const xfrm::Transaction&) -> Result<void> {
+        waits = std::filesystem::exists(host.folder / "state" / "policies-before.toml");
+        return {};
+    };
+    host.policies(kIcmpPasses + kAll);
+    REQUIRE(host.table->commit(host.databases, {}));
+    CHECK(waits);
+    host.restart();
+    CHECK_FALSE(host.table->returns_at());
 }
 
 TEST_CASE("a kernel that refuses leaves everything as it was") {
@@ -221,6 +276,59 @@ TEST_CASE("a key that has gone since the commit is told when it is to be enforce
     std::filesystem::remove(host.folder / "keys.d" / "BNAAHKEY.key");
     CHECK(reason(host.table->enforce(host.databases, true)) == "key-not-found");
     CHECK(host.kernel.policies.empty());
+}
+
+TEST_CASE("a key that is lost takes its own policy's SAs alone") {
+    Host host;
+    host.policies(kSeedPolicies);
+    REQUIRE(host.table->commit(host.databases, {}));
+    REQUIRE(host.table->enforce(host.databases, true));
+    const std::size_t policies = host.kernel.policies.size();
+    std::filesystem::remove(host.folder / "keys.d" / "BNAAHKEY.key");
+
+    const auto lost = host.table->follow(host.databases);
+    REQUIRE(lost);
+    CHECK(lost->size() == 2);  // of each direction
+    CHECK(lost->front().reason == "key-not-found");
+    CHECK(host.kernel.sas.size() == 4);  // what the kernel has nobody could give back
+
+    host.kernel.policies.clear();  // the machine starts
+    host.kernel.sas.clear();
+    host.restart();
+    CHECK(host.kernel.policies.size() == policies);
+    CHECK(host.kernel.sas.size() == 2);
+    CHECK(reason(host.table->verify(host.databases)) == "key-not-found");
+
+    host.key("BNAAHKEY", "hmac-sha1", 20);
+    REQUIRE(host.table->follow(host.databases));
+    CHECK(host.kernel.sas.size() == 4);
+    CHECK(host.holds());
+}
+
+TEST_CASE("another key under the same SPI is another SA, also for a process that comes later") {
+    Host host;
+    host.policies(kSeedPolicies);
+    REQUIRE(host.table->commit(host.databases, {}));
+    REQUIRE(host.table->enforce(host.databases, true));
+    const auto before = host.kernel.sas;
+    host.key("OTHERKEY", "aes-128", 16, '2');
+    std::string text = kSeedPolicies;
+    text.replace(text.find("PRODUCTIONKEY"), 13, "OTHERKEY");
+    host.policies(text);
+    REQUIRE(host.table->commit(host.databases, {}));
+    CHECK(host.holds());
+    const auto changed = [&] {
+        return std::ranges::count_if(
+            host.kernel.sas, [&](const auto& each) { return before.at(each.first).reqid != each.second.reqid; });
+    };
+    CHECK(host.kernel.sas.size() == 4);
+    CHECK(changed() == 1);
+
+    host.kernel.sas = before;  // it was written down, and its process killed
+    CHECK_FALSE(host.holds());
+    host.restart();
+    CHECK(changed() == 1);
+    CHECK(host.holds());
 }
 
 TEST_CASE("manual SAs: one to send, one for each address, as they come and go") {
@@ -275,10 +383,10 @@ TEST_CASE("while two hosts change their keys, both are accepted, and an SA that 
     REQUIRE(host.table->commit(host.databases, {}));
     CHECK(host.kernel.sas.size() == 3);
     const std::size_t transactions = host.kernel.transactions;
-    host.policies(protect("integrity_key = \"new\"\nspi_in = 401\nspi_out = 300\n"));
+    host.policies(protect("integrity_key = \"new\"\nspi_in = 401\nspi_out = 301\n"));
     REQUIRE(host.table->commit(host.databases, {}));
     CHECK(host.kernel.transactions == transactions + 1);  // nothing was made again
-    CHECK(host.kernel.sas.size() == 3);                   // packets are on their way
+    CHECK(host.kernel.sas.size() == 4);                   // packets are on their way
     CHECK(host.holds());
     REQUIRE(host.table->follow(host.databases));
     CHECK(host.kernel.sas.size() == 2);
