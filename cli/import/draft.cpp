@@ -7,6 +7,7 @@
 
 #include "cli/printable.hpp"
 #include "daemon/control/configuration.hpp"
+#include "daemon/control/policy_files.hpp"
 
 namespace keysluice::importer {
 namespace {
@@ -134,6 +135,11 @@ std::string fault_in(std::string_view toml) {
         return {};
     }
     return read.error().empty() ? "its own reader refuses it" : read.error().front().sentence;
+}
+
+std::string fault_in_policies(std::string_view toml) {
+    const auto read = control::parse_policies(toml, "import");
+    return read ? std::string() : to_string(read.error().front());
 }
 
 }  // namespace keysluice::importer

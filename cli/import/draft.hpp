@@ -96,5 +96,7 @@ struct Known {
 
 /// What keysluice's own reader has against these tables; empty: nothing. Certificates and the like are not opened.
 [[nodiscard]] std::string fault_in(std::string_view toml);
+/// The same of policies, which a reader of their own takes.
+[[nodiscard]] std::string fault_in_policies(std::string_view toml);
 
 }  // namespace keysluice::importer

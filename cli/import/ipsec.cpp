@@ -331,9 +331,12 @@ class Connection {
     void take_subnets(const Parameter& parameter, bool local) {
         std::string value = parameter.value;
         std::ranges::replace_if(value, [](char c) { return c == '{' || c == '}' || c == ' '; }, ',');
-        for (const std::string_view text : pieces(value, ',')) {
+        const auto texts = pieces(value, ',');
+        for (const std::string_view text : texts) {
             if (selector_of(text)) {
                 (local ? local_subnets_ : remote_subnets_).emplace_back(text);
+            } else if (text == "%dynamic" && texts.size() > 1) {
+                child_.remark(remark_of(parameter, "%dynamic stands alone: the end's own address is left out"));
             } else if (text != "%dynamic") {
                 child_.remark(remark_of(parameter, fmt::format("{} is no network, address or range", text)));
             }

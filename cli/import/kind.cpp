@@ -89,11 +89,12 @@ Result<Imported> import_unchecked(Kind kind, const SourcePtr& source, Surroundin
 
 Result<Imported> import_as(Kind kind, const SourcePtr& source, Surroundings& surroundings, const Wishes& wishes) {
     auto imported = import_unchecked(kind, source, surroundings, wishes);
-    if (!imported || kind == Kind::setkey) {
+    if (!imported) {
         return imported;
     }
     // Each part was looked at for itself; what is left is two of them that want the same.
-    if (const std::string fault = fault_in(imported->toml); !fault.empty()) {
+    const std::string fault = kind == Kind::setkey ? fault_in_policies(imported->toml) : fault_in(imported->toml);
+    if (!fault.empty()) {
         return fail("import-impossible", fmt::format("{}: {}", source->path, fault));
     }
     return imported;

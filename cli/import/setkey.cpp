@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "cli/import/import.hpp"
@@ -97,8 +98,8 @@ class Translation {
             return left == right ? a < b : left > right;
         });
         std::vector<Table> policies;
-        for (const std::size_t index : order) {
-            add(file_.policies[index], policies);
+        for (const SetkeyPolicy& policy : merged(order)) {
+            add(policy, policies);
         }
         Table others;
         for (Remark& remark : file_.remarks) {
@@ -132,59 +133,154 @@ class Translation {
         draft_.add(std::move(policies));
     }
 
-    void add(const SetkeyPolicy& policy, std::vector<Table>& into) {
-        if (policy.direction == "fwd" || policy.action == "entrust") {
-            Table comment;
-            const bool same = policy.direction == "fwd" && std::ranges::any_of(file_.policies, [&](const auto& each) {
-                                  return each.direction == "in" && each.source.prefix == policy.source.prefix &&
-                                         each.destination.prefix == policy.destination.prefix &&
-                                         each.protocol == policy.protocol;
-                              });
-            comment.remark(
-                {policy.place, policy.shown,
-                 policy.direction == "fwd" ? "policies are for in and out" : "sockets have no policies of their own",
-                 same ? Effect::harmless : Effect::loss});
-            into.push_back(std::move(comment));
-            return;
+    /// Those that differ in one end's ports alone are one: an SA belongs to one policy.
+    std::vector<SetkeyPolicy> merged(const std::vector<std::size_t>& order) const {
+        std::vector<SetkeyPolicy> all;
+        for (const std::size_t index : order) {
+            const SetkeyPolicy& next = file_.policies[index];
+            const auto last = std::ranges::find(all.rbegin(), all.rend(), next.direction, &SetkeyPolicy::direction);
+            if (last == all.rend() || !merge(*last, next)) {
+                all.push_back(next);
+            }
         }
-        Table table("[[policy]]");
-        table.set("name", draft_.name(fmt::format("{}-{}", policy.direction, policy.place.line), "policy"));
-        table.set("direction", policy.direction);
-        const bool in = policy.direction == "in";
-        table.set("local", std::vector{print((in ? policy.destination : policy.source).prefix)});
-        table.set("remote", std::vector{print((in ? policy.source : policy.destination).prefix)});
-        set_protocol(policy, in, table);
-        set_disposition(policy, in, table);
-        into.push_back(std::move(table));
+        return all;
     }
 
-    void set_protocol(const SetkeyPolicy& policy, bool in, Table& table) {
-        std::string protocol = policy.protocol == "icmp6" ? "ipv6-icmp" : policy.protocol;
-        const bool any = protocol == "any" || protocol == "ip4" || protocol == "ip6";
-        if (!any && !surroundings_.has_protocol(protocol) && !all_digits(protocol)) {
-            table.remark({policy.place, policy.shown,
-                          fmt::format("{} is no protocol of this host: all are meant", protocol), Effect::loss});
-            protocol = "any";
+    static bool merge(SetkeyPolicy& into, const SetkeyPolicy& from) {
+        const auto terms = [](const SetkeyPolicy& each) {
+            return std::tie(each.source.prefix, each.destination.prefix, each.protocol, each.icmp, each.action,
+                            each.rules);
+        };
+        const bool sources = into.source.port == from.source.port;
+        if (terms(into) != terms(from) || (!sources && into.destination.port != from.destination.port)) {
+            return false;
         }
-        broad_ =
-            broad_ || (policy.action != "none" && (any || protocol == "any" || protocol == "udp" ||
-                                                   protocol == "17" || protocol == "ipv6-icmp" || protocol == "58"));
-        if (any || protocol == "any") {
+        std::string& port = sources ? into.destination.port : into.source.port;
+        const std::string& more = sources ? from.destination.port : from.source.port;
+        port = port.empty() || more.empty() ? "" : fmt::format("{},{}", port, more);
+        return true;
+    }
+
+    /// What is passed on meets no policy here. That is what a policy to let it pass says, and packets from one host
+    /// to another are not passed on by either.
+    [[nodiscard]] bool is_needless(const SetkeyPolicy& forwarding) const {
+        const bool hosts =
+            forwarding.destination.prefix.length == forwarding.destination.prefix.address.bits() &&
+            std::ranges::all_of(forwarding.rules, [](const SetkeyRule& rule) { return rule.mode == "transport"; });
+        return forwarding.action == "none" ||
+               (hosts && std::ranges::any_of(file_.policies, [&](const SetkeyPolicy& each) {
+                    return each.direction == "in" && each.source.prefix == forwarding.source.prefix &&
+                           each.destination.prefix == forwarding.destination.prefix &&
+                           each.protocol == forwarding.protocol && each.action == forwarding.action &&
+                           each.rules == forwarding.rules;
+                }));
+    }
+
+    void add(const SetkeyPolicy& policy, std::vector<Table>& into) {
+        if (policy.direction == "fwd" || policy.action == "entrust") {
+            const bool forwarding = policy.direction == "fwd";
+            into.emplace_back().remark(
+                {policy.place, policy.shown,
+                 forwarding ? "policies are for in and out" : "sockets have no policies of their own",
+                 forwarding && is_needless(policy) ? Effect::harmless : Effect::loss});
             return;
         }
-        table.set("protocol", protocol);
-        if (!policy.icmp.empty()) {
+        const bool in = policy.direction == "in";
+        const Terms terms = terms_of(policy, in);
+        if (!terms.lost.empty() && policy.action == "none") {
+            into.emplace_back().remark(
+                {policy.place, policy.shown, terms.lost + ": what it lets pass can't be said", Effect::loss});
+            return;
+        }
+        for (const std::string& protocol : terms.protocols) {
+            Table table("[[policy]]");
+            table.set("name", draft_.name(fmt::format("{}-{}", policy.direction, policy.place.line), "policy"));
+            table.set("direction", policy.direction);
+            table.set("local", std::vector{print((in ? policy.destination : policy.source).prefix)});
+            table.set("remote", std::vector{print((in ? policy.source : policy.destination).prefix)});
+            if (!terms.lost.empty()) {
+                table.remark({policy.place, policy.shown, terms.lost + ": all are meant", Effect::loss});
+            }
+            set_terms(policy, terms, protocol, table);
+            set_disposition(policy, in, table);
+            into.push_back(std::move(table));
+        }
+    }
+
+    /// Upper-layer protocols and ports as [[policy]] has them.
+    struct Terms {
+        std::vector<std::string> protocols;  ///< empty ones: any
+        std::vector<std::string> local_ports = {};
+        std::vector<std::string> remote_ports = {};
+        std::string lost = {};  ///< what can't be said
+    };
+
+    Terms terms_of(const SetkeyPolicy& policy, bool in) {
+        static constexpr std::array<std::string_view, 10> kWithPorts{"tcp", "udp", "sctp", "dccp", "udplite",
+                                                                     "6",   "17",  "132",  "33",   "136"};
+        Terms terms;
+        const std::string& named = policy.protocol;
+        // net/key/af_key.c, pfkey_proto_to_xfrm: 255 is any, and to the kernel 0 is.
+        const bool any = named == "any" || named == "255" || named == "ip" || named == "hopopt" || named == "0";
+        const bool numbered = all_digits(named) && named.size() <= 3 && std::stoi(named) < 256;
+        std::string protocol = any ? "" : named == "icmp6" ? "ipv6-icmp" : named == "ip4" ? "4" : named;
+        if (!protocol.empty() && protocol == named && !numbered && !surroundings_.has_protocol(named)) {
+            terms.lost = fmt::format("{} is no protocol of this host", named);
+            protocol.clear();
+        }
+        const bool ported = !policy.source.port.empty() || !policy.destination.port.empty();
+        terms.protocols = {protocol};
+        if (ported && any) {
+            terms.protocols = {"tcp", "udp"};
+        } else if (ported && terms.lost.empty() && std::ranges::find(kWithPorts, protocol) == kWithPorts.end()) {
+            terms.lost = fmt::format("{} has no ports", named);
+        }
+        if (terms.lost.empty()) {
+            terms.local_ports = ports_of((in ? policy.destination : policy.source).port, terms.lost);
+            terms.remote_ports = ports_of((in ? policy.source : policy.destination).port, terms.lost);
+        }
+        return terms;
+    }
+
+    std::vector<std::string> ports_of(const std::string& theirs, std::string& lost) {
+        std::vector<std::string> ports;
+        for (const std::string_view piece : pieces(theirs, ',')) {
+            std::string port(piece);
+            if (const auto known = all_digits(port) ? std::nullopt : surroundings_.port(port)) {
+                port = fmt::format("{}", *known);
+            }
+            if (port == "0") {
+                return {};
+            }
+            if (!all_digits(port) || port.size() > 5 || std::stoi(port) > 0xffff) {
+                lost = fmt::format("{} is no port of this host", port);
+                return {};
+            }
+            ports.push_back(std::move(port));
+        }
+        return ports;
+    }
+
+    void set_terms(const SetkeyPolicy& policy, const Terms& terms, const std::string& protocol, Table& table) {
+        static constexpr std::array<std::string_view, 5> kVital{"", "udp", "17", "ipv6-icmp", "58"};
+        broad_ = broad_ || (policy.action != "none" && std::ranges::find(kVital, protocol) != kVital.end());
+        if (terms.protocols.size() > 1 && protocol == terms.protocols.front()) {
+            table.remark(
+                {policy.place, policy.shown, "ports are of TCP and of UDP here, of no other protocol", Effect::loss});
+        }
+        if (!protocol.empty()) {
+            table.set("protocol", protocol);
+        }
+        if (!protocol.empty() && !policy.icmp.empty()) {
             std::string type = policy.icmp;
             std::ranges::replace(type, ',', '/');
             table.set("icmp", std::vector{type});
         }
-        const std::string& local = (in ? policy.destination : policy.source).port;
-        const std::string& remote = (in ? policy.source : policy.destination).port;
-        if (!local.empty()) {
-            table.set("local_ports", std::vector{local});
+        if (!terms.local_ports.empty()) {
+            table.set("local_ports", terms.local_ports);
         }
-        if (!remote.empty()) {
-            table.set("remote_ports", std::vector{remote});
+        if (!terms.remote_ports.empty()) {
+            table.set("remote_ports", terms.remote_ports);
         }
     }
 
@@ -256,9 +352,9 @@ class Translation {
     /// False, with the reason, where keysluice lacks something that the SA has.
     bool set_protection(const SetkeyRule& rule, SetkeySa& sa, bool in, Table& table, std::string& why) {
         const auto [integrity, encryption, fault] = halves_of(rule, sa);
-        sa.used = true;
-        if (!fault.empty()) {
-            why = fault;
+        const bool taken = std::exchange(sa.used, true);
+        if (!fault.empty() || taken) {
+            why = taken ? "another policy has its SA, and each needs its own" : fault;
             return false;
         }
         table.set("disposition", "protect");
@@ -269,10 +365,7 @@ class Translation {
             table.set("tunnel_remote", (in ? sa.source : sa.destination).text());
         }
         table.set("spi", fmt::format("{}", sa.spi));
-        const bool first = sa.keys.empty();
-        if (first) {
-            name_keys(sa, integrity, encryption);
-        }
+        name_keys(sa, integrity, encryption);
         if (integrity != nullptr) {
             table.set("integrity", integrity->ours);
             table.set("integrity_key", sa.keys.front());
@@ -281,9 +374,7 @@ class Translation {
             table.set("confidentiality", encryption->ours);
             table.set("confidentiality_key", sa.keys.back());
         }
-        if (first) {
-            comment_on(sa, table);
-        }
+        comment_on(sa, table);
         return true;
     }
 

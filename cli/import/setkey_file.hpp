@@ -39,7 +39,7 @@ struct SetkeySa {
 /// "10.0.0.0/8[80]"
 struct SetkeyRange {
     Prefix prefix;
-    std::string port = {};  ///< empty: any
+    std::string port = {};  ///< empty: any; of policies that were merged, several with commas
 };
 
 /// "esp/tunnel/192.0.2.1-198.51.100.7/unique:5"
@@ -50,6 +50,8 @@ struct SetkeyRule {
     std::optional<IpAddress> destination;
     std::string level;
     std::uint64_t reqid = 0;
+
+    bool operator==(const SetkeyRule&) const = default;
 };
 
 /// `spdadd src dst upperspec -P direction …`

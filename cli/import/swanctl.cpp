@@ -365,8 +365,12 @@ class Connection {
 
     static void take_selectors(const Setting& setting, Table& child) {
         std::vector<std::string> selectors;
-        for (const std::string& text : list_of(setting.value())) {
+        const auto texts = list_of(setting.value());
+        for (const std::string& text : texts) {
             if (text == "dynamic") {
+                if (texts.size() > 1) {
+                    child.remark(remark_of(setting, "dynamic stands alone: the end's own address is left out"));
+                }
                 continue;
             }
             if (auto selector = selector_of(text)) {

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "cli/import/ipsec_parameters.hpp"
 #include "tests/support/fake_surroundings.hpp"
@@ -202,6 +203,18 @@ conn gateway
         CHECK(!complete("\tleftsourceip=everywhere"));
         CHECK(!complete("\trightsourceip=%poolname"));
         CHECK(!complete("\tsomethingnew=1"));
+    }
+
+    TEST_CASE("%dynamic beside networks is told, and alone is what is meant anyway") {
+        const auto with = [](std::string_view subnets) {
+            const auto imported = imported_from(fmt::format(
+                "conn a\n left=192.0.2.1\n leftsubnet={}\n right=198.51.100.7\n authby=secret\n", subnets));
+            REQUIRE_MESSAGE(imported, imported.error().sentence);
+            return has(imported->toml, "%dynamic stands alone");
+        };
+        CHECK(with("%dynamic,10.1.0.0/16"));
+        CHECK_FALSE(with("%dynamic"));
+        CHECK_FALSE(with("10.1.0.0/16"));
     }
 
     TEST_CASE("the language") {

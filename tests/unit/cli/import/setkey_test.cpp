@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "daemon/control/policy_files.hpp"
 #include "tests/support/fake_surroundings.hpp"
@@ -153,6 +154,99 @@ TEST_SUITE("import: setkey") {
             "spdadd 10.0.0.1 10.0.0.2 icmp -P out prio low none;\n");
         CHECK(text.find("out-2") < text.find("out-1"));
         CHECK(text.find("out-1") < text.find("out-3"));
+    }
+
+    TEST_CASE("policies that differ in ports alone are one, since an SA belongs to one") {
+        constexpr std::string_view kSa =
+            "add 10.0.0.1 10.0.0.2 esp 301 -E aes-cbc \"0123456789abcdef\";\n"
+            "add 10.0.0.2 10.0.0.1 esp 302 -E aes-cbc \"0123456789abcdef\";\n";
+        const std::string web(
+            "spdadd 10.0.0.1 10.0.0.2[80] tcp -P out ipsec esp/transport//require;\n"
+            "spdadd 10.0.0.2[80] 10.0.0.1 tcp -P in ipsec esp/transport//require;\n"
+            "spdadd 10.0.0.1 10.0.0.2[443] tcp -P out ipsec esp/transport//require;\n"
+            "spdadd 10.0.0.2[https] 10.0.0.1 tcp -P in ipsec esp/transport//require;\n");
+        const auto merged = imported_from(std::string(kSa) + web, {.keys = "/k"});
+        REQUIRE(merged);
+        CHECK(merged->complete());
+        CHECK(has(merged->toml,
+                  "direction = \"out\"\nlocal = [\"10.0.0.1\"]\nremote = [\"10.0.0.2\"]\nprotocol = "
+                  "\"tcp\"\nremote_ports = [\"80\", \"443\"]\ndisposition = \"protect\""));
+        CHECK(control::parse_policies(merged->toml, "f")->policies.size() == 2);
+
+        // Something of the same direction stands between, or they differ in more: the first one has the SA.
+        for (const char* between : {"spdadd 10.0.0.1 10.0.0.2 udp -P out none;\n", ""}) {
+            CAPTURE(between);
+            const auto shared = imported_from(
+                std::string(kSa) + "spdadd 10.0.0.1 10.0.0.2[80] tcp -P out ipsec esp/transport//require;\n" +
+                    between +
+                    (*between == '\0' ? "spdadd 10.0.0.1 10.0.0.2 udp -P out ipsec esp/transport//require;\n"
+                                      : "spdadd 10.0.0.1 10.0.0.2[443] tcp -P out ipsec esp/transport//require;\n"),
+                {.keys = "/k"});
+            REQUIRE(shared);
+            CHECK(!shared->complete());
+            CHECK(has(shared->toml, "another policy has its SA"));
+            CHECK(has(shared->toml, "disposition = \"discard\""));
+        }
+        const std::string any = toml_from(
+            "spdadd 10.0.0.1 10.0.0.2[80] tcp -P out discard;\nspdadd 10.0.0.1 10.0.0.2 tcp -P out discard;\n");
+        CHECK(!has(any, "_ports"));
+    }
+
+    TEST_CASE("ports without a protocol are those of TCP and of UDP, which is told") {
+        const auto imported = imported_from("spdadd 10.0.0.1 10.0.0.2[80] any -P out discard;\n");
+        REQUIRE(imported);
+        CHECK(!imported->complete());
+        CHECK(has(imported->toml, "protocol = \"tcp\"\nremote_ports = [\"80\"]\ndisposition = \"discard\""));
+        CHECK(has(imported->toml, "protocol = \"udp\"\nremote_ports = [\"80\"]\ndisposition = \"discard\""));
+    }
+
+    TEST_CASE("protocols by the names and numbers that setkey knows") {
+        for (const char* any : {"any", "0", "255", "ip", "hopopt"}) {
+            CAPTURE(any);
+            const auto imported = imported_from(fmt::format("spdadd 10.0.0.1 10.0.0.2 {} -P out discard;\n", any));
+            REQUIRE(imported);
+            CHECK(imported->complete());
+            CHECK(!has(imported->toml, "protocol"));
+        }
+        CHECK(has(toml_from("spdadd 10.0.0.1 10.0.0.2 ip4 -P out discard;\n"), "protocol = \"4\""));
+        CHECK(has(toml_from("spdadd 10.0.0.1 10.0.0.2 50 -P out discard;\n"), "protocol = \"50\""));
+    }
+
+    TEST_CASE("what can't be said is told, and lets nothing pass") {
+        for (const char* terms : {"10.0.0.2 300", "10.0.0.2 nope", "10.0.0.2[nope] tcp", "10.0.0.2[70000] tcp",
+                                  "10.0.0.2[80] esp", "10.0.0.2[80] 50"}) {
+            CAPTURE(terms);
+            const std::string discard = toml_from(fmt::format("spdadd 10.0.0.1 {} -P out discard;\n", terms));
+            CHECK(has(discard, "all are meant"));
+            CHECK(has(discard, "disposition = \"discard\""));
+            const auto bypass = imported_from(fmt::format("spdadd 10.0.0.1 {} -P out none;\n", terms));
+            REQUIRE(bypass);
+            CHECK(!bypass->complete());
+            CHECK(has(bypass->toml, "can't be said"));
+            CHECK(!has(bypass->toml, "[[policy]]"));
+        }
+    }
+
+    TEST_CASE("forwarding: harmless is what lets pass, and what is never passed on") {
+        const auto complete = [](std::string_view text) {
+            const auto imported = imported_from(
+                std::string("add 10.0.0.1 10.0.0.2 esp 301 -E aes-cbc \"0123456789abcdef\";\n") + std::string(text),
+                {.keys = "/k"});
+            REQUIRE(imported);
+            return imported->complete();
+        };
+        CHECK(
+            complete("spdadd 10.0.0.1 10.0.0.2 any -P in ipsec esp/transport//require;\n"
+                     "spdadd 10.0.0.1 10.0.0.2 any -P fwd ipsec esp/transport//require;\n"));
+        CHECK_FALSE(
+            complete("spdadd 10.0.0.1 10.0.0.2 any -P in none;\n"
+                     "spdadd 10.0.0.1 10.0.0.2 any -P fwd discard;\n"));
+        CHECK_FALSE(
+            complete("spdadd 10.0.0.1 10.0.0.0/24 any -P in ipsec esp/transport//require;\n"
+                     "spdadd 10.0.0.1 10.0.0.0/24 any -P fwd ipsec esp/transport//require;\n"));
+        const auto passes = imported_from("spdadd 10.0.0.1 10.0.0.2 any -P fwd none;\n");
+        REQUIRE(passes);
+        CHECK(passes->complete());
     }
 
     TEST_CASE("what is no file of setkey, without repeating it") {

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include "tests/support/fake_surroundings.hpp"
 
@@ -86,6 +87,23 @@ bool complete(std::string_view more) {
 }  // namespace
 
 TEST_SUITE("import: swanctl") {
+    TEST_CASE("dynamic beside networks is told, and alone is what is meant anyway") {
+        const auto with = [](std::string_view selectors) {
+            const auto imported =
+                imported_from(fmt::format("connections {{\n hq {{\n  local_addrs = 192.0.2.1\n  remote_addrs = "
+                                          "198.51.100.7\n  local {{\n   auth = "
+                                          "psk\n  }}\n  remote {{\n   auth = psk\n  }}\n  children {{\n   net {{\n   "
+                                          " local_ts = {}\n   }}\n  }}\n "
+                                          "}}\n}}\n",
+                                          selectors));
+            REQUIRE_MESSAGE(imported, imported.error().sentence);
+            return has(imported->toml, "dynamic stands alone");
+        };
+        CHECK(with("dynamic,10.1.0.0/16"));
+        CHECK_FALSE(with("dynamic"));
+        CHECK_FALSE(with("10.1.0.0/16"));
+    }
+
     TEST_CASE("a connection with a pre-shared key") {
         const std::string text = toml_from(kPsk);
         CHECK(has(text, "[[ike.connection]]\nname = \"hq\"\n"));
