@@ -466,7 +466,9 @@ int serve(Configuration configuration, const ConfigurationFile& file, IkeService
                           control.reload(std::move(fresh), occasion, std::move(used));
                       },
                       reloaded,
-                      {.added = std::move(added), .save = [&owned](const AddedTexts& all) { owned.save(all); }});
+                      {.added = std::move(added),
+                       .save = [&owned](const AddedTexts& all) { owned.save(all); },
+                       .peers = known_peers(control.configuration().ike)});
     PolicyService policies(loop, {file.path, file.credentials, state_directory}, kernel_databases(), ike_ports,
                            control.changes(), control);
     FrontDesk desk(loop, control, reloader, policies);

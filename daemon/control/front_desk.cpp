@@ -93,8 +93,15 @@ void look_at_touched(Control& control, News& news) {
 }  // namespace
 
 FrontDesk::FrontDesk(Loop& loop, Control& control, Reloader& reloader, PolicyService& policies)
-    : loop_(loop), control_(control), reloader_(reloader), policies_(policies), claims_(loop, [this] {
-          remove_awaited();
+    : loop_(loop),
+      control_(control),
+      reloader_(reloader),
+      policies_(policies),
+      claims_(loop, [this] { remove_awaited(); }),
+      again_(loop, [this] {
+          for (const std::string& owner : std::exchange(gone_, {})) {
+              remove_all_of(owner);
+          }
       }) {
     if (!reloader_.awaited().empty()) {
         claims_.arm(now() + kClaim);
@@ -259,7 +266,10 @@ void FrontDesk::change(ConnectionChange change, Reloaded answer) {
 
 void FrontDesk::remove_all_of(const std::string& owner) {
     for (const std::string& name : reloader_.owned_by(owner)) {
-        remove(name, "who added it has left the bus");
+        remove(name, "who added it has left the bus", [this, owner] {
+            gone_.insert(owner);
+            again_.arm(now() + kAgain);
+        });
     }
 }
 
@@ -269,22 +279,29 @@ void FrontDesk::remove_awaited() {
         return;
     }
     for (const std::string& name : reloader_.awaited()) {
-        remove(name, "who added it to the process before has not added it to this one");
+        remove(name, "who added it to the process before has not added it to this one",
+               [this] { claims_.arm(now() + kAgain); });
     }
 }
 
-void FrontDesk::remove(const std::string& name, std::string_view why) {
-    command({.verb = Command::Verb::down, .name = name, .among = Command::Among::connections, .sa = {}, .child = {}},
+void FrontDesk::remove(const std::string& name, std::string_view why, std::function<void()> again) {
+    const auto close = [this, name] {
+        command(
+            {.verb = Command::Verb::down, .name = name, .among = Command::Among::connections, .sa = {}, .child = {}},
             [](const Result<std::uint32_t>&) {});  // there may be none
+    };
+    close();
     change({.verb = ConnectionChange::Verb::remove, .name = name, .text = {}},
-           [name, why](const std::expected<std::uint32_t, Refusal>& removed) {
+           [name, why, close, again = std::move(again)](const std::expected<std::uint32_t, Refusal>& removed) {
                if (removed) {
+                   close();  // a packet may have begun it anew meanwhile
                    log_info("connection {}: removed, since {}", in_quotes(name), why);
                } else {
                    log_warning(
                        "connection {}: {}, but it can't be removed as long as the rest of the configuration "
-                       "has mistakes",
+                       "has mistakes; this is tried again",
                        in_quotes(name), why);
+                   again();
                }
            });
 }

@@ -152,6 +152,8 @@ class FrontDesk {
     void change(ConnectionChange change, Reloaded answer);
     /// How long owners of connections of the process before may take to add them here.
     static constexpr Duration kClaim = std::chrono::seconds(30);
+    /// From one try to remove connections whose owners have gone to the next.
+    static constexpr Duration kAgain = std::chrono::seconds(10);
     /// What this owner has added goes, and the IKE SAs of it are closed. The log says what does not work.
     void remove_all_of(const std::string& owner);
 
@@ -173,7 +175,8 @@ class FrontDesk {
     void begin(UnderWay fresh);
     void close_services(std::vector<ServiceId> services, UnderWay fresh);
     void open_services(const std::vector<ServiceId>& services, UnderWay& fresh);
-    void remove(const std::string& name, std::string_view why);
+    /// `again` where it can't be.
+    void remove(const std::string& name, std::string_view why, std::function<void()> again);
     void remove_awaited();
     void work();
     void work_on(UnderWay& now, const ike::Connection& rules);
@@ -185,6 +188,8 @@ class FrontDesk {
     PolicyService& policies_;
     std::deque<UnderWay> under_way_;
     Timer claims_;
+    std::set<std::string> gone_;  ///< owners whose connections could not be removed
+    Timer again_;
 };
 
 }  // namespace keysluice::control

@@ -116,14 +116,36 @@ Diagnostics load_secrets(IkeConfiguration& ike, Diagnostics& warnings) {
     return faults;
 }
 
-Diagnostics look_up_peers(IkeConfiguration& ike, Diagnostics& warnings) {
+KnownPeers known_peers(const IkeConfiguration& ike) {
+    KnownPeers known;
+    for (const IkeConnection& connection : ike.connections) {
+        const auto& found = connection.rules->gateways.all;
+        if (found.size() != connection.peers.size()) {
+            continue;  // some were not found, or two are the same
+        }
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            known.insert_or_assign(connection.peers[i].host, found[i].address);
+        }
+    }
+    return known;
+}
+
+Diagnostics look_up_peers(IkeConfiguration& ike, const KnownPeers& known, Diagnostics& warnings) {
     Diagnostics faults;
     for (IkeConnection& connection : ike.connections) {
         ike::Connection& rules = *connection.rules;
         Diagnostics missing;
         for (const IkePeer& peer : connection.peers) {
             std::string why;
-            const auto address = peer.address ? peer.address : look_up(peer.host, rules.local, why);
+            auto address = peer.address ? peer.address : look_up(peer.host, rules.local, why);
+            const auto before = known.find(peer.host);
+            if (!address && before != known.end() &&
+                (!rules.local || rules.local->family() == before->second.family())) {
+                address = before->second;
+                warnings.push_back({peer.where, "host-not-found",
+                                    fmt::format("remote: {} can't be looked up: {}; {}, as before, is taken for it",
+                                                peer.host, why, address->text())});
+            }
             const std::uint32_t port = peer.port != 0 ? peer.port : ike.settings.port;
             const UdpEndpoint gateway{address.value_or(IpAddress()), static_cast<std::uint16_t>(port)};
             if (!address) {

@@ -5,11 +5,10 @@
 
 #include "daemon/control/eap_files.hpp"
 #include "daemon/control/ike_certificates.hpp"
-#include "daemon/control/ike_files.hpp"
 
 namespace keysluice::control {
 
-Diagnostics load_ike(IkeConfiguration& ike, IkeLoading loading, std::chrono::system_clock::time_point now,
+Diagnostics load_ike(IkeConfiguration& ike, const IkeLoading& loading, std::chrono::system_clock::time_point now,
                      Diagnostics& warnings) {
     Diagnostics wrong;
     const auto note = [&](Diagnostics faults) { std::ranges::move(faults, std::back_inserter(wrong)); };
@@ -22,7 +21,7 @@ Diagnostics load_ike(IkeConfiguration& ike, IkeLoading loading, std::chrono::sys
         note(check_private_keys(ike));
     }
     if (loading.look_up_peers) {
-        note(look_up_peers(ike, warnings));
+        note(look_up_peers(ike, loading.known_peers, warnings));
     }
     return wrong;
 }

@@ -21,6 +21,7 @@ Reloader::Reloader(Loop& loop, std::string file, std::string credentials, Use us
       ended_(std::move(ended)),
       save_(std::move(kept.save)),
       added_(std::move(kept.added)),
+      peers_(std::move(kept.peers)),
       thread_(loop, 1, 1) {}
 
 void Reloader::reload(Outcome then) {
@@ -76,20 +77,20 @@ std::vector<std::string> Reloader::awaited() const {
 
 std::expected<Configuration, Refusal> Reloader::read_now(const std::string& file, const std::string& credentials,
                                                          const AddedTexts& added) {
-    return read(file, credentials, added, std::nullopt).configuration;
+    return read(file, credentials, added, {}, std::nullopt).configuration;
 }
 
 void Reloader::begin() {
-    thread_.submit([this, file = file_, credentials = credentials_, added = added_,
+    thread_.submit([this, file = file_, credentials = credentials_, added = added_, peers = peers_,
                     change = requests_.front().change]() mutable -> WorkerPool::Done {
-        return [this, found = read(file, credentials, std::move(added), change)]() mutable {
+        return [this, found = read(file, credentials, std::move(added), std::move(peers), change)]() mutable {
             on_read(std::move(found));
         };
     });
 }
 
 Reloader::Read Reloader::read(const std::string& file, const std::string& credentials, AddedTexts added,
-                              const std::optional<ConnectionChange>& change) {
+                              KnownPeers peers, const std::optional<ConnectionChange>& change) {
     Proposal proposal{.name = {}, .texts = std::move(added), .file = {}, .kept = {}};
     Read read;
     if (change) {
@@ -106,8 +107,9 @@ Reloader::Read Reloader::read(const std::string& file, const std::string& creden
         return read;
     }
     choose_engines(*configuration);
-    Diagnostics wrong = load_ike(configuration->ike, {.check_private_keys = false, .look_up_peers = true},
-                                 std::chrono::system_clock::now(), read.warnings);
+    Diagnostics wrong = load_ike(
+        configuration->ike, {.check_private_keys = false, .look_up_peers = true, .known_peers = std::move(peers)},
+        std::chrono::system_clock::now(), read.warnings);
     std::ranges::move(doubts_about(*configuration), std::back_inserter(read.warnings));
     std::ranges::move(doubts_about_stapling(*configuration, std::chrono::system_clock::now()),
                       std::back_inserter(read.warnings));
@@ -136,6 +138,7 @@ void Reloader::on_read(Read read) {
             }
         }
         added_ = std::move(read.added);
+        peers_ = known_peers(read.configuration->ike);
         save_(added_);  // before there are IKE SAs of it
         use_(*std::move(read.configuration), requests_.front().change ? Occasion::change : Occasion::reload,
              [this](Diagnostics left_out) {

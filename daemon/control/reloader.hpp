@@ -12,6 +12,7 @@
 
 #include "daemon/control/configuration.hpp"
 #include "daemon/control/connection_changes.hpp"
+#include "daemon/control/ike_files.hpp"
 #include "daemon/control/worker_pool.hpp"
 
 namespace keysluice::control {
@@ -20,6 +21,7 @@ namespace keysluice::control {
 struct KeptTexts {
     AddedTexts added = {};
     std::function<void(const AddedTexts&)> save = [](const AddedTexts&) {};
+    KnownPeers peers = {};  ///< of the configuration that is in use
 };
 
 /// Reads the configuration again while everything goes on: on a thread of its own, since names are looked up, which
@@ -75,7 +77,7 @@ class Reloader {
         Diagnostics warnings;
     };
     [[nodiscard]] static Read read(const std::string& file, const std::string& credentials, AddedTexts added,
-                                   const std::optional<ConnectionChange>& change);
+                                   KnownPeers peers, const std::optional<ConnectionChange>& change);
     void on_read(Read read);
     void conclude(std::expected<void, Refusal> outcome);
     void tell(const Diagnostics& wrong) const;
@@ -87,6 +89,7 @@ class Reloader {
     Ended ended_;
     std::function<void(const AddedTexts&)> save_;
     AddedTexts added_;
+    KnownPeers peers_;
     std::deque<Request> requests_;  ///< the first one is under way
     WorkerPool thread_;
 };

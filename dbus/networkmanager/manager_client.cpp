@@ -129,6 +129,7 @@ std::function<void(bus::ReplyError, std::uint32_t)> ManagerClient::answered(Repl
             return;
         }
         if (gone(error)) {
+            there_ = true;  // or it could not have been asked
             on_owner({});
             return;
         }
@@ -180,16 +181,23 @@ void ManagerClient::look() {
 }
 
 void ManagerClient::remove() {
-    manager_->callMethodAsync("Down")
-        .onInterface(kManager)
-        .withTimeout(kPatience)
-        .withArguments(profile_.name, bus::Dictionary{})
-        .uponReplyInvoke([](bus::ReplyError, std::uint32_t) {});
+    close([](const Result<void>&) {});  // at once: the configuration may take a while
     manager_->callMethodAsync("RemoveConnection")
         .onInterface(kManager)
         .withTimeout(kPatience)
         .withArguments(profile_.name, bus::Dictionary{})
-        .uponReplyInvoke(answered([this](const Result<void>&) { on_event_(Removed{}); }));
+        .uponReplyInvoke(answered([this](const Result<void>& removed) {
+            // Meanwhile a packet may have begun it anew.
+            close([this, removed](const Result<void>&) { on_event_(Removed{removed}); });
+        }));
+}
+
+void ManagerClient::close(Reply then) {
+    manager_->callMethodAsync("Down")
+        .onInterface(kManager)
+        .withTimeout(kPatience)
+        .withArguments(profile_.name, bus::Dictionary{})
+        .uponReplyInvoke(answered(std::move(then)));
 }
 
 }  // namespace keysluice::networkmanager

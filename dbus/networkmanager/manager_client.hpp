@@ -31,6 +31,7 @@ class ManagerClient {
 
    private:
     using Reply = std::function<void(Result<void>)>;
+    void close(Reply then);
     void on_owner(const std::string& owner);
     void on_events(std::uint64_t first, const std::vector<bus::EventRow>& rows);
     [[nodiscard]] bool gone(bus::ReplyError error) const;

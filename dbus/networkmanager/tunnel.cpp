@@ -93,6 +93,9 @@ void Tunnel::handle(const Seen& seen) {
         } else if (seen.tunnel->addresses != configured_.addresses) {
             give_up({"vpn-other-address", "the peer gives us other addresses than before"});
         }
+    } else if (phase_ == Phase::up && seen.tunnel && seen.tunnel->addresses != configured_.addresses) {
+        // Another IKE SA has taken the place of the one before, with nothing in between.
+        give_up({"vpn-other-address", "the peer gives us other addresses than before"});
     } else if (phase_ == Phase::up && !seen.tunnel) {
         const Error why{"vpn-interrupted", "the tunnel was closed, by the peer or by command"};
         if (!settled_) {
@@ -140,6 +143,9 @@ void Tunnel::handle(const KeysluicedGone& /*gone*/) {
 void Tunnel::handle(const KeysluicedBack& /*back*/) {
     if (phase_ == Phase::away) {
         phase_ = Phase::adding;
+        if (shown_ == State::started) {
+            act(Arm{patience_});
+        }
         act(Add{});
     }
 }
@@ -212,10 +218,15 @@ void Tunnel::remove() {
     act(Remove{});
 }
 
-void Tunnel::handle(const Removed& /*removed*/) {
-    if (phase_ == Phase::removing) {
-        finish();
+void Tunnel::handle(const Removed& removed) {
+    if (phase_ != Phase::removing) {
+        return;
     }
+    if (!removed.outcome && removed.outcome.error().reason != "not-added") {
+        act(Note{removed.outcome.error().reason,
+                 removed.outcome.error().sentence + "; keysluiced removes the connection as soon as it can"});
+    }
+    finish();
 }
 
 void Tunnel::finish() {

@@ -39,7 +39,9 @@ struct Begun {
     Result<void> outcome;
 };
 /// The answer to Remove, whatever it is.
-struct Removed {};
+struct Removed {
+    Result<void> outcome = {};
+};
 /// A tunnel that stands.
 struct Standing {
     std::string gateway;                 ///< address of the peer

@@ -13,6 +13,7 @@ from support.bus import KINDS, NAME, CallFailed
 from support.scenario import eventually, expect, expect_equal, expect_raises, scenario
 
 CLAIM = 30  # seconds
+AGAIN = 10  # seconds from one try to remove a connection to the next
 
 
 def text_of(ours, name, **keys):
@@ -200,6 +201,21 @@ def left_meanwhile(world):
         eventually(lambda: names(client) == ["peer"], world.patience(10), "the owned one is gone")
         expect(time.monotonic() - began < CLAIM, "it was awaited")
         eventually(lambda: not peer.ike_spis(), world.patience(5), "so is its IKE SA")
+
+
+@scenario("additions: what has an owner that has gone goes once the rest of the configuration is right again")
+def removed_later(world):
+    with gateways(world, KINDS[0]) as (bus, ours, _):
+        client, owner = bus.client(), bus.client()
+        owner.manager("AddConnection", "sa{sv}", text_of(ours, "laptop"), {"owned": True})
+        eventually(lambda: names(client) == ["laptop", "peer"], world.patience(5), "its object")
+        right = ours.file.read_text()
+        ours.file.write_text(right + "\nmistake = 1\n")
+        owner.connection.close()
+        eventually(lambda: "this is tried again" in ours.log(), world.patience(5), "it can't be removed now")
+        expect_equal(names(client), ["laptop", "peer"], "connections meanwhile")
+        ours.file.write_text(right)
+        eventually(lambda: names(client) == ["peer"], AGAIN + world.patience(10), "the owned one is gone")
 
 
 @scenario("additions: what has an owner that does not add it to the next keysluiced goes after half a minute")

@@ -128,22 +128,36 @@ TEST_CASE_FIXTURE(Fixture, "faults in a directory name the file") {
 
 TEST_CASE_FIXTURE(Fixture, "host names are looked up, in the family of the local address") {
     IkeConnection& connection = ike.connections[0];
-    CHECK(look_up_peers(ike, warnings).empty());
+    CHECK(look_up_peers(ike, {}, warnings).empty());
     CHECK_FALSE(connection.rules->remote);
     connection.peers = {{.host = "localhost", .port = 0, .address = {}, .where = kRemote}};
     connection.rules->local = IpAddress::parse("192.0.2.1");
-    CHECK(look_up_peers(ike, warnings).empty());
+    CHECK(look_up_peers(ike, {}, warnings).empty());
     CHECK(connection.rules->remote == IpAddress::parse("127.0.0.1"));
     CHECK_FALSE(connection.rules->gateways.several());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a name that nobody has") {
     ike.connections[0].peers = {{.host = "nobody.invalid", .port = 0, .address = {}, .where = kRemote}};
-    const Diagnostics faults = look_up_peers(ike, warnings);
+    const Diagnostics faults = look_up_peers(ike, {}, warnings);
     REQUIRE(faults.size() == 1);
     CHECK(faults[0].where == kRemote);
     CHECK(faults[0].reason == "host-not-found");
     CHECK(faults[0].sentence.starts_with("remote: nobody.invalid can't be looked up: "));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a name that nobody has any more means what it meant before") {
+    IkeConnection& connection = ike.connections[0];
+    connection.peers = {{.host = "nobody.invalid", .port = 0, .address = {}, .where = kRemote}};
+    const IpAddress before = *IpAddress::parse("192.0.2.7");
+    CHECK(look_up_peers(ike, {{"nobody.invalid", before}}, warnings).empty());
+    CHECK(connection.rules->remote == before);
+    REQUIRE(warnings.size() == 1);
+    CHECK(warnings[0].reason == "host-not-found");
+    CHECK(known_peers(ike) == KnownPeers{{"nobody.invalid", before}});
+    connection.rules->gateways.all.clear();
+    connection.rules->local = IpAddress::parse("2001:db8::1");  // and has no use for the other family
+    CHECK(look_up_peers(ike, {{"nobody.invalid", before}}, warnings).size() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "of several gateways, those that are found") {
@@ -155,7 +169,7 @@ TEST_CASE_FIXTURE(Fixture, "of several gateways, those that are found") {
                         {.host = "127.0.0.1", .port = 4500, .address = address("127.0.0.1"), .where = kRemote},
                         {.host = "localhost", .port = 0, .address = {}, .where = kRemote},
                         {.host = "127.0.0.1", .port = 501, .address = address("127.0.0.1"), .where = kRemote}};
-    CHECK(look_up_peers(ike, warnings).empty());
+    CHECK(look_up_peers(ike, {}, warnings).empty());
     REQUIRE(warnings.size() == 1);
     CHECK(warnings[0].reason == "host-not-found");
     const std::vector<UdpEndpoint> found{{*address("127.0.0.1"), 4500}, {*address("127.0.0.1"), 501}};

@@ -1,6 +1,8 @@
 #include "daemon/control/reloader.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -165,6 +167,42 @@ TEST_CASE_FIXTURE(Fixture, "a change: it holds through reloads, and a mistake in
     await([&] { return heard.size() == 8; });
     CHECK(heard.back() == "bad-duration");
     CHECK(!std::filesystem::exists(folder / "conf.d/bus-later.toml"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a change does not fail for a name that can't be looked up any more") {
+    write("psk", "open barley");
+    ::chmod((folder / "psk").c_str(), 0600);
+    const std::string text =
+        "[[ike.connection]]\nname = \"{0}\"\nlocal_id = \"a\"\nremote = \"{1}\"\npsk = \"file:" + (folder / "psk") +
+        "\"\n[[ike.connection.child]]\nname = \"net\"\n";
+    write("k.toml", fmt::format(fmt::runtime(text), "hq", "nobody.invalid"));
+    std::vector<std::string> heard;
+    const auto hear = [&heard](const std::expected<void, Refusal>& outcome) { heard.push_back(word_of(outcome)); };
+    const ConnectionChange branch{.verb = ConnectionChange::Verb::add,
+                                  .name = {},
+                                  .text = fmt::format(fmt::runtime(text), "branch", "192.0.2.2")};
+    reloader.change(branch, hear);
+    await([&] { return heard.size() == 1; });
+    CHECK(heard.back() == "host-not-found");
+
+    const IpAddress before = *IpAddress::parse("192.0.2.7");
+    Reloader knowing{loop,
+                     file,
+                     "",
+                     [this](Configuration fresh, Occasion, Reloader::Used then) {
+                         used.push_back(std::move(fresh));
+                         then({});
+                     },
+                     [](const Diagnostics&) {},
+                     {.peers = {{"nobody.invalid", before}}}};
+    for (const ConnectionChange& each :
+         {branch, ConnectionChange{.verb = ConnectionChange::Verb::remove, .name = "branch", .text = {}}}) {
+        heard.clear();
+        knowing.change(each, hear);
+        await([&] { return heard.size() == 1; });
+        CHECK(heard.back() == "used");
+        CHECK(used.back().ike.connections.front().rules->remote == before);
+    }
 }
 
 TEST_SUITE_END();

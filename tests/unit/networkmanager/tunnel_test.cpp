@@ -133,11 +133,37 @@ TEST_SUITE("networkmanager: tunnel") {
         CHECK(on(KeysluicedGone{}).front() == Action(Arm{Tunnel::kAbsence}));
         CHECK(on(KeysluicedGone{}).empty());
         CHECK(on(Changed{}).empty());
-        CHECK(on(KeysluicedBack{}) == Actions{Add{}});
+        const Actions back = on(KeysluicedBack{});  // all the time again, of which its absence has taken nothing
+        CHECK(std::holds_alternative<Arm>(back.at(0)));
+        CHECK(back.at(0) != Action(Arm{Tunnel::kAbsence}));
+        CHECK(back.at(1) == Action(Add{}));
         CHECK(on(Added{}) == Actions{Begin{}});
         CHECK(on(Begun{}) == Actions{Look{}});
         CHECK(on(Seen{kStanding}) == Actions{Arm{Tunnel::kSettling}});
         CHECK(tunnel.state() == State::started);
+    }
+
+    TEST_CASE_FIXTURE(Fixture, "another IKE SA with another address takes the tunnel's place") {
+        establish();
+        CHECK(on(Seen{kStanding}).empty());
+        Standing moved = kStanding;
+        moved.addresses = {"10.9.0.7"};
+        const Actions actions = on(Seen{moved});
+        CHECK(std::get<Note>(actions.at(0)).reason == "vpn-other-address");
+        CHECK(actions.back() == Action(Remove{}));
+    }
+
+    TEST_CASE_FIXTURE(Fixture, "what keysluiced can't remove is noted, and the end is the end") {
+        establish();
+        on(DisconnectWanted{});
+        SUBCASE("it can't") {
+            const Actions actions = on(Removed{fail("host-not-found", "why")});
+            CHECK(std::get<Note>(actions.at(0)).reason == "host-not-found");
+            CHECK(actions.back() == Action(End{}));
+        }
+        SUBCASE("there is nothing") {
+            CHECK_FALSE(std::holds_alternative<Note>(on(Removed{fail("not-added", "why")}).at(0)));
+        }
     }
 
     TEST_CASE("keysluiced goes and does not come, whether the tunnel stood or not") {
