@@ -60,6 +60,24 @@ def scatter(end, source, destination, count):
                 sender.sendto(b"packet", (destination, 9))
 
 
+@contextlib.contextmanager
+def insisting(end, source, destination):
+    """Packets meanwhile, one after the other, that nobody waits for."""
+    over = threading.Event()
+
+    def send():
+        while not over.wait(0.005):
+            scatter(end, source, destination, 1)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 class Stream:
     """Numbered UDP packets one way at a steady pace, in threads of their own, until finish()."""
 
