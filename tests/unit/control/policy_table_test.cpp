@@ -64,6 +64,12 @@ class Host {
         std::ofstream(file) << "keysluice-key 1 " << kind << "\n" << std::string(2 * octets, digit) << "\n";
         ::chmod(file.c_str(), 0600);
     }
+    /// This set is committed, and holds.
+    void enforce(const std::string& text) {
+        policies(text);
+        REQUIRE(table->commit(databases, {}));
+        REQUIRE(table->enforce(databases, true));
+    }
     /// Another process takes over.
     void restart() {
         table.emplace(
@@ -127,9 +133,7 @@ TEST_CASE("a set of one direction alone can be committed, and not be enforced") 
 
 TEST_CASE("what was committed holds again after a restart, and what is edited does not") {
     Host host;
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     host.policies(kIcmpPasses + kNoDns + kAll);
     host.kernel.policies.clear();
     host.restart();
@@ -139,9 +143,7 @@ TEST_CASE("what was committed holds again after a restart, and what is edited do
 
 TEST_CASE("one changed policy touches its own entries alone") {
     Host host;
-    host.policies(kIcmpPasses + kNoDns + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kNoDns + kAll);
     const auto before = host.kernel.policies;
     std::string changed = kNoDns;
     changed.replace(changed.find("53"), 2, "54");
@@ -161,9 +163,7 @@ TEST_CASE("one changed policy touches its own entries alone") {
 
 TEST_CASE("a commit that nobody confirms is taken back, also by a process that comes later") {
     Host host;
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     CHECK(reason(host.table->confirm()) == "nothing-to-confirm");
     host.policies(kIcmpPasses + kNoDns + kAll);
     REQUIRE(host.table->commit(host.databases, 60s));
@@ -187,9 +187,7 @@ TEST_CASE("a commit that nobody confirms is taken back, also by a process that c
 
 TEST_CASE("what can't be taken back is tried again later") {
     Host host;
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     host.policies(kIcmpPasses + kNoDns + kAll);
     REQUIRE(host.table->commit(host.databases, 60s));
     host.clock = 1'060;
@@ -204,9 +202,7 @@ TEST_CASE("what can't be taken back is tried again later") {
 
 TEST_CASE("policies that were switched off stay off, whatever is taken back") {
     Host host;
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     host.policies(kIcmpPasses + kNoDns + kAll);
     REQUIRE(host.table->commit(host.databases, 60s));
     REQUIRE(host.table->enforce(host.databases, false));
@@ -219,9 +215,7 @@ TEST_CASE("policies that were switched off stay off, whatever is taken back") {
 
 TEST_CASE("a kill in the middle of a commit does not confirm the one before") {
     Host host;
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     host.policies(kIcmpPasses + kNoDns + kAll);
     REQUIRE(host.table->commit(host.databases, 60s));
     bool waits = false;
@@ -238,9 +232,7 @@ TEST_CASE("a kill in the middle of a commit does not confirm the one before") {
 
 TEST_CASE("a kernel that refuses leaves everything as it was") {
     Host host;
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     host.policies(kIcmpPasses + kNoDns + kAll);
     host.kernel.refuse = [](const xfrm::Transaction& transaction) -> Result<void> {
         return transaction.additions().empty() ? Result<void>() : fail("netlink-refused", "no");
@@ -280,9 +272,7 @@ TEST_CASE("a key that has gone since the commit is told when it is to be enforce
 
 TEST_CASE("a key that is lost takes its own policy's SAs alone") {
     Host host;
-    host.policies(kSeedPolicies);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kSeedPolicies);
     const std::size_t policies = host.kernel.policies.size();
     std::filesystem::remove(host.folder / "keys.d" / "BNAAHKEY.key");
 
@@ -307,9 +297,7 @@ TEST_CASE("a key that is lost takes its own policy's SAs alone") {
 
 TEST_CASE("another key under the same SPI is another SA, also for a process that comes later") {
     Host host;
-    host.policies(kSeedPolicies);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kSeedPolicies);
     const auto before = host.kernel.sas;
     host.key("OTHERKEY", "aes-128", 16, '2');
     std::string text = kSeedPolicies;
@@ -333,9 +321,7 @@ TEST_CASE("another key under the same SPI is another SA, also for a process that
 
 TEST_CASE("manual SAs: one to send, one for each address, as they come and go") {
     Host host;
-    host.policies(kSeedPolicies);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kSeedPolicies);
     const auto has = [&](const char* destination, std::uint32_t spi, xfrm::Protocol protocol) {
         return host.kernel.sas.contains({*IpAddress::parse(destination), xfrm::Spi{spi}, protocol});
     };
@@ -355,9 +341,7 @@ TEST_CASE("manual SAs: one to send, one for each address, as they come and go") 
 
 TEST_CASE("a key that is replaced gets into its SAs when somebody says so") {
     Host host;
-    host.policies(kSeedPolicies);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kSeedPolicies);
     host.key("DRSYSTEMKEY", "aes-256", 32, '2');
     const std::size_t before = host.kernel.transactions;
     CHECK(reason(host.table->renew(host.databases, "NOBODYS")) == "key-not-used");
@@ -375,9 +359,7 @@ TEST_CASE("while two hosts change their keys, both are accepted, and an SA that 
     };
     host.key("new", "hmac-sha1", 20, '3');
     const std::string before = "integrity_key = \"BNAAHKEY\"\nspi_in = 400\nspi_out = 300\n";
-    host.policies(protect(before));
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(protect(before));
     CHECK(host.kernel.sas.size() == 2);
     host.policies(protect(before + "also_spi = 401\nalso_integrity_key = \"new\"\n"));
     REQUIRE(host.table->commit(host.databases, {}));
@@ -507,9 +489,7 @@ TEST_CASE("a child of IKE's has its policy's place while the list is enforced") 
 
 TEST_CASE("what counted discards goes also where who released the policies was killed before") {
     Host host;
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     CHECK(host.table->count_discards() == true);
     CHECK(host.counted > 0);
     REQUIRE(host.table->enforce(host.databases, false));
@@ -524,9 +504,7 @@ TEST_CASE("another program's policies stay, whatever their number") {
         .selector = {.source = *Prefix::parse("10.0.0.1"), .destination = *Prefix::parse("10.9.0.0/16")},
         .priority = policy::kFirstPriority + 1};
     host.kernel.policies.emplace(other.id(), other);
-    host.policies(kIcmpPasses + kAll);
-    REQUIRE(host.table->commit(host.databases, {}));
-    REQUIRE(host.table->enforce(host.databases, true));
+    host.enforce(kIcmpPasses + kAll);
     CHECK(host.holds());
     REQUIRE(host.table->enforce(host.databases, false));
     CHECK(host.kernel.policies.size() == 1);
