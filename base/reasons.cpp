@@ -224,6 +224,10 @@ constexpr auto kOthers = std::to_array<Reason>({
         "gateway-lacks-child", ReasonArea::ike,
         "A gateway that stands further in front of the list is there, and does not make a child that the one in use "
         "carries: the connection stays where it is."},
+    Reason{
+        "gateway-left", ReasonArea::ike,
+        "keysluice has closed the IKE SA with one of several gateways, and the connection goes on with the next one. "
+        "The log before this says why."},
     Reason{"gateway-returned", ReasonArea::ike,
            "A connection uses a gateway again that stands further in front of its list, as `return` says, or begins "
            "anew "

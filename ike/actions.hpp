@@ -193,7 +193,7 @@ struct Report {
     std::optional<Ends> before = {};  ///< of moved and path_changed
     std::optional<Ends> after = {};
     std::optional<UdpEndpoint> from = {};  ///< of gateway_changed: the one before
-    std::optional<IkeSpi> from_sa = {};    ///< of reauthenticated and reauth_failed
+    std::optional<IkeSpi> from_sa = {};    ///< of reauthenticated, reauth_failed and ike_rekeyed
     std::optional<std::pair<std::string, std::string>> devices = {};
 };
 

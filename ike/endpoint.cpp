@@ -89,7 +89,12 @@ void Endpoint::restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName&
         deadlines_.set(adopted, ike::next_deadline(adopted, settings_));
     }
     heed_addresses(settings_.addresses);
+    touched_.clear();
+}
+
+void Endpoint::restored(const GatewayUses& uses) {
     restore_reauthentications();
+    restore_gateways(uses);
     touched_.clear();
 }
 
@@ -455,12 +460,13 @@ void Endpoint::begin(Context& context, const ConnectionPtr& connection, const st
     }
 }
 
-/// Not the one with which a better gateway is tried.
+/// Not the one with which a better gateway is tried, nor what the peer is about to put in the place of that.
 Sa* Endpoint::standing(const std::string& connection) {
     const auto use = gateways_.find(connection);
     const IkeSpi tried = use == gateways_.end() ? IkeSpi{} : use->second.probe.value_or(IkeSpi{});
     for (const IkeSpi spi : index_.of_connection(connection)) {
-        if (spi != tried && alive(*sas_.at(spi)) && !comes_in_place(*sas_.at(spi))) {
+        const Sa& sa = *sas_.at(spi);
+        if (spi != tried && sa.predecessor != tried && alive(sa) && !comes_in_place(sa)) {
             return find(spi);
         }
     }
@@ -583,7 +589,7 @@ void Endpoint::handle(Context& context, const OffloadMoved& event) {
 
 void Endpoint::handle(Context& context, const PeerMoved& event) {
     if (Sa* sa = owner_of(event.inbound)) {
-        learn_peer(context, *sa, event.remote);
+        learn_esp_address(context, *sa, event.remote);
         start_next(context, *sa);
     }
 }
@@ -615,13 +621,19 @@ void Endpoint::handle(Context& context, const PathsFound& event) {
     if (sa == nullptr) {
         return;
     }
-    on_paths_found(context, *sa, event);
+    PathsFound outside = event;
+    if (const auto given = given_.find(sa->connection->name); given != given_.end()) {
+        std::erase_if(outside.paths, [&](const Path& each) {  // the tunnel is no way to its own end
+            return std::ranges::find(given->second, each.local) != given->second.end();
+        });
+    }
+    on_paths_found(context, *sa, outside);
     start_next(context, *sa);
     // Another one would begin from there.
     const Wanted* found = wanted_.find(sa->connection->name);
-    const auto way =
-        found == nullptr ? event.paths.end() : std::ranges::find(event.paths, found->remote.address, &Path::remote);
-    if (way != event.paths.end()) {
+    const auto way = found == nullptr ? outside.paths.end()
+                                      : std::ranges::find(outside.paths, found->remote.address, &Path::remote);
+    if (way != outside.paths.end()) {
         Wanted wanted = *found;
         wanted.local.address = way->local;
         wanted_.put(sa->connection->name, wanted);

@@ -30,13 +30,14 @@ class Endpoint final : private Registry {
     /// The connections that hold from now on. IKE SAs that stand keep the one that they were made by.
     void configure(const std::vector<ConnectionPtr>& connections);
 
-    /// Takes over what another process had (read_snapshot). Comes after configure() and before the first event.
+    /// Takes over what another process had (read_snapshot), in any number of steps. Comes after configure() and
+    /// before the first event.
     void restore(std::vector<std::unique_ptr<Sa>> sas, const WantedByName& wanted);
 
-    /// The same of connections with several gateways. Comes after their IKE SAs.
-    void restore_gateways(const GatewayUses& uses);
+    /// The last step: which gateways were in use. What one IKE SA was to another that is lost ends here.
+    void restored(const GatewayUses& uses);
 
-    /// After restore(): what the process before asked the kernel for and did not see confirmed. Where the kernel has
+    /// After restored(): what the process before asked the kernel for and did not see confirmed. Where the kernel has
     /// it, say so (ChildInstalled, OutboundInstalled); else ask again.
     [[nodiscard]] Actions unconfirmed() const;
 
@@ -128,6 +129,7 @@ class Endpoint final : private Registry {
     void on_reauthentication_failed(Context& context, Sa& old, IkeSpi fresh);
     [[nodiscard]] bool comes_in_place(const Sa& sa) const;
     // failover.cpp
+    void restore_gateways(const GatewayUses& uses);
     void configure_gateways(const std::vector<ConnectionPtr>& connections);
     [[nodiscard]] GatewayUse* use_of(const std::string& connection);
     void come_to(Context& context, const Connection& rules, GatewayUse& use, const UdpEndpoint& gateway, Error why);

@@ -31,6 +31,7 @@ struct Initiate {
 struct NoWay {
     std::string connection;
     std::string child;  ///< as in Initiate
+    UdpEndpoint gateway;
     Error why;
     bool probe = false;
 };

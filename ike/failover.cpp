@@ -37,9 +37,11 @@ bool counts(State state) {
     return false;
 }
 
-/// Why an IKE SA has come to its end, as it was reported.
+/// Why an IKE SA has come to its end, as it was reported; who closed it where that was another event.
 Error reason_of(const Actions& actions, const Sa& sa) {
-    Error why{"gateway-closed", fmt::format("{} has closed the IKE SA", peer_text(sa))};
+    Error why = sa.state == State::closing
+                    ? Error{"gateway-left", fmt::format("this end has closed the IKE SA with {}", peer_text(sa))}
+                    : Error{"gateway-closed", fmt::format("{} has closed the IKE SA", peer_text(sa))};
     for (const Action& action : actions) {
         const auto* report = std::get_if<Report>(&action);
         if (report != nullptr && report->sa == sa.own_spi() && report->kind == Report::Kind::failed) {
@@ -190,7 +192,7 @@ void Endpoint::handle(Context& context, const NoWay& event) {
     if (rules->keep_up && wanted_.find(rules->name) == nullptr) {
         wanted_.put(rules->name, {.local = {}, .remote = {}, .look_at = context.now + rules->retry.first});
     }
-    want(context, *rules, event.child, {});
+    want(context, *rules, event.child, event.gateway);
     leave_gateway(context, *rules, *use, event.why);
 }
 
@@ -220,11 +222,19 @@ void Endpoint::follow_gateways(Context& context) {
             on_gateway(context, *changed);
             continue;
         }
-        const auto* moved = std::get_if<Report>(&context.actions[i]);
-        const bool elsewhere = moved != nullptr && moved->kind == Report::Kind::path_changed && moved->before &&
-                               moved->after && moved->before->remote.address != moved->after->remote.address;
+        const auto* report = std::get_if<Report>(&context.actions[i]);
+        if (report == nullptr) {
+            continue;
+        }
+        const auto use = gateways_.find(report->connection);
+        if (report->kind == Report::Kind::ike_rekeyed && use != gateways_.end() &&
+            use->second.probe == report->from_sa) {
+            use_of(report->connection)->probe = report->sa;
+        }
+        const bool elsewhere = report->kind == Report::Kind::path_changed && report->before && report->after &&
+                               report->before->remote.address != report->after->remote.address;
         if (elsewhere) {
-            on_gateway_moved(context, *moved);
+            on_gateway_moved(context, *report);
         }
     }
     for (const IkeSpi spi : std::vector(touched_)) {
@@ -320,8 +330,12 @@ void Endpoint::look_for_better(Context& context, const std::string& connection) 
         return;
     }
     const auto better = better_than(rules->gateways, use->current);
-    if (sa == nullptr || sa->state != State::established || use->probe || sa->reauth.fresh || better.empty()) {
+    if (sa == nullptr || sa->state != State::established || use->probe || better.empty()) {
         return;  // another one that is established brings us here again
+    }
+    if (sa->reauth.fresh) {
+        look_for_better_after(context.now + rules->gateways.check, *rules, *use);
+        return;  // where that comes to nothing, this IKE SA stays
     }
     if (use->probed) {
         probe(context, *rules, *use, *use->probed);  // the same

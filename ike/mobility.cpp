@@ -273,7 +273,49 @@ void on_peer_addresses(Context& context, Sa& sa, std::vector<IpAddress> addresse
     ask_for_paths(context, sa);
 }
 
+/// Section 3.5: "If the source address that the responder is currently using becomes unavailable […], the responder
+/// is allowed to update the IPsec SAs to use some other address".
+void leave_lost_address(Context& context, Sa& sa) {
+    const auto path = better_path(sa);
+    if (!path || !sa.mobility.agreed || sa.state != State::established || is_own(context, sa.local.address)) {
+        return;
+    }
+    go(context, sa, {{path->local, sa.local.port}, {path->remote, sa.remote.port}}, Report::Kind::path_changed,
+       "address-changed");
+    move_children(context, sa);
+    if (sa.window.outstanding) {
+        send_anew(context, sa);
+    }
+    ask_next<AnnounceAddresses>(sa);
+}
+
 // ---- CHILD SAs
+
+/// The same between these ends.
+ChildSaSpec moved_to(const Sa& sa, const ChildSa& child, const Ends& ends) {
+    const bool in_udp = sa.nat_here || sa.nat_there;
+    ChildSaSpec moved = child.spec;
+    moved.local = ends.local.address;
+    moved.remote = ends.remote.address;
+    moved.udp_ports = in_udp ? std::optional(std::pair(ends.local.port, ends.remote.port)) : std::nullopt;
+    return moved;
+}
+
+bool is_elsewhere(const ChildSaSpec& moved, const ChildSaSpec& before) {
+    return moved.local != before.local || moved.remote != before.remote || moved.udp_ports != before.udp_ports;
+}
+
+/// Other ports alone are nothing to the selectors of transport mode.
+bool is_bound(const ChildSaSpec& moved, const ChildSaSpec& before) {
+    const bool elsewhere = moved.local != before.local || moved.remote != before.remote ||
+                           moved.udp_ports.has_value() != before.udp_ports.has_value();
+    return before.offload == Offload::packet || (before.mode == Mode::transport && elsewhere);
+}
+
+void move(Context& context, ChildSa& child, ChildSaSpec to) {
+    context.actions.emplace_back(MoveChild{.from = child.spec, .to = to});
+    child.spec = std::move(to);
+}
 
 /// In transport mode the selectors have the addresses in them, and what a device does whole packets of it has taken
 /// with its addresses: there is a new CHILD SA instead.
@@ -307,24 +349,39 @@ void go(Context& context, Sa& sa, const Ends& ends, Report::Kind kind, const cha
 }
 
 void move_children(Context& context, Sa& sa) {
-    const bool in_udp = sa.nat_here || sa.nat_there;
     for (ChildSa& child : sa.children) {
-        ChildSaSpec moved = child.spec;
-        moved.local = sa.local.address;
-        moved.remote = sa.remote.address;
-        moved.udp_ports = in_udp ? std::optional(std::pair(sa.local.port, sa.remote.port)) : std::nullopt;
-        const bool elsewhere = moved.local != child.spec.local || moved.remote != child.spec.remote;
-        if (!elsewhere && moved.udp_ports == child.spec.udp_ports) {
+        ChildSaSpec moved = moved_to(sa, child, sa.ends());
+        if (!is_elsewhere(moved, child.spec)) {
             continue;
         }
-        // Other ports alone are nothing to the selectors of transport mode.
-        const bool bound = elsewhere || moved.udp_ports.has_value() != child.spec.udp_ports.has_value();
-        if (child.spec.offload == Offload::packet || (child.spec.mode == Mode::transport && bound)) {
+        if (is_bound(moved, child.spec)) {
             replace(context, sa, child);
-            continue;
+        } else {
+            move(context, child, std::move(moved));
         }
-        context.actions.emplace_back(MoveChild{.from = child.spec, .to = moved});
-        child.spec = std::move(moved);
+    }
+}
+
+void move_esp(Context& context, Sa& sa, const UdpEndpoint& remote) {
+    const Ends ends{sa.local, remote};
+    std::optional<Ends> before;
+    for (ChildSa& child : sa.children) {
+        ChildSaSpec moved = moved_to(sa, child, ends);
+        if (is_elsewhere(moved, child.spec) && !is_bound(moved, child.spec)) {
+            const std::uint16_t port = child.spec.udp_ports ? child.spec.udp_ports->second : remote.port;
+            before = Ends{sa.local, {child.spec.remote, port}};
+            move(context, child, std::move(moved));
+        }
+    }
+    if (before) {
+        report(
+            context, sa, Report::Kind::moved,
+            {"nat-rebound", fmt::format("packets of ESP go to {}; before, to {}; where messages go, the peer is to "
+                                        "say (MOBIKE)",
+                                        remote.text(), before->remote.text())});
+        auto& told = std::get<Report>(context.actions.back());
+        told.before = before;
+        told.after = ends;
     }
 }
 
@@ -520,28 +577,24 @@ void on_own_addresses(Context& context, Sa& sa) {
         ask_for_paths(context, sa);
         return;
     }
-    const auto& own = context.settings.addresses;
-    const auto other =
-        std::ranges::find_if(own, [&](const IpAddress& each) { return each.family() == sa.local.address.family(); });
-    if (!is_own(context, sa.local.address) && other != own.end()) {
-        // Section 3.5: "If the source address that the responder is currently using becomes unavailable […], the
-        // responder is allowed to update the IPsec SAs to use some other address".
-        go(context, sa, {{*other, sa.local.port}, sa.remote}, Report::Kind::path_changed, "address-changed");
-        move_children(context, sa);
-        if (sa.window.outstanding) {
-            send_anew(context, sa);
-        }
+    if (is_own(context, sa.local.address)) {
+        ask_next<AnnounceAddresses>(sa);
+    } else {
+        ask_for_paths(context, sa);  // and announce from there
     }
-    ask_next<AnnounceAddresses>(sa);
 }
 
 void on_paths_found(Context& context, Sa& sa, const PathsFound& event) {
-    if (sa.state == State::dead || !sa.mobility.leads) {
+    if (sa.state == State::dead) {
         return;
     }
     if (sa.mobility.paths != event.paths) {
         sa.mobility.paths = event.paths;
         sa.mobility.refused.clear();
+    }
+    if (!sa.mobility.leads) {
+        leave_lost_address(context, sa);
+        return;
     }
     if (is_lost(context, sa)) {
         fail_and_end(

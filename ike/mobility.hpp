@@ -57,5 +57,8 @@ void hand_over_path(Sa& from, Sa& to);
 void go(Context& context, Sa& sa, const Ends& ends, Report::Kind kind, const char* reason);
 /// Brings the CHILD SAs to where the IKE SA is: their outer addresses, and whether ESP is in UDP.
 void move_children(Context& context, Sa& sa);
+/// Packets of ESP alone go to this end of the peer's; the IKE SA's messages, and CHILD SAs that are bound to its
+/// addresses, stay.
+void move_esp(Context& context, Sa& sa, const UdpEndpoint& remote);
 
 }  // namespace keysluice::ike

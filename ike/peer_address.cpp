@@ -16,7 +16,18 @@ bool may_move(const Sa& sa) {
     return sa.nat_there && !sa.nat_here;
 }
 
+void learn_peer(Context& context, Sa& sa, const UdpEndpoint& remote) {
+    if (!may_move(sa) || sa.remote == remote) {
+        return;
+    }
+    go(context, sa, {sa.local, remote}, Report::Kind::moved, "nat-rebound");
+    move_children(context, sa);
+}
+
 }  // namespace
+
+// RFC 4555 section 3.8: "The host not behind a NAT MUST NOT use these dynamic updates for IKEv2 packets, but MAY use
+// them for ESP packets."
 
 void learn_address(Context& context, Sa& sa, const UdpEndpoint& local, const UdpEndpoint& remote) {
     if (sa.state == State::half_open) {
@@ -24,18 +35,16 @@ void learn_address(Context& context, Sa& sa, const UdpEndpoint& local, const Udp
         sa.local = local;
         sa.remote = remote;
     } else if (!sa.mobility.agreed) {
-        // RFC 4555 section 3.8: "The host not behind a NAT MUST NOT use these dynamic updates for IKEv2 packets, but
-        // MAY use them for ESP packets."
         learn_peer(context, sa, remote);
     }
 }
 
-void learn_peer(Context& context, Sa& sa, const UdpEndpoint& remote) {
-    if (!may_move(sa) || sa.remote == remote) {
-        return;
+void learn_esp_address(Context& context, Sa& sa, const UdpEndpoint& remote) {
+    if (!sa.mobility.agreed) {
+        learn_peer(context, sa, remote);
+    } else if (may_move(sa)) {
+        move_esp(context, sa, remote);
     }
-    go(context, sa, {sa.local, remote}, Report::Kind::moved, "nat-rebound");
-    move_children(context, sa);
 }
 
 }  // namespace keysluice::ike

@@ -10,6 +10,6 @@ namespace keysluice::ike {
 void learn_address(Context& context, Sa& sa, const UdpEndpoint& local, const UdpEndpoint& remote);
 
 /// The same of an authentic ESP packet of a CHILD SA. Half-open SAs have none.
-void learn_peer(Context& context, Sa& sa, const UdpEndpoint& remote);
+void learn_esp_address(Context& context, Sa& sa, const UdpEndpoint& remote);
 
 }  // namespace keysluice::ike

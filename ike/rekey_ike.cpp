@@ -322,6 +322,7 @@ void hand_over(Context& context, Sa& from, Sa& to) {
     to.watch.asked = false;
     hand_over_lifetime(context, from, to);
     report(context, to, Report::Kind::ike_rekeyed);
+    std::get<Report>(context.actions.back()).from_sa = from.own_spi();
 }
 
 }  // namespace keysluice::ike

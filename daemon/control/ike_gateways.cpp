@@ -62,7 +62,11 @@ void IkeService::seek(const ike::Connection& rules, const std::string& child, co
         initiate(rules.name, child, *ends, packet, probe);
     } else {
         log_peer_failure(fmt::format("connection {}, {}", rules.name, gateway.text()), ends.error());
-        take(ike::NoWay{.connection = rules.name, .child = child, .why = std::move(ends).error(), .probe = probe});
+        take(ike::NoWay{.connection = rules.name,
+                        .child = child,
+                        .gateway = gateway,
+                        .why = std::move(ends).error(),
+                        .probe = probe});
     }
 }
 

@@ -203,7 +203,7 @@ std::unique_ptr<IkeService> IkeService::inherit(Loop& loop, const IkeConfigurati
         service->endpoint_.restore(std::move(one), {});
         state->end_adoption();
     }
-    service->endpoint_.restore_gateways(inherited.gateways);
+    service->endpoint_.restored(inherited.gateways);
     return service;
 }
 

@@ -199,7 +199,7 @@ class GatewaySite {
             ++seeks;
             const auto is_it = [&](const auto& each) { return each->address == seek->gateway; };
             if (unreachable.contains(std::ranges::find_if(gateways, is_it)->get())) {
-                event(end, NoWay{seek->connection, seek->child, {"no-route", "no way"}, seek->probe});
+                event(end, NoWay{seek->connection, seek->child, seek->gateway, {"no-route", "no way"}, seek->probe});
             } else {
                 event(end, Initiate{seek->connection, seek->child, end.address, seek->gateway, {}, seek->probe});
             }

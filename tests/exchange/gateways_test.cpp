@@ -99,6 +99,98 @@ TEST_SUITE("exchange: several gateways") {
         CHECK(site.changes() == Changes{"1>2 peer-silent", "2>3 no-route"});
     }
 
+    TEST_CASE("a round that begins with a gateway to which there is no way begins behind it") {
+        Site site;
+        site.off = {&site.gateway(0)};
+        site.up();
+        site.pass(8s);
+        REQUIRE(site.served_by() == 1);
+        site.down();
+        site.settle();
+        REQUIRE(site.client.endpoint->gateway("a-z") == site.gateway(1).address);
+        // As from a command: the first of the list is sought, and there is no way to it.
+        site.unreachable = {&site.gateway(0)};
+        site.event(site.client, NoWay{"a-z", {}, site.gateway(0).address, {"no-route", "no way"}});
+        site.settle();
+        CHECK(site.served_by() == 1);
+        CHECK(site.changes() == Changes{"1>2 peer-silent", "2>1 gateway-returned", "1>2 no-route"});
+    }
+
+    TEST_CASE_TEMPLATE("the peer rekeys the IKE SA with which a better one is tried", Case, Site, RewrittenSite) {
+        for (const bool old_one_dies : {true, false}) {
+            CAPTURE(old_one_dies);
+            Case site([](Connection& rules) {
+                go_back_at_once(rules);
+                rules.liveness = Duration::zero();
+            });
+            site.off = {&site.gateway(0)};
+            site.up();
+            site.pass(8s + 18s);  // the next look comes 20 s after the beginning, which took 7
+            REQUIRE(site.served_by() == 1);
+            // The old one is not at rest, so that the two stand beside each other.
+            site.off = {&site.gateway(1)};
+            site.event(site.client, Rekey{"a-z", "net"});
+            site.pass(2s);
+            REQUIRE(site.gateway(0).standing() == 1);
+            site.event(site.gateway(0), Rekey{"a-z", ""});
+            site.settle();
+            REQUIRE(site.gateway(0).count(Report::Kind::ike_rekeyed) == 1);
+            if (!old_one_dies) {
+                site.off.clear();
+            }
+            site.pass(20s);
+            CHECK(site.served_by() == 0);
+            CHECK(site.client.standing() == 1);
+            CHECK(site.client.endpoint->gateway("a-z") == site.gateway(0).address);
+            CHECK(site.changes() ==
+                  Changes{"1>2 peer-silent", old_one_dies ? "2>1 peer-silent" : "2>1 gateway-returned"});
+        }
+    }
+
+    TEST_CASE("this end closes the IKE SA: that is not put down to the gateway") {
+        Site site([](Connection& rules) {
+            rules.keep_up = true;
+            rules.liveness = Duration::zero();
+            rules.reauth_time = 10min;
+        });
+        site.up();
+        site.settle();
+        REQUIRE(site.served_by() == 0);
+        auto strict = Site::rules("gw.example", "client.example", "10.2.0.0/16", "10.1.0.0/16");
+        strict->keys.set_for_all(SharedKey(as_bytes("another one")));
+        site.gateway(0).configure(strict);
+        site.pass(site.client.sa()->reauth.over_at - site.now - 2s);
+        REQUIRE(site.client.count(Report::Kind::reauth_failed) > 0);
+        // The time is over while an exchange is under way: the IKE SA is closed behind that.
+        site.off = {&site.gateway(0)};
+        site.event(site.client, Rekey{"a-z", "net"});
+        site.pass(2500ms);
+        CHECK(site.changes().empty());
+        site.off.clear();
+        site.pass(4s);
+        CHECK(site.served_by() == 1);
+        CHECK(site.changes() == Changes{"1>2 gateway-left"});
+    }
+
+    TEST_CASE("after a reauthentication in vain, better gateways are looked for again") {
+        Site site([](Connection& rules) {
+            go_back_at_once(rules);
+            rules.liveness = Duration::zero();
+        });
+        site.off = {&site.gateway(0)};
+        site.up();
+        site.pass(8s);
+        REQUIRE(site.served_by() == 1);
+        site.pass(14s);
+        site.off = {&site.gateway(0), &site.gateway(1)};
+        site.event(site.client, Reauthenticate{.connection = "a-z"});
+        site.pass(20s);  // it comes to nothing while a look is due
+        REQUIRE(site.client.count(Report::Kind::reauth_failed) == 1);
+        site.off.clear();
+        site.pass(1min);
+        CHECK(site.served_by() == 0);
+    }
+
     TEST_CASE_TEMPLATE("what is dead is left, and what was to be up is up again with the next", Case, Site,
                        RewrittenSite) {
         for (const bool kept : {true, false}) {

@@ -350,15 +350,55 @@ TEST_SUITE("exchange: mobility") {
     TEST_CASE_TEMPLATE("the peer says that its address is gone", Ends, Roamers, RewrittenRoamers) {
         Ends ends({kOtherZ});
         ends.of_z.erase(kZ);
+        ends.z.address.address = kOtherZ;
         ends.addresses(ends.z, {kOtherZ});
         ends.live(std::chrono::seconds(2));
         ends.check_path(address("192.0.2.1"), kOtherZ);
         CHECK(ends.last_change(ends.z) == "address-changed");
     }
 
+    TEST_CASE_TEMPLATE("the peer's address is gone, and of those that are left the routes choose one", Ends, Roamers,
+                       RewrittenRoamers) {
+        const IpAddress elsewhere = address("10.9.9.9");
+        Ends ends({kOtherZ});
+        ends.of_z.erase(kZ);
+        ends.z.address.address = kOtherZ;
+        ends.addresses(ends.z, {elsewhere, kOtherZ});
+        ends.live(std::chrono::seconds(2));
+        ends.check_path(address("192.0.2.1"), kOtherZ);
+        CHECK(ends.a.sa()->mobility.peer_addresses == std::vector{kOtherZ, elsewhere});
+    }
+
+    TEST_CASE_TEMPLATE("the peer's address is gone, and the way that is left is to another one of ours", Ends,
+                       Roamers, RewrittenRoamers) {
+        const IpAddress first = address("192.0.2.1");
+        const IpAddress six = address("2001:db8::1");
+        const IpAddress six_of_z = address("2001:db8::8");
+        Ends ends({six_of_z});
+        ends.addresses(ends.a, {first, six});
+        ends.cross();
+        REQUIRE(ends.z.sa()->mobility.peer_addresses == std::vector{first, six});
+        ends.z.unreachable = {first};
+        ends.a.unreachable = {kZ};
+        ends.of_z = {six_of_z};
+        ends.z.address.address = six_of_z;
+        ends.addresses(ends.z, {six_of_z});
+        CHECK(ends.z.sa()->ends().path() == Path{six_of_z, six});
+        CHECK(ends.z.kernel.newest_outbound()->spec.remote == six);
+        // Where there is none, it stays, and goes when there is one.
+        ends.z.unreachable = {first, six};
+        ends.addresses(ends.z, {kOtherZ});
+        CHECK(ends.z.sa()->ends().path() == Path{six_of_z, six});
+        ends.z.unreachable.clear();
+        ends.z.address.address = kOtherZ;
+        ends.addresses(ends.z, {kOtherZ});
+        CHECK(ends.z.sa()->local.address == kOtherZ);
+    }
+
     TEST_CASE_TEMPLATE("both move at once", Ends, Roamers, RewrittenRoamers) {
         Ends ends({kOtherZ});
         ends.of_z.erase(kZ);
+        ends.z.address.address = kOtherZ;
         ends.addresses(ends.z, {kOtherZ});
         ends.move_a("192.0.2.2");
         ends.live(std::chrono::seconds(20));

@@ -10,16 +10,16 @@ using keysluice::ike::testing::TwoEnds;
 
 namespace {
 
-/// End `a` behind a NAT, whose mapping the test changes. It does not speak MOBIKE: then RFC 7296 section 2.23 holds.
+/// End `a` behind a NAT, whose mapping the test changes. Without MOBIKE, RFC 7296 section 2.23 holds.
 template <typename Ends>
 struct Natted : Ends {
     UdpEndpoint outside{*IpAddress::parse("203.0.113.9"), 61'000};
 
     /// `offload` of z.
-    explicit Natted(Mode mode = Mode::tunnel, Offload offload = Offload::off) {
+    explicit Natted(Mode mode = Mode::tunnel, Offload offload = Offload::off, bool mobike = false) {
         this->configure([&](Connection& of_a, Connection& of_z) {
             of_z.remote = std::nullopt;
-            of_a.mobike = false;
+            of_a.mobike = mobike;
             of_z.children[0].offload = offload;
             for (Connection* each : {&of_a, &of_z}) {
                 each->children[0].mode = mode;
@@ -165,6 +165,43 @@ TEST_SUITE("exchange: where the peer is") {
         CHECK(ends.child_of_z().state == ChildState::installed);
         CHECK(ends.child_of_z().spec.remote == ends.outside.address);
         CHECK(ends.child_of_z().spec.remote_selectors == TrafficSelectors{selector_of(ends.outside.address)});
+    }
+
+    TEST_CASE_TEMPLATE("with MOBIKE, what an ESP packet tells is for ESP alone", Ends, Mapped, RewrittenMapped) {
+        Ends ends(Mode::tunnel, Offload::off, true);
+        REQUIRE(ends.z.sa()->mobility.agreed);
+        REQUIRE(ends.z.sa()->nat_there);
+        const UdpEndpoint before = ends.z.sa()->remote;
+        const EspSpi inbound = ends.inbound_of_z();
+        ends.outside = {*IpAddress::parse("203.0.113.10"), 63'000};
+        ends.event(ends.z, PeerMoved{inbound, ends.outside});
+        CHECK(ends.z.sa()->remote == before);
+        CHECK(ends.z.kernel.newest_outbound()->spec.remote == ends.outside.address);
+        CHECK(ends.z.kernel.newest_outbound()->spec.udp_ports->second == ends.outside.port);
+        REQUIRE(ends.z.count(Report::Kind::moved) == 1);
+        CHECK(ends.z.reports.back().before->remote == before);
+        CHECK(ends.z.reports.back().after->remote == ends.outside);
+        ends.event(ends.z, PeerMoved{inbound, ends.outside});
+        CHECK(ends.z.count(Report::Kind::moved) == 1);
+        // a finds out, and says where messages go.
+        ends.now += ends.a.sa()->connection->liveness;
+        ends.event(ends.a, TimePassed{});
+        ends.cross();
+        CHECK(ends.z.sa()->remote == ends.outside);
+        CHECK(ends.child_of_z().spec.udp_ports->second == ends.outside.port);
+        CHECK(ends.inbound_of_z() == inbound);
+        ends.check_up();
+    }
+
+    TEST_CASE_TEMPLATE("with MOBIKE, what is bound to the address waits for the peer to say it", Ends, Mapped,
+                       RewrittenMapped) {
+        Ends ends(Mode::tunnel, Offload::packet, true);
+        const EspSpi inbound = ends.inbound_of_z();
+        ends.outside.port = 62'000;
+        ends.event(ends.z, PeerMoved{inbound, ends.outside});
+        CHECK(ends.wire.empty());
+        CHECK(ends.z.count(Report::Kind::moved) == 0);
+        CHECK(ends.child_of_z().spec.udp_ports->second == 61'000);
     }
 
     TEST_CASE_TEMPLATE("who is behind a NAT itself believes no other address", Ends, Mapped, RewrittenMapped) {

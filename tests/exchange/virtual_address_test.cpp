@@ -273,6 +273,25 @@ TEST_SUITE("exchange: virtual addresses") {
         CHECK(ends.z.sa()->mobility.peer_addresses == std::vector{ends.a.address.address, address("192.0.2.77")});
     }
 
+    TEST_CASE_TEMPLATE("a way through the tunnel is no way to the tunnel's end", Ends, TwoEnds, RewrittenEnds) {
+        Ends ends;
+        ends.configure([](Connection& of_a, Connection& of_z) {
+            with_addresses(of_a, of_z);
+            of_a.local.reset();
+        });
+        ends.initiate(ends.a);
+        ends.settle();
+        const Sa& sa = *ends.a.sa();
+        const Path before = sa.ends().path();
+        const Path inside{address("10.9.0.1"), address("198.51.100.99")};
+        ends.event(ends.a, PathsFound{.sa = sa.own_spi(), .paths = {{address("10.9.0.1"), before.remote}, inside}});
+        CHECK(ends.a.sa()->ends().path() == before);
+        const Path outside{address("192.0.2.77"), before.remote};
+        ends.event(ends.a, PathsFound{.sa = ends.a.sa()->own_spi(), .paths = {inside, outside}});
+        CHECK(ends.a.sa()->ends().path() == outside);
+        CHECK(ends.a.sa()->mobility.paths == std::vector{outside});
+    }
+
     TEST_CASE_TEMPLATE("an attempt that came to nothing does not make it forget what it had", Ends, TwoEnds,
                        RewrittenEnds) {
         Ends ends;

@@ -62,6 +62,7 @@ class Attacked {
             sas.push_back(read_snapshot(each, [&](const std::string&) { return frozen.connection; }, 1).value());
         }
         endpoint_.restore(std::move(sas), {});
+        endpoint_.restored({});
     }
 
     void step(std::uint8_t what, How how, wire::PayloadType first, Bytes octets) {

@@ -117,8 +117,13 @@ void End::rewrite() {
     const auto gateways = read_gateways(write_gateways(endpoint->gateways()));
     endpoint = std::make_unique<Endpoint>(settings, random);
     endpoint->configure(connections);
-    endpoint->restore(std::move(read), wanted);
-    endpoint->restore_gateways(gateways.value());
+    endpoint->restore({}, wanted);
+    for (auto& sa : read) {  // one by one, as keysluiced does
+        std::vector<std::unique_ptr<Sa>> one;
+        one.push_back(std::move(sa));
+        endpoint->restore(std::move(one), {});
+    }
+    endpoint->restored(gateways.value());
 }
 
 std::size_t End::count(Report::Kind kind) const {
