@@ -363,6 +363,9 @@ void move_children(Context& context, Sa& sa) {
 }
 
 void move_esp(Context& context, Sa& sa, const UdpEndpoint& remote) {
+    if (waits_for<CheckPath>(sa) || (sa.current && std::holds_alternative<CheckPath>(*sa.current))) {
+        return;  // the CHILD SAs follow once the peer is heard there
+    }
     const Ends ends{sa.local, remote};
     std::optional<Ends> before;
     for (ChildSa& child : sa.children) {

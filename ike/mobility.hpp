@@ -58,7 +58,7 @@ void go(Context& context, Sa& sa, const Ends& ends, Report::Kind kind, const cha
 /// Brings the CHILD SAs to where the IKE SA is: their outer addresses, and whether ESP is in UDP.
 void move_children(Context& context, Sa& sa);
 /// Packets of ESP alone go to this end of the peer's; the IKE SA's messages, and CHILD SAs that are bound to its
-/// addresses, stay.
+/// addresses, stay. Nothing moves while the peer is to prove that it is where it says.
 void move_esp(Context& context, Sa& sa, const UdpEndpoint& remote);
 
 }  // namespace keysluice::ike

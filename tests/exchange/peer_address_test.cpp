@@ -193,6 +193,25 @@ TEST_SUITE("exchange: where the peer is") {
         ends.check_up();
     }
 
+    TEST_CASE_TEMPLATE("with MOBIKE, ESP does not go where the peer is yet to prove that it is", Ends, Mapped,
+                       RewrittenMapped) {
+        Ends ends(Mode::tunnel, Offload::off, true);
+        const UdpEndpoint before = ends.z.sa()->remote;
+        ends.outside = {*IpAddress::parse("203.0.113.10"), 63'000};
+        ends.now += ends.a.sa()->connection->liveness;
+        ends.event(ends.a, TimePassed{});
+        while (ends.z.sa()->remote == before) {  // until UPDATE_SA_ADDRESSES
+            REQUIRE_FALSE(ends.wire.empty());
+            ends.translate(ends.wire.front());
+            ends.deliver();
+        }
+        ends.event(ends.z, PeerMoved{ends.inbound_of_z(), ends.outside});
+        CHECK(ends.z.kernel.newest_outbound()->spec.remote == before.address);
+        ends.cross();
+        CHECK(ends.z.kernel.newest_outbound()->spec.remote == ends.outside.address);
+        CHECK(ends.z.count(Report::Kind::moved) == 0);
+    }
+
     TEST_CASE_TEMPLATE("with MOBIKE, what is bound to the address waits for the peer to say it", Ends, Mapped,
                        RewrittenMapped) {
         Ends ends(Mode::tunnel, Offload::packet, true);
