@@ -142,7 +142,8 @@ class Monitor:
         processes.stop(self.process, 5)
 
     def lines(self):
-        return self.file.read_text().splitlines()
+        whole, _, _ = self.file.read_text().rpartition("\n")  # behind it: what is about to be written
+        return whole.splitlines()
 
     def await_line(self, *parts):
         """A whole line that has all of these."""
@@ -177,6 +178,7 @@ for kind in KINDS:
                 expect(now["spi_initiator"] in refusal, f"the IKE SA's SPI in {refusal}")
                 expect_equal(command.json("down", now["spi_initiator"]), {"closed": 1}, "down by SPI")
                 monitor.await_line(" ike-closed        peer ")
+                documents.await_line('"ike-closed"')
                 for verb in ("up", "down", "rekey"):
                     expect("(not-found)" in command.run(verb, "0123456789abcdef", wanted=NOT_FOUND), verb)
                 expect_equal(command.json("down", "peer"), {"closed": 0}, "nothing is left to be closed")

@@ -244,7 +244,8 @@ class Events:
         processes.stop(self.process, 5)
 
     def batches(self):
-        lines = [json.loads(line) for line in self.file.read_text().splitlines() if line.startswith("{")]
+        whole, _, _ = self.file.read_text().rpartition("\n")  # behind it: what busctl is about to write
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line["payload"]["data"] for line in lines
                 if line.get("member") == "Events" and line.get("path") == ROOT]
 
